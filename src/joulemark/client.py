@@ -1,0 +1,1 @@
+"""joulemark.Client: filled by the collector work."""

@@ -1,0 +1,238 @@
+"""Configuration: one TOML file, frozen dataclasses, an unknown key is an error that names the nearest valid one.
+
+Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
+Tables: `[agent] [collector] [spool] [tls] [prices]` and any number of `[[meter]]`, each with its `kind`; the driver of that
+kind owns the other keys. Secrets are given as paths of files, never as text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import socket
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from joulemark.errors import ConfigError
+
+T = TypeVar("T")
+
+GRPC_PORT: Final = 7470
+REST_PORT: Final = 7471
+METRICS_PORT: Final = 7472
+
+
+def data_dir() -> Path:
+    """Where data lives: `/var/lib/joulemark` for root and services, else `~/.local/share/joulemark`."""
+    if (state := os.environ.get("STATE_DIRECTORY")) is not None:
+        return Path(state.split(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/joulemark")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "joulemark"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """`[agent]`: who this host is and where its readings go."""
+
+    agent_id: str = field(default_factory=socket.gethostname)
+    collector: str = f"127.0.0.1:{GRPC_PORT}"
+    interval_ms: int = 1000
+    batch_period_ms: int = 1000
+    window_batches: int = 64
+    clock_probe_period_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        at_least("agent.interval_ms", self.interval_ms, 1)
+        at_least("agent.batch_period_ms", self.batch_period_ms, 10)
+        at_least("agent.window_batches", self.window_batches, 1)
+        at_least("agent.clock_probe_period_s", self.clock_probe_period_s, 0.1)
+        if not self.agent_id or ":" in self.agent_id or "/" in self.agent_id:
+            raise ConfigError(f"agent.agent_id {self.agent_id!r} is empty or holds ':' or '/'", "use letters, digits, '.', '_' and '-'")
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolConfig:
+    """`[spool]`: the agent's disk buffer."""
+
+    path: Path = field(default_factory=lambda: data_dir() / "spool.db")
+    max_bytes: int = 512 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        at_least("spool.max_bytes", self.max_bytes, 1024 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorConfig:
+    """`[collector]`: where the collector listens and keeps its data. Loopback unless told otherwise."""
+
+    grpc_listen: str = f"127.0.0.1:{GRPC_PORT}"
+    rest_listen: str = f"127.0.0.1:{REST_PORT}"
+    data_dir: Path = field(default_factory=data_dir)
+    seal_after_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        at_least("collector.seal_after_s", self.seal_after_s, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """`[tls]`: certificate files. Without them only loopback addresses are served or dialled, unless `insecure` is true."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PricesConfig:
+    """`[prices]`: the snapshot file that costs are computed from."""
+
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTable:
+    """One `[[meter]]`: the driver's kind, and the keys that its own Config class reads."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    collector: CollectorConfig = field(default_factory=CollectorConfig)
+    spool: SpoolConfig = field(default_factory=SpoolConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    prices: PricesConfig = field(default_factory=PricesConfig)
+    meters: tuple[MeterTable, ...] = ()
+    path: Path | None = None
+
+
+def at_least(key: str, value: float, minimum: float) -> None:
+    """Raise ConfigError when `value` is below `minimum`."""
+    if value < minimum:
+        raise ConfigError(f"{key} = {value} is below the smallest allowed value {minimum}", f"set {key} to {minimum} or more")
+
+
+def load(path: Path | None = None) -> Config:
+    """The configuration of `path`, else of `$JOULEMARK_CONFIG`, else the defaults.
+
+    Raises ConfigError when the file is missing, is not TOML, or holds an unknown table or key or a value of another type.
+    """
+    if path is None and (named := os.environ.get("JOULEMARK_CONFIG")):
+        path = Path(named)
+    if path is None:
+        return Config()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", "give an existing file with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", "mend the line it names") from error
+    return parse(data, path)
+
+
+def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
+    """The configuration that the TOML document `data` describes; `path` is for messages."""
+    where = str(path) if path else "configuration"
+    tables: dict[str, type[Any]] = {
+        "agent": AgentConfig,
+        "collector": CollectorConfig,
+        "spool": SpoolConfig,
+        "tls": TlsConfig,
+        "prices": PricesConfig,
+    }
+    unknown(data, [*tables, "meter"], where)
+    built = {name: build(cls, table(data, name, where), f"{where} [{name}]") for name, cls in tables.items() if name in data}
+    meters = []
+    for entry in data.get("meter", []):
+        options = dict(entry)
+        kind = options.pop("kind", None)
+        if not isinstance(kind, str):
+            raise ConfigError(f"{where}: a [[meter]] table has no kind", 'add for example kind = "nvml"')
+        meters.append(MeterTable(kind, options))
+    return Config(**built, meters=tuple(meters), path=path)
+
+
+def table(data: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    """The table `name` of `data`. Raises ConfigError when it is not a table."""
+    value = data[name]
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: {name} is not a table", f"write it as [{name}] with keys below it")
+    return value
+
+
+def unknown(data: Mapping[str, Any], known: list[str], where: str) -> None:
+    """Raise ConfigError for the first key of `data` that is not in `known`, naming the nearest one that is."""
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"valid keys are {', '.join(sorted(known))}"
+            raise ConfigError(f"{where}: unknown key {key!r}", hint)
+
+
+def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
+    """An instance of the frozen dataclass `cls` from TOML keys: types are checked, paths expanded, unknown keys refused.
+
+    Raises ConfigError; `where` names the table. Drivers use it for their own Config classes.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]  # T is always a dataclass here
+    unknown(data, names, where)
+    values = {key: convert(value, hints[key], f"{where} {key}") for key, value in data.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:
+        missing = [
+            f.name
+            for f in dataclasses.fields(cls)  # type: ignore[arg-type]  # as above
+            if f.init and f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        ]
+        raise ConfigError(f"{where}: missing {', '.join(missing) or error}", "add it") from error
+
+
+def convert(value: Any, wanted: Any, where: str) -> Any:
+    """`value` as the type `wanted`. Raises ConfigError when it is not one; an int is taken for a float, text for a Path."""
+    if typing.get_origin(wanted) in (types.UnionType, typing.Union):
+        wanted = next(a for a in typing.get_args(wanted) if a is not type(None))
+    origin = typing.get_origin(wanted)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} = {value!r} is not a list", "write it in [ ]")
+        inner = typing.get_args(wanted)[0]
+        return tuple(convert(item, inner, where) for item in value)
+    if origin in (dict, Mapping) or wanted is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} = {value!r} is not a table", "write it in { }")
+        return dict(value)
+    if wanted is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(wanted, type) and issubclass(wanted, str) and wanted is not str and isinstance(value, str):
+        try:
+            return wanted(value)
+        except ValueError as error:
+            raise ConfigError(f"{where} = {value!r} is not known", f"use one of {', '.join(list(wanted))}") from error  # type: ignore[call-overload]  # a StrEnum is iterable
+    if not isinstance(wanted, type) or not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
+        raise ConfigError(f"{where} = {value!r} is not {getattr(wanted, '__name__', wanted)}", "change the value or its quotes")
+    return value
+
+
+def read_secret(path: Path, where: str) -> str:
+    """The text of a secret file without the final newline. Raises ConfigError when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot read {path}: {error.strerror}", "create it, readable by this user only (chmod 600)") from error

@@ -1,0 +1,122 @@
+"""A series: the readings of one meter as columns on the collector's time axis; the input of all energy maths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joulemark.readings import MeterInfo, Quality, TimestampSource
+from joulemark.units import NS_PER_S
+
+Int64 = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
+Float64 = NDArray[np.float64]
+
+INTEGRABLE = np.array(sorted(q for q in Quality if q.integrable), dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Readings of one meter, in time order.
+
+    `t_ns`: int64[n], UTC of the collector, middle of the averaging window. `value`: int64[n], times `10**meter.exponent` W or J;
+    0 where `quality` is GAP, and then meaningless. `quality`: uint8[n], codes of `Quality`. `t_unc_ns`: int64[n], half-width of
+    where each time may be. `reasons`: row number to reason, for rows that are not integrable. `clock_bound_ns`: bound of the
+    clock offset that was applied to `t_ns`. `device_stamps`: whether `t_ns` comes from the device or driver.
+    """
+
+    meter: MeterInfo
+    t_ns: Int64
+    value: Int64
+    quality: UInt8
+    t_unc_ns: Int64
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    clock_bound_ns: int = 0
+    device_stamps: bool = False
+
+    def __post_init__(self) -> None:
+        n = len(self.t_ns)
+        if not len(self.value) == len(self.quality) == len(self.t_unc_ns) == n:
+            raise ValueError(f"columns of {self.meter.meter_id} differ in length")
+        if n > 1 and bool(np.any(np.diff(self.t_ns) < 0)):
+            raise ValueError(f"times of {self.meter.meter_id} go backwards")
+
+    def __len__(self) -> int:
+        return len(self.t_ns)
+
+    @classmethod
+    def plain(cls, meter: MeterInfo, t_ns: Int64, value: Int64, quality: UInt8 | None = None, *, t_unc_ns: int = 0) -> Self:
+        """A series of `t_ns` and `value`, all readings ok unless `quality` says otherwise."""
+        n = len(t_ns)
+        return cls(
+            meter,
+            np.asarray(t_ns, dtype=np.int64),
+            np.asarray(value, dtype=np.int64),
+            np.full(n, Quality.OK, dtype=np.uint8) if quality is None else np.asarray(quality, dtype=np.uint8),
+            np.full(n, t_unc_ns, dtype=np.int64),
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        meter: MeterInfo,
+        *,
+        t_read_ns: Int64,
+        bracket_ns: Int64,
+        t_device_ns: Int64 | None,
+        value: Int64,
+        quality: UInt8,
+        reasons: Mapping[int, str] | None = None,
+        clock_offset_ns: int = 0,
+        clock_bound_ns: int = 0,
+    ) -> Self:
+        """The columns as stored, dated by the rule of `readings.effective_time` and moved to the collector's axis.
+
+        `t_read_ns`: middle of the read bracket in the agent's UTC. `t_device_ns`: UTC of device or driver, 0 where a row has
+        none; None when the meter has no such clock. `clock_offset_ns` is added to every time.
+        """
+        own = t_device_ns is not None and meter.timestamp_source is not TimestampSource.READ_BRACKET
+        t_ns, unc = np.asarray(t_read_ns, dtype=np.int64), np.asarray(bracket_ns, dtype=np.int64) // 2
+        period_ns = round((meter.update_period_measured_s or meter.update_period_s or 0.0) * NS_PER_S)
+        unc = unc + period_ns // 2
+        if own:
+            assert t_device_ns is not None
+            has = np.asarray(t_device_ns, dtype=np.int64) != 0
+            t_ns = np.where(has, t_device_ns, t_ns)
+            unc = np.where(has, 0, unc)
+        window_ns = round((meter.averaging_window_s or 0.0) * NS_PER_S)
+        t_ns = t_ns - window_ns // 2 + clock_offset_ns
+        order = np.argsort(t_ns, kind="stable")
+        moved = {int(new): (reasons or {})[int(old)] for new, old in enumerate(order) if int(old) in (reasons or {})} if reasons else {}
+        return cls(
+            meter,
+            t_ns[order],
+            np.asarray(value, dtype=np.int64)[order],
+            np.asarray(quality, dtype=np.uint8)[order],
+            unc[order].astype(np.int64),
+            moved,
+            clock_bound_ns,
+            own,
+        )
+
+    def integrable(self) -> Self:
+        """Only the readings that may enter an energy, at distinct times (the first of equal times is kept)."""
+        keep = np.isin(self.quality, INTEGRABLE)
+        if len(keep) > 1:
+            first = np.concatenate(([True], np.diff(self.t_ns[keep]) > 0)) if keep.any() else np.zeros(0, bool)
+            keep = keep.copy()
+            keep[np.flatnonzero(keep)[~first]] = False
+        return replace(
+            self, t_ns=self.t_ns[keep], value=self.value[keep], quality=self.quality[keep], t_unc_ns=self.t_unc_ns[keep], reasons={}
+        )
+
+    def si(self) -> Float64:
+        """Values in W or J, float64[n]."""
+        exponent = self.meter.exponent
+        if exponent >= 0:
+            return np.asarray(self.value * 10.0**exponent, dtype=np.float64)
+        return np.asarray(self.value / 10.0**-exponent, dtype=np.float64)

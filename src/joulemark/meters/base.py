@@ -1,0 +1,71 @@
+"""The meter interface: four members, and a lifecycle that every driver keeps.
+
+Contract (`tests/meters/conformance.py` runs it over every registered kind):
+
+* `open()` connects and identifies; it is idempotent, and raises MeterUnavailable with the mending step.
+* `info` is known after `open()`: one DeviceInfo for each device the driver reads, in the order it reads them.
+* `read(clock)` is one poll: the clock is handed in, and one Sample per device comes back. It never sleeps, logs, retries or
+  invents a number. A failed device is a Sample whose values are None with a reason; a failed poll of everything raises
+  MeterTransient, MeterGone or MeterFault.
+* `close()` is safe before `open()`, safe twice, and releases the device.
+
+Samples leave a driver unnumbered: the runner sets `seq`, measures how long the read took, and turns errors into gaps.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, ClassVar, Protocol
+
+from joulemark.config import MeterTable
+from joulemark.readings import DeviceInfo, Sample
+from joulemark.timebase import Clock
+
+
+class Isolation(enum.StrEnum):
+    """Where the runner may call `read`: its own thread shared with others, or a thread of its own because it may block.
+
+    `process` drivers keep a child process of their own and answer from it; for the runner they are like `thread`.
+    """
+
+    SHARED = "shared"
+    THREAD = "thread"
+    PROCESS = "process"
+
+
+class Meter(Protocol):
+    """A driver: one object per `[[meter]]` table."""
+
+    kind: ClassVar[str]
+    isolation: ClassVar[Isolation]
+
+    @property
+    def info(self) -> tuple[DeviceInfo, ...]:
+        """The devices it reads. Empty before `open()`."""
+        ...
+
+    def open(self) -> None:
+        """Connect and identify. Raises MeterUnavailable."""
+        ...
+
+    def read(self, clock: Clock) -> list[Sample]:
+        """One poll: one sample per device, unnumbered. Raises MeterTransient, MeterGone or MeterFault."""
+        ...
+
+    def close(self) -> None:
+        """Release the device. Safe at any time."""
+        ...
+
+
+class Driver(Protocol):
+    """What an entry point in the group `joulemark.meters` names: a factory and what `meters list` prints."""
+
+    kind: str
+
+    def build(self, table: MeterTable, *, host: str) -> Meter:
+        """The meter that a `[[meter]]` table describes. `host` goes into the meter ids. Raises ConfigError."""
+        ...
+
+    def discover(self) -> list[dict[str, Any]]:
+        """Option sets for devices of this kind found on this machine without configuration; empty when there are none."""
+        ...

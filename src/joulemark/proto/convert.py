@@ -1,0 +1,312 @@
+"""Between protobuf and plain objects: the only importer of the generated code.
+
+Bytes and memoryviews go out; numpy decoding lives in `collector/ingest`, so that the agent stays light. Whatever cannot be
+decoded raises FormatError and is never guessed at.
+"""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from joulemark.errors import FormatError
+from joulemark.proto.messages import (
+    NO_DEVICE_TIME,
+    Ack,
+    Batch,
+    BatchView,
+    BlockView,
+    ClockProbe,
+    ClockReply,
+    ClockState,
+    ColumnView,
+    Directive,
+    FrozenBatch,
+    Hello,
+    Loss,
+    MeterCost,
+    Overhead,
+    Welcome,
+)
+from joulemark.proto.v1 import telemetry_pb2 as pb
+from joulemark.readings import DeviceInfo, MeterInfo, Quality, Sample
+
+M = TypeVar("M", bound="Message")
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+CLOCK_FIELDS = ClockState.__slots__
+EMPTY = memoryview(b"")
+
+
+def int64_column(values: Iterable[int]) -> bytes:
+    """Little-endian int64 bytes. Raises OverflowError for a value that does not fit."""
+    column = array.array("q", values)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()
+
+
+# --- requests: agent to collector ---------------------------------------------------------------------------------------
+
+
+def request_bytes(message: Hello | FrozenBatch | ClockProbe) -> bytes:
+    """The StreamRequest that carries `message`."""
+    out = pb.StreamRequest()
+    match message:
+        case Hello():
+            out.hello.agent_id = message.agent_id
+            out.hello.epoch_ns = message.epoch_ns
+            out.hello.boot_id = message.boot_id
+            out.hello.software_version = message.software_version
+            out.hello.protocol_version = message.protocol_version
+        case FrozenBatch():
+            out.batch.body = message.body
+            out.batch.sha256 = message.sha256
+        case ClockProbe():
+            out.clock_probe.probe_id = message.probe_id
+            out.clock_probe.t1_ns = message.t1_ns
+    return out.SerializeToString()
+
+
+def parse_request(raw: bytes) -> Hello | FrozenBatch | ClockProbe:
+    """Inverse of `request_bytes`. Raises FormatError."""
+    message = parsed(pb.StreamRequest(), raw)
+    match message.WhichOneof("message"):
+        case "hello":
+            h = message.hello
+            return Hello(h.agent_id, h.epoch_ns, h.boot_id, h.software_version, h.protocol_version)
+        case "batch":
+            return FrozenBatch(message.batch.body, message.batch.sha256)
+        case "clock_probe":
+            return ClockProbe(message.clock_probe.probe_id, message.clock_probe.t1_ns)
+        case _:
+            raise FormatError("a stream request holds no message this version knows", "use an agent of the collector's version")
+
+
+# --- responses: collector to agent --------------------------------------------------------------------------------------
+
+
+def response_bytes(message: Welcome | Ack | ClockReply | Directive) -> bytes:
+    """The StreamResponse that carries `message`."""
+    out = pb.StreamResponse()
+    match message:
+        case Welcome():
+            w = out.welcome
+            w.protocol_version = message.protocol_version
+            w.software_version = message.software_version
+            w.boot_id = message.boot_id
+            w.max_batch_bytes = message.max_batch_bytes
+            for ack in message.acks:
+                w.acks.add(epoch_ns=ack.epoch_ns, batch_seq=ack.batch_seq)
+        case Ack():
+            out.ack.epoch_ns, out.ack.batch_seq = message.epoch_ns, message.batch_seq
+        case ClockReply():
+            r = out.clock_reply
+            r.probe_id, r.t1_ns, r.t2_ns, r.t3_ns = message.probe_id, message.t1_ns, message.t2_ns, message.t3_ns
+        case Directive():
+            out.directive.CopyFrom(directive_message(message))
+    return out.SerializeToString()
+
+
+def parse_response(raw: bytes) -> Welcome | Ack | ClockReply | Directive:
+    """Inverse of `response_bytes`. Raises FormatError."""
+    message = parsed(pb.StreamResponse(), raw)
+    match message.WhichOneof("message"):
+        case "welcome":
+            w = message.welcome
+            acks = tuple(Ack(a.epoch_ns, a.batch_seq) for a in w.acks)
+            return Welcome(w.software_version, w.boot_id, acks, w.max_batch_bytes, w.protocol_version)
+        case "ack":
+            return Ack(message.ack.epoch_ns, message.ack.batch_seq)
+        case "clock_reply":
+            r = message.clock_reply
+            return ClockReply(r.probe_id, r.t1_ns, r.t2_ns, r.t3_ns)
+        case "directive":
+            return plain_directive(message.directive)
+        case _:
+            raise FormatError("a stream response holds no message this version knows", "use an agent of the collector's version")
+
+
+def directive_message(directive: Directive) -> pb.Directive:
+    """The protobuf twin."""
+    return pb.Directive(
+        read_now=directive.read_now,
+        batch_period_ms=directive.batch_period_ms,
+        retry_after_ms=directive.retry_after_ms,
+        describe_devices=directive.describe_devices,
+    )
+
+
+def plain_directive(message: pb.Directive) -> Directive:
+    """Inverse of `directive_message`."""
+    return Directive(message.read_now, message.batch_period_ms, message.retry_after_ms, message.describe_devices)
+
+
+def broadcast_request_bytes(directive: Directive) -> bytes:
+    """The BroadcastRequest of the control service."""
+    return pb.BroadcastRequest(directive=directive_message(directive)).SerializeToString()
+
+
+def parse_broadcast_request(raw: bytes) -> Directive:
+    """Inverse of `broadcast_request_bytes`. Raises FormatError."""
+    return plain_directive(parsed(pb.BroadcastRequest(), raw).directive)
+
+
+def broadcast_response_bytes(agent_count: int) -> bytes:
+    """The BroadcastResponse: how many agents were told."""
+    return pb.BroadcastResponse(agent_count=agent_count).SerializeToString()
+
+
+def parse_broadcast_response(raw: bytes) -> int:
+    """Inverse of `broadcast_response_bytes`. Raises FormatError."""
+    return parsed(pb.BroadcastResponse(), raw).agent_count
+
+
+# --- batches --------------------------------------------------------------------------------------------------------------
+
+
+def freeze(batch: Batch) -> FrozenBatch:
+    """Serialise `batch` once and hash it. Columns are built per device from its samples, in their order."""
+    out = pb.Batch(epoch_ns=batch.epoch_ns, batch_seq=batch.batch_seq, boot_id=batch.boot_id, closed_ns=batch.closed_ns)
+    for name in CLOCK_FIELDS:
+        setattr(out.clock, name, getattr(batch.clock, name))
+    for device in batch.devices:
+        out.devices.add(device_id=device.device_id, meter_json=[json.dumps(m.to_json(), separators=(",", ":")) for m in device.meters])
+    for device_id, samples in batch.samples.items():
+        if samples:
+            fill_block(out.blocks.add(), device_id, samples)
+    for loss in batch.losses:
+        out.losses.add(
+            device_id=loss.device_id, sample_count=loss.sample_count, first_ns=loss.first_ns, last_ns=loss.last_ns, reason=loss.reason
+        )
+    overhead = out.overhead
+    overhead.cpu_ns, overhead.rss_bytes, overhead.late_tick_count = (
+        batch.overhead.cpu_ns,
+        batch.overhead.rss_bytes,
+        batch.overhead.late_tick_count,
+    )
+    for cost in batch.overhead.meters:
+        overhead.meters.add(source=cost.source, read_count=cost.read_count, error_count=cost.error_count, busy_ns=cost.busy_ns)
+    body = out.SerializeToString()
+    return FrozenBatch(body, hashlib.sha256(body).digest())
+
+
+def fill_block(block: pb.Block, device_id: str, samples: Sequence[Sample]) -> None:
+    """Write `samples` of one device into `block`, column by column."""
+    mono = [(s.t_read0_ns + s.t_read1_ns) // 2 for s in samples]
+    offsets = [s.utc_minus_mono_ns for s in samples]
+    numbers = [s.seq for s in samples]
+    block.device_id = device_id
+    block.base_mono_ns = mono[0]
+    block.encoding = pb.ENCODING_RAW_LE
+    block.mono_delta_ns = int64_column(t - mono[0] for t in mono)
+    block.bracket_ns = int64_column(s.t_read1_ns - s.t_read0_ns for s in samples)
+    block.utc_minus_mono_ns = int64_column(offsets[:1] if len(set(offsets)) == 1 else offsets)
+    running = all(n == numbers[0] + i for i, n in enumerate(numbers))
+    block.seq = int64_column(numbers[:1] if running else numbers)
+    block.pinned_rows.extend(i for i, s in enumerate(samples) if s.pinned)
+    for j in range(len(samples[0].values)):
+        column = block.columns.add()
+        column.values = int64_column(0 if (v := s.values[j]) is None else v for s in samples)
+        if any(s.t_device_ns[j] is not None for s in samples):
+            column.device_delta_ns = int64_column(
+                NO_DEVICE_TIME if (t := s.t_device_ns[j]) is None else t - (mono[i] + offsets[i]) for i, s in enumerate(samples)
+            )
+        if any(s.qualities[j] is not Quality.OK for s in samples):
+            column.quality = bytes(s.qualities[j] for s in samples)
+        for i, s in enumerate(samples):
+            if s.reasons[j]:
+                column.reasons.add(row=i, text=s.reasons[j])
+
+
+def decode(body: bytes) -> BatchView:
+    """The batch in `body`, columns as memory. Raises FormatError when lengths disagree or an encoding is unknown."""
+    message = parsed(pb.Batch(), body)
+    clock = ClockState(**{name: getattr(message.clock, name) for name in CLOCK_FIELDS})
+    o = message.overhead
+    return BatchView(
+        epoch_ns=message.epoch_ns,
+        batch_seq=message.batch_seq,
+        boot_id=message.boot_id,
+        closed_ns=message.closed_ns,
+        clock=clock,
+        devices=tuple(plain_device(d) for d in message.devices),
+        blocks=tuple(block_view(b) for b in message.blocks),
+        losses=tuple(Loss(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in message.losses),
+        overhead=Overhead(
+            o.cpu_ns, o.rss_bytes, o.late_tick_count, tuple(MeterCost(m.source, m.read_count, m.error_count, m.busy_ns) for m in o.meters)
+        ),
+    )
+
+
+def plain_device(message: pb.Device) -> DeviceInfo:
+    """The device a description stands for. Raises FormatError."""
+    try:
+        return DeviceInfo(message.device_id, tuple(MeterInfo.from_json(json.loads(text)) for text in message.meter_json))
+    except ValueError as error:
+        raise FormatError(
+            f"description of device {message.device_id!r} cannot be read: {error}", "use an agent of the collector's version"
+        ) from error
+
+
+def block_view(block: pb.Block) -> BlockView:
+    """Columns of one device as memory. Raises FormatError when lengths disagree."""
+    if block.encoding != pb.ENCODING_RAW_LE:
+        raise FormatError(f"block of {block.device_id!r} has encoding {block.encoding}", "use a collector of the agent's version")
+    n = len(block.mono_delta_ns) // 8
+    sizes_ok = (
+        n > 0
+        and len(block.mono_delta_ns) == len(block.bracket_ns) == 8 * n
+        and len(block.utc_minus_mono_ns) in (8, 8 * n)
+        and len(block.seq) in (8, 8 * n)
+        and all(0 <= row < n for row in block.pinned_rows)
+        and all(
+            len(c.values) == 8 * n
+            and len(c.device_delta_ns) in (0, 8 * n)
+            and len(c.quality) in (0, n)
+            and all(0 <= r.row < n for r in c.reasons)
+            for c in block.columns
+        )
+    )
+    if not sizes_ok:
+        raise FormatError(
+            f"columns of {block.device_id!r} differ in length", "the batch is damaged: the agent must send it again from its spool"
+        )
+    return BlockView(
+        device_id=block.device_id,
+        row_count=n,
+        base_mono_ns=block.base_mono_ns,
+        mono_delta_ns=memoryview(block.mono_delta_ns),
+        bracket_ns=memoryview(block.bracket_ns),
+        utc_minus_mono_ns=memoryview(block.utc_minus_mono_ns),
+        seq=memoryview(block.seq),
+        pinned_rows=tuple(block.pinned_rows),
+        columns=tuple(
+            ColumnView(
+                memoryview(c.values),
+                memoryview(c.device_delta_ns) if c.device_delta_ns else EMPTY,
+                memoryview(c.quality) if c.quality else EMPTY,
+                {r.row: r.text for r in c.reasons},
+            )
+            for c in block.columns
+        ),
+    )
+
+
+def parsed(message: M, raw: bytes) -> M:
+    """`message` filled from `raw`. Raises FormatError for bytes that are not one."""
+    try:
+        message.ParseFromString(raw)
+    except DecodeError as error:
+        raise FormatError(
+            f"{len(raw)} bytes are not a {message.DESCRIPTOR.name}: {error}", "use an agent of the collector's version"
+        ) from error
+    return message

@@ -1,0 +1,185 @@
+"""What travels between agent, collector and clients, as plain objects: no protobuf type leaves `proto/convert.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from joulemark.readings import DeviceInfo, Sample
+
+PROTOCOL_VERSION: Final = 1
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
+NO_DEVICE_TIME: Final = -(2**63)
+STREAM_METHOD: Final = "/joulemark.proto.v1.TelemetryService/Stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First message of an agent. `epoch_ns`: start of this process, forced above the last one."""
+
+    agent_id: str
+    epoch_ns: int
+    boot_id: str
+    software_version: str
+    protocol_version: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenBatch:
+    """A serialised batch and its SHA-256; never rebuilt."""
+
+    body: bytes
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClockProbe:
+    """t1: the agent's UTC as it sends."""
+
+    probe_id: int
+    t1_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReply:
+    """t2, t3: the collector's UTC as it received and as it answers."""
+
+    probe_id: int
+    t1_ns: int
+    t2_ns: int
+    t3_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Every batch of the epoch up to `batch_seq` is durable."""
+
+    epoch_ns: int
+    batch_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The collector's answer to Hello: what it already has of this agent, and its limits."""
+
+    software_version: str
+    boot_id: str
+    acks: tuple[Ack, ...] = ()
+    max_batch_bytes: int = MAX_BATCH_BYTES
+    protocol_version: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """What the collector asks of an agent."""
+
+    read_now: bool = False
+    batch_period_ms: int = 0
+    retry_after_ms: int = 0
+    describe_devices: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """The agent's clock when a batch was closed. Add `offset_ns` to its UTC for the collector's; true within `bound_ns`.
+
+    `offset_known` is False until a probe was answered. `kernel_*`: adjtimex. `discipline`: chrony, or empty; its bound is
+    |offset| + root dispersion + root delay / 2.
+    """
+
+    offset_ns: int = 0
+    bound_ns: int = 0
+    drift_ppb: int = 0
+    offset_known: bool = False
+    probe_count: int = 0
+    kernel_synchronized: bool = False
+    kernel_max_error_ns: int = 0
+    discipline: str = ""
+    discipline_bound_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Samples that were read and then lost, with when and why (UTC ns of the first and the last)."""
+
+    device_id: str
+    sample_count: int
+    first_ns: int
+    last_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterCost:
+    """What reading one source cost since the agent started."""
+
+    source: str
+    read_count: int
+    error_count: int
+    busy_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What the agent itself cost since it started."""
+
+    cpu_ns: int = 0
+    rss_bytes: int = 0
+    late_tick_count: int = 0
+    meters: tuple[MeterCost, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples to send, by device: what `convert.freeze` serialises. Every device of `samples` is described in `known`."""
+
+    epoch_ns: int
+    batch_seq: int
+    boot_id: str
+    closed_ns: int
+    clock: ClockState
+    samples: Mapping[str, tuple[Sample, ...]]
+    devices: tuple[DeviceInfo, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    overhead: Overhead = Overhead()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnView:
+    """One meter's column, as memory: little-endian int64[n] `values`; `device_delta_ns` int64[n] or empty; `quality` uint8[n] or empty."""
+
+    values: memoryview
+    device_delta_ns: memoryview
+    quality: memoryview
+    reasons: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    """n rows of one device, as memory (little-endian int64). `utc_minus_mono_ns` and `seq` hold one entry or n: see telemetry.proto."""
+
+    device_id: str
+    row_count: int
+    base_mono_ns: int
+    mono_delta_ns: memoryview
+    bracket_ns: memoryview
+    utc_minus_mono_ns: memoryview
+    seq: memoryview
+    pinned_rows: tuple[int, ...]
+    columns: tuple[ColumnView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A received batch: facts decoded, columns as memory."""
+
+    epoch_ns: int
+    batch_seq: int
+    boot_id: str
+    closed_ns: int
+    clock: ClockState
+    devices: tuple[DeviceInfo, ...]
+    blocks: tuple[BlockView, ...]
+    losses: tuple[Loss, ...]
+    overhead: Overhead = field(default_factory=Overhead)

@@ -1,0 +1,271 @@
+"""Readings: what a meter says of itself and what it says, neutral to its make.
+
+Words. A *meter* is one stream of one quantity (`meter_id` = `kind:host:serial:channel`). A *device* is a set of meters that
+answer in one read and share its time bracket (a GPU: instant power, average power, energy counter). A *sample* is one read
+of one device. A *reading* is the value of one meter in one sample, seen alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from joulemark import units
+from joulemark.errors import FormatError
+
+
+class Quantity(enum.StrEnum):
+    """What the number is. A counter only grows, but for a wrap or a reset."""
+
+    POWER = "power"
+    ENERGY_COUNTER = "energy_counter"
+
+    @property
+    def unit(self) -> str:
+        """SI unit of the quantity, spelled out."""
+        return "watt" if self is Quantity.POWER else "joule"
+
+
+class Quality(enum.IntEnum):
+    """What a value is worth. The numbers are the wire's and the store's."""
+
+    OK = 1
+    STALE = 2
+    WRAPPED = 3
+    RESET = 4
+    OVER_RANGE = 5
+    SQUELCHED = 6
+    SENTINEL = 7
+    GAP = 8
+
+    @property
+    def integrable(self) -> bool:
+        """Whether the value may enter an energy: the others are stored and shown, never integrated."""
+        return self in (Quality.OK, Quality.WRAPPED, Quality.RESET)
+
+
+class Boundary(enum.StrEnum):
+    """Where in the supply chain the meter sits. Never summed across levels."""
+
+    GPU = "gpu"
+    MODULE = "module"
+    PACKAGE = "package"
+    PSU_INPUT = "psu_input"
+    SERVER_INPUT = "server_input"
+    OUTLET = "outlet"
+    PDU_INLET = "pdu_inlet"
+    WALL_ANALYZER = "wall_analyzer"
+    RACK = "rack"
+
+
+class Current(enum.StrEnum):
+    """Which side of the power supply."""
+
+    AC = "ac"
+    DC = "dc"
+
+
+class Averaging(enum.StrEnum):
+    """How the meter forms a power value."""
+
+    INSTANT = "instant"
+    BOXCAR = "boxcar"
+    EXPONENTIAL = "exponential"
+    UNKNOWN = "unknown"
+
+
+class TimestampSource(enum.StrEnum):
+    """Whose clock dates a reading: the device or its driver where it says, else the read bracket."""
+
+    DEVICE = "device"
+    DRIVER = "driver"
+    READ_BRACKET = "read_bracket"
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Limit of error as the maker states it: +-(pct_reading of reading + pct_range of range_w + abs_w).
+
+    `source` names the document. `pct_*` are percent, `range_w` and `abs_w` watts. Rectangular, so u = limit / sqrt(3).
+    """
+
+    pct_reading: float = 0.0
+    pct_range: float = 0.0
+    range_w: float = 0.0
+    abs_w: float = 0.0
+    source: str = ""
+
+    def limit_w(self, power_w: float) -> float:
+        """Limit of error in watts at `power_w`."""
+        return self.pct_reading / 100.0 * abs(power_w) + self.pct_range / 100.0 * self.range_w + self.abs_w
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Calibration certificate of a meter: `u95_rel` is its expanded relative uncertainty at `k`."""
+
+    serial: str
+    date: str
+    laboratory: str
+    u95_rel: float
+    k: float = 2.0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterInfo:
+    """What one meter says of itself, once.
+
+    `exponent`: a value is `value * 10**exponent` W or J. `modulus`: range of a counter in the same integers, None when it
+    does not wrap. `averaging_window_s`: None when not known. `update_period_s`: as declared; `update_period_measured_s`: as
+    seen. `coverage`: share of time the sensor looks (0.25 for NVML on A100 and H100). `covers`: what it measures, as GPU
+    uuids or cords. `rated_w`: the highest believable power, for telling a wrap from a reset. `simulated`: true for fake and
+    replayed meters and for stand-in drivers that say so.
+    """
+
+    meter_id: str
+    kind: str
+    quantity: Quantity
+    exponent: int
+    boundary: Boundary
+    current: Current = Current.DC
+    vendor: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+    modulus: int | None = None
+    averaging: Averaging = Averaging.UNKNOWN
+    averaging_window_s: float | None = None
+    update_period_s: float | None = None
+    update_period_measured_s: float | None = None
+    coverage: float | None = None
+    accuracy: Accuracy | None = None
+    certificate: Certificate | None = None
+    timestamp_source: TimestampSource = TimestampSource.READ_BRACKET
+    covers: tuple[str, ...] = ()
+    rated_w: float | None = None
+    simulated: bool = False
+    note: str = ""
+
+    @property
+    def device_id(self) -> str:
+        """`kind:host:serial`: the device this meter is a channel of."""
+        return self.meter_id.rsplit(":", 1)[0]
+
+    @property
+    def channel(self) -> str:
+        """Last part of the id."""
+        return self.meter_id.rsplit(":", 1)[1]
+
+    @property
+    def value_column(self) -> str:
+        """Header of an integer column of this meter: quantity and spelled-out unit, `power_milliwatt`."""
+        name = "power" if self.quantity is Quantity.POWER else "energy"
+        return f"{name}_{units.SI_PREFIX[self.exponent]}{self.quantity.unit}"
+
+    def si(self, value: int) -> float:
+        """The SI value (W or J) of the integer `value`."""
+        return units.si(value, self.exponent)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary; keys are the field names, enums their text."""
+        out = asdict(self)
+        for name in ("quantity", "boundary", "current", "averaging", "timestamp_source"):
+            out[name] = str(out[name])
+        out["covers"] = list(self.covers)
+        return out
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`. Raises FormatError when a key is unknown or missing, or a value is not of its kind."""
+        try:
+            values = dict(data)
+            values["quantity"] = Quantity(values["quantity"])
+            values["boundary"] = Boundary(values["boundary"])
+            values["current"] = Current(values.get("current", "dc"))
+            values["averaging"] = Averaging(values.get("averaging", "unknown"))
+            values["timestamp_source"] = TimestampSource(values.get("timestamp_source", "read_bracket"))
+            values["covers"] = tuple(values.get("covers") or ())
+            for name, kind in (("accuracy", Accuracy), ("certificate", Certificate)):
+                if values.get(name) is not None:
+                    values[name] = kind(**values[name])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"meter description cannot be read: {error}", "compare it with docs/reference/card.schema.json") from error
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device and its meters, in the order of the values of its samples."""
+
+    device_id: str
+    meters: tuple[MeterInfo, ...]
+
+    def __post_init__(self) -> None:
+        for meter in self.meters:
+            if meter.device_id != self.device_id:
+                raise ValueError(f"meter {meter.meter_id} is not a channel of {self.device_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One read of one device.
+
+    `t_read0_ns`, `t_read1_ns`: CLOCK_MONOTONIC just before and just after the call. `utc_minus_mono_ns`: CLOCK_REALTIME minus
+    CLOCK_MONOTONIC at that moment. `values[i]` belongs to `DeviceInfo.meters[i]`, in its integer scale, exactly as read; None
+    where there is none, and then `qualities[i]` is not integrable and `reasons[i]` says why. `t_device_ns[i]`: UTC of the
+    device or driver where it gives one. `seq` (per device, set by the runner) proves gaps; `pinned` marks reads at phase
+    marks, which are never thinned.
+    """
+
+    device_id: str
+    t_read0_ns: int
+    t_read1_ns: int
+    utc_minus_mono_ns: int
+    values: tuple[int | None, ...]
+    t_device_ns: tuple[int | None, ...]
+    qualities: tuple[Quality, ...]
+    reasons: tuple[str, ...]
+    seq: int = -1
+    pinned: bool = False
+
+    @classmethod
+    def gap(cls, device: DeviceInfo, t_read0_ns: int, t_read1_ns: int, utc_minus_mono_ns: int, reason: str) -> Self:
+        """A read that brought nothing, for every meter of the device."""
+        n = len(device.meters)
+        return cls(device.device_id, t_read0_ns, t_read1_ns, utc_minus_mono_ns, (None,) * n, (None,) * n, (Quality.GAP,) * n, (reason,) * n)
+
+    def numbered(self, seq: int, *, pinned: bool = False) -> Self:
+        """The same sample with its number in the device's stream."""
+        return replace(self, seq=seq, pinned=pinned)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one meter, dated: the view for REST, CSV and people.
+
+    `t_ns`: UTC, middle of the averaging window. `t_unc_ns`: half-width of where that moment may be.
+    """
+
+    meter_id: str
+    t_ns: int
+    value: int | None
+    quality: Quality
+    t_unc_ns: int = 0
+    reason: str = field(default="")
+
+
+def effective_time(meter: MeterInfo, *, t_read_ns: int, bracket_ns: int, t_device_ns: int | None) -> tuple[int, int]:
+    """When a reading was true: (UTC ns of the middle of its averaging window, half-width in ns).
+
+    The device's or driver's own stamp where it gives one, else the middle of the read bracket; moved back by half the
+    averaging window; uncertain by half the bracket and half the update period (Energy Standard v1, SMP-5). `t_read_ns` is
+    the middle of the bracket in UTC. `collector` and `energy` do the same on whole columns; this is the definition.
+    """
+    own = meter.timestamp_source is not TimestampSource.READ_BRACKET and t_device_ns is not None
+    t_ns = t_device_ns if own and t_device_ns is not None else t_read_ns
+    window_ns = round((meter.averaging_window_s or 0.0) * units.NS_PER_S)
+    period_ns = 0 if own else round((meter.update_period_measured_s or meter.update_period_s or 0.0) * units.NS_PER_S)
+    return t_ns - window_ns // 2, (0 if own else bracket_ns // 2) + period_ns // 2

@@ -1,0 +1,183 @@
+"""Runs: what was executed, when, and what it produced. A run has windows (phases); windows come from marks or from files."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Self
+
+from joulemark.errors import FormatError
+from joulemark.timebase import Clock
+from joulemark.units import NS_PER_MS, NS_PER_S
+
+RUN_SCHEMA: Final = "joulemark.run/1"
+
+
+class PhaseKind(enum.StrEnum):
+    """What a window is for. Tokens are counted in `measured`."""
+
+    IDLE_BEFORE = "idle_before"
+    WARMUP = "warmup"
+    MEASURED = "measured"
+    COOLDOWN = "cooldown"
+    IDLE_AFTER = "idle_after"
+    OTHER = "other"
+
+
+class ClockKind(enum.StrEnum):
+    """Which clock dated the windows. Only `utc` needs no help; the others say how far they can be trusted."""
+
+    UTC = "utc"
+    LOCAL = "local"
+    MONOTONIC = "monotonic"
+    MTIME = "mtime"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts inside one window. None where the source does not tell: never 0 for unknown.
+
+    `input` includes `cached_input`; `output` includes `reasoning`. `source` says who counted (server usage, client
+    tokenizer, rate x duration ...). `disagreement`: largest difference between two counts of the same tokens.
+    """
+
+    input: int | float | None = None
+    output: int | float | None = None
+    cached_input: int | float | None = None
+    reasoning: int | float | None = None
+    source: str = ""
+    disagreement: float = 0.0
+
+    @property
+    def total(self) -> int | float | None:
+        """Input plus output, None when either is unknown."""
+        return None if self.input is None or self.output is None else self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One phase [begin_ns, end_ns] in UTC, with what was done in it.
+
+    `unc_ns`: half-width of where each edge may be. `requests`: completed; failed and cancelled ones are apart, their energy
+    stays in and their tokens stay out.
+    """
+
+    name: str
+    kind: PhaseKind
+    begin_ns: int
+    end_ns: int
+    unc_ns: int = 0
+    tokens: Tokens = Tokens()
+    requests: int | None = None
+    requests_failed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.end_ns <= self.begin_ns:
+            raise FormatError(
+                f"phase {self.name!r} ends at {self.end_ns} ns, which is not after its begin {self.begin_ns} ns",
+                "check the marks or the file it was read from",
+            )
+
+    @property
+    def duration_s(self) -> float:
+        return (self.end_ns - self.begin_ns) / NS_PER_S
+
+    def shifted(self, offset_ns: int) -> Self:
+        """The same window on another time axis."""
+        return type(self)(
+            self.name,
+            self.kind,
+            self.begin_ns + offset_ns,
+            self.end_ns + offset_ns,
+            self.unc_ns,
+            self.tokens,
+            self.requests,
+            self.requests_failed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReported:
+    """A figure the benchmark tool printed itself, kept beside ours and never in its place."""
+
+    name: str
+    value: float
+    unit: str
+    window: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One benchmark run: windows, who counted, which clock.
+
+    `benchmark`: name of the tool. `run_id`: uuid7 of ours, or the tool's own id, or empty for a file that has none.
+    `labels`: flat text facts about system, model and load. `findings`: what the source could not tell, as sentences.
+    """
+
+    windows: tuple[Window, ...]
+    benchmark: str = ""
+    run_id: str = ""
+    clock: ClockKind = ClockKind.UTC
+    tool_reported: tuple[ToolReported, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> tuple[Window, ...]:
+        """The windows whose tokens count."""
+        return tuple(w for w in self.windows if w.kind is PhaseKind.MEASURED)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of schema `joulemark.run/1`."""
+        windows = []
+        for window in self.windows:
+            entry = asdict(window)
+            entry["kind"] = str(window.kind)
+            windows.append(entry)
+        return {
+            "schema": RUN_SCHEMA,
+            "run_id": self.run_id,
+            "benchmark": self.benchmark,
+            "clock": str(self.clock),
+            "phases": windows,
+            "tool_reported": [asdict(t) for t in self.tool_reported],
+            "labels": dict(self.labels),
+            "findings": list(self.findings),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`. Raises FormatError for another schema, an unknown key, or a value of the wrong kind."""
+        if data.get("schema") != RUN_SCHEMA:
+            raise FormatError(
+                f"run description has schema {data.get('schema')!r}, not {RUN_SCHEMA!r}", "use the joulemark version that wrote it"
+            )
+        try:
+            windows = tuple(
+                Window(**{**entry, "kind": PhaseKind(entry["kind"]), "tokens": Tokens(**(entry.get("tokens") or {}))})
+                for entry in data["phases"]
+            )
+            return cls(
+                windows=windows,
+                benchmark=data.get("benchmark", ""),
+                run_id=data.get("run_id", ""),
+                clock=ClockKind(data.get("clock", "utc")),
+                tool_reported=tuple(ToolReported(**t) for t in data.get("tool_reported", ())),
+                labels=dict(data.get("labels", {})),
+                findings=tuple(data.get("findings", ())),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"run description cannot be read: {error}", "compare it with docs/reference/run.schema.json") from error
+
+
+def new_run_id(clock: Clock) -> str:
+    """A uuid7: 48 bits of milliseconds, then random bits, so ids sort by time (RFC 9562)."""
+    value = (clock.utc_ns() // NS_PER_MS & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))

@@ -1,0 +1,1 @@
+"""The flat meter whitelist: empty until the standard asks for it."""
