@@ -1,0 +1,91 @@
+"""The command line: one file per command, loaded when it is called. Data goes to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from joulemark import __version__
+from joulemark.errors import JoulemarkError
+
+COMMANDS: Final[dict[str, str]] = {
+    "agent": "Run the agent of this host.",
+    "collector": "Run the collector.",
+    "compute": "Energy of a recorded benchmark from recorded power logs, offline.",
+    "config": "Print, check or show the configuration.",
+    "demo": "Collector, agent, a short benchmark and its energy card on this machine.",
+    "doctor": "Check this machine; each failed check names the command that mends it.",
+    "import": "Read a benchmark's files: windows, tokens, requests, clock.",
+    "meters": "List the meters of this machine, or probe one.",
+    "price": "Import and show price snapshots.",
+    "run": "Measure a command, or mark the phases of a run.",
+}
+"""Name and one-line help of every command. `NAME` lives in `cli/NAME.py` as `command` (`import` in `cli/importing.py`)."""
+
+MODULES: Final = {"import": "importing"}
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is asked for, and suggests the nearest name for a wrong one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"joulemark.cli.{MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see joulemark --help"
+            raise click.UsageError(f"no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="joulemark")
+def group() -> None:
+    """Joules and dollars per 1k tokens: measured, calibrated, provable."""
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`: one JSON object on stdout instead of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(function)
+
+
+def emit(data: Any, *, as_json: bool, text: Callable[[Any], str]) -> None:
+    """Print `data` as one JSON line, or as `text(data)`. NaN and infinity are bugs and raise ValueError."""
+    click.echo(json.dumps(data, allow_nan=False, ensure_ascii=False) if as_json else text(data))
+
+
+def main() -> None:
+    """Entry point: exit codes are those of `joulemark.errors`; 2 for usage, 130 when interrupted."""
+    try:
+        status = group(standalone_mode=False)
+    except JoulemarkError as error:
+        click.echo(f"joulemark: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("joulemark: interrupted; what was measured is kept.", err=True)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
