@@ -58,9 +58,14 @@ class Meter(Protocol):
 
 
 class Driver(Protocol):
-    """What an entry point in the group `joulemark.meters` names: a factory and what `meters list` prints."""
+    """What an entry point in the group `joulemark.meters` names: a factory and what `meters list` prints.
+
+    `config` is the frozen dataclass of the keys of its `[[meter]]` table, each with a docstring below it: `config default`
+    prints them.
+    """
 
     kind: str
+    config: type[Any]
 
     def build(self, table: MeterTable, *, host: str) -> Meter:
         """The meter that a `[[meter]]` table describes. `host` goes into the meter ids. Raises ConfigError."""
