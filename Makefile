@@ -1,0 +1,30 @@
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, MUTATE, AIPERF) reach it as environment.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test e2e lint proto docs clean
+
+help:
+	@sed -n 's/^\([a-z0-9]*\):.*# /  make \1	/p' Makefile
+
+setup: # environment in .venv with the package, linters and tests
+	@scripts/setup
+
+demo: # collector, agent, a short benchmark and its card; ONCE=1 ends with one JSON line and leaves nothing running
+	@scripts/demo
+
+test: # everything CI runs: Debian packages, environment, checks, tests
+	@scripts/test
+
+e2e: # the whole path under load and kills, checked from outside; SEED=n, MUTATE=gain|drop|dup, AIPERF=1
+	@scripts/e2e
+
+lint: # ruff, mypy, import contracts, buf, generated code, generated docs
+	@scripts/setup && scripts/check
+
+proto: # regenerate the protobuf code
+	@scripts/proto
+
+docs: # regenerate the generated pages of docs/reference
+	@scripts/setup && scripts/docs
+
+clean: # remove environments and caches
+	@rm -rf .venv .venv-proto .venv-oldest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
