@@ -1,0 +1,32 @@
+"""Dates of prices: RFC 3339 text with Z in files, UTC nanoseconds in memory. A date alone is its midnight in UTC."""
+
+from __future__ import annotations
+
+import datetime
+
+from joulemark.errors import FormatError
+from joulemark.timebase import datetime_ns, iso_utc
+
+
+def moment_ns(value: object, where: str) -> int:
+    """UTC nanoseconds of a date or a time as TOML or JSON gives it.
+
+    Raises FormatError for text that is no date, NaiveTimeError for a time without a zone; `where` names the field.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.date.fromisoformat(value) if len(value) == len("2025-06-01") else datetime.datetime.fromisoformat(value)
+        except ValueError as error:
+            raise FormatError(f"{where} = {value!r} is not a date", "write 2025-06-01 or 2025-06-01T12:00:00Z") from error
+    if isinstance(value, datetime.datetime):
+        return datetime_ns(value, None, where=where)
+    if isinstance(value, datetime.date):
+        return datetime_ns(datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC), None, where=where)
+    raise FormatError(f"{where} = {value!r} is not a date", "write 2025-06-01 or 2025-06-01T12:00:00Z")
+
+
+def moment_text(t_ns: int) -> str:
+    """RFC 3339 with Z, whole seconds where they are whole: `2025-06-01T00:00:00Z`."""
+    whole, fraction = iso_utc(t_ns).rstrip("Z").split(".")
+    fraction = fraction.rstrip("0")
+    return f"{whole}.{fraction}Z" if fraction else f"{whole}Z"

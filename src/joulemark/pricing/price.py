@@ -1,0 +1,132 @@
+"""A price: what one provider asked for one kind of machine, in its own currency and unit, and when and where that was read."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, Final, Self
+
+from joulemark.config import build, unknown
+from joulemark.errors import FormatError
+from joulemark.pricing import canonical, money
+from joulemark.pricing.dates import moment_ns, moment_text
+
+
+class PriceModel(enum.StrEnum):
+    """How the machine was rented. Prices of different models are different prices."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+    RESERVED = "reserved"
+    SAVINGS_PLAN = "savings_plan"
+    CAPACITY_BLOCK = "capacity_block"
+    COMMITTED_USE = "committed_use"
+    MARKETPLACE = "marketplace"
+    ON_PREM = "on_prem"
+    CUSTOM = "custom"
+
+
+class Unit(enum.StrEnum):
+    """What one amount buys. There is no month: its length differs between providers (720 h, 730 h), so convert by name first."""
+
+    INSTANCE_HOUR = "h"
+    GPU_HOUR = "GPU-h"
+
+
+REQUIRED: Final = ("provider", "region", "instance_type", "amount", "currency", "unit", "effective_from", "fetched_at", "source_url")
+"""Keys without which a figure cannot be checked."""
+
+DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
+"""Keys of a record that say when and where it was seen. They are not part of what the price is, nor of its hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One price record.
+
+    `amount`: money per `unit` in `currency` (ISO 4217), as listed, before tax. `gpu_count`: GPUs in the instance, None when not
+    known. `term_months`: of a reservation. `free`: the source says that it really costs nothing; without it a zero is refused,
+    because vendors list unpublished prices as zero. `effective_from_ns`: valid time, from which the provider charges it.
+    `fetched_at_ns`: known time, when it was read from `source_url`.
+    """
+
+    provider: str
+    region: str
+    instance_type: str
+    amount: Decimal
+    currency: str
+    unit: Unit
+    effective_from_ns: int
+    fetched_at_ns: int
+    source_url: str
+    price_model: PriceModel = PriceModel.ON_DEMAND
+    os: str = "linux"
+    sku_id: str = ""
+    gpu_model: str = ""
+    gpu_count: int | None = None
+    term_months: int | None = None
+    free: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        name = f"price of {self.provider} {self.instance_type} {self.region}"
+        for key in ("provider", "region", "instance_type", "source_url"):
+            if not getattr(self, key):
+                raise FormatError(f"{name}: {key} is empty", "fill it in: a figure without it cannot be checked")
+        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
+            raise FormatError(f"{name}: currency {self.currency!r} is not an ISO 4217 code", "write for example USD")
+        if self.amount == 0 and not self.free:
+            raise FormatError(f"{name}: the amount is zero", "leave an unknown price out, or set free = true when it really costs nothing")
+        if self.gpu_count is not None and self.gpu_count < 1:
+            raise FormatError(f"{name}: gpu_count is {self.gpu_count}", "give the number of GPUs, or leave it out")
+
+    @property
+    def point_id(self) -> str:
+        """SHA-256 over what the price is, without dates: a list re-published unchanged keeps its id.
+
+        Empty fields are left out, so a field added by a later version changes no id.
+        """
+        identity = {k: v for k, v in self.to_json().items() if k not in (*DATES, "sha256") and v not in ("", None, False)}
+        return canonical.digest(identity)
+
+    def per_instance_hour(self) -> Decimal:
+        """Amount per hour of the whole instance. Raises FormatError for a price per GPU of an unknown count."""
+        if self.unit is Unit.INSTANCE_HOUR:
+            return self.amount
+        if self.gpu_count is None:
+            raise FormatError(f"price of {self.instance_type} is per GPU, but gpu_count is not given", "add gpu_count to the price record")
+        return self.amount * self.gpu_count
+
+    def record(self) -> dict[str, Any]:
+        """`to_json` plus `sha256`, the `point_id`: what a card embeds."""
+        return {**self.to_json(), "sha256": self.point_id}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary: the amount as text, dates as RFC 3339, keys as in a price file."""
+        out: dict[str, Any] = {f.name.removesuffix("_ns"): getattr(self, f.name) for f in fields(self)}
+        out["amount"] = money.text(self.amount)
+        out["unit"], out["price_model"] = str(self.unit), str(self.price_model)
+        out["effective_from"], out["fetched_at"] = moment_text(self.effective_from_ns), moment_text(self.fetched_at_ns)
+        return out
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "price") -> Self:
+        """The price that a `[[price]]` table describes; `where` names it in messages.
+
+        Raises FormatError for a missing or contradicting value, ConfigError for an unknown key or a value of the wrong kind. A
+        `sha256` is compared with the content.
+        """
+        unknown(data, [*(f.name.removesuffix("_ns") for f in fields(cls)), "sha256"], where)
+        values = {k: v for k, v in data.items() if k != "sha256" and v is not None}
+        missing = [k for k in REQUIRED if k not in values]
+        if missing:
+            raise FormatError(f"{where}: {', '.join(missing)} missing", "add it; docs/reference/prices.md lists the keys")
+        values["amount"] = money.amount(values["amount"], f"{where} amount")
+        for name in ("effective_from", "fetched_at"):
+            values[f"{name}_ns"] = moment_ns(values.pop(name), f"{where} {name}")
+        price = build(cls, values, where)
+        if data.get("sha256") not in (None, price.point_id):
+            raise FormatError(f"{where}: sha256 does not match the record", "the record was changed; take it again from its source")
+        return price

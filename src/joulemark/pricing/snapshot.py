@@ -1,0 +1,164 @@
+"""A snapshot: the prices and tariffs known at one place, never changed, only joined with newer ones; and the look-up in it.
+
+Prices have two times. `valid` time is when the provider charged it; `known` time is when it was read. A run of June must be
+priced with what was charged in June, and a card of June must still be explicable with what was known in June.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from joulemark.config import unknown
+from joulemark.errors import FormatError
+from joulemark.pricing import canonical
+from joulemark.pricing.dates import moment_text
+from joulemark.pricing.price import Price, PriceModel
+from joulemark.pricing.tariffs import Tariff
+
+PRICES_SCHEMA: Final = "joulemark.prices/1"
+
+
+class Status(enum.StrEnum):
+    """How far the answer of a look-up can be trusted."""
+
+    MANUAL = "manual"
+    MISSING = "missing"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a look-up found: a price, or None with the reason. `candidates`: the prices that were too many, or nearly fitted."""
+
+    status: Status
+    price: Price | None = None
+    reason: str = ""
+    candidates: tuple[Price, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary with whole records; `price` is null when `reason` is not empty."""
+        return {
+            "status": str(self.status),
+            "price": self.price.record() if self.price else None,
+            "reason": self.reason,
+            "candidates": [c.record() for c in self.candidates],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Prices and tariffs in canonical order, without repetitions."""
+
+    prices: tuple[Price, ...] = ()
+    tariffs: tuple[Tariff, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prices", tuple(sorted(set(self.prices), key=order)))
+        object.__setattr__(self, "tariffs", tuple(sorted(set(self.tariffs), key=order)))
+
+    @property
+    def snapshot_id(self) -> str:
+        """SHA-256 over the sorted ids of what it holds: the same prices seen on other days are the same snapshot."""
+        return canonical.digest(sorted({p.point_id for p in self.prices} | {t.point_id for t in self.tariffs}))
+
+    def joined(self, other: Snapshot) -> Snapshot:
+        """Everything that either holds. Nothing is replaced: an older price stays beside the newer one."""
+        return Snapshot(self.prices + other.prices, self.tariffs + other.tariffs)
+
+    def lookup(
+        self,
+        *,
+        provider: str,
+        instance_type: str,
+        region: str,
+        valid_at_ns: int,
+        known_at_ns: int | None = None,
+        price_model: PriceModel = PriceModel.ON_DEMAND,
+        os: str = "linux",
+    ) -> Answer:
+        """The price that held at `valid_at_ns`, as known at `known_at_ns` (None: all that is known).
+
+        Of those in force the one that began last counts, and of equal beginnings the one read last. Nothing is extrapolated before the
+        first price, and no other region, system or price model stands in.
+        """
+        wanted = (provider.lower(), region.lower(), instance_type.lower(), os.lower(), price_model)
+        named = tuple(p for p in self.prices if (p.provider.lower(), p.region.lower(), p.instance_type.lower(), p.os.lower()) == wanted[:4])
+        fitting = tuple(p for p in named if p.price_model is price_model)
+        asked = f"{provider} {instance_type} {region} {os} {price_model}"
+        if not fitting:
+            near = named or tuple(p for p in self.prices if p.instance_type.lower() == wanted[2])
+            return Answer(Status.MISSING, reason=f"no price of {asked}", candidates=near)
+        known = tuple(p for p in fitting if known_at_ns is None or p.fetched_at_ns <= known_at_ns)
+        if not known:
+            return Answer(Status.MISSING, reason=f"no price of {asked} was known then", candidates=fitting)
+        in_force = tuple(p for p in known if p.effective_from_ns <= valid_at_ns)
+        if not in_force:
+            first = moment_text(min(p.effective_from_ns for p in known))
+            return Answer(
+                Status.MISSING, reason=f"the first price of {asked} is from {first}, after {moment_text(valid_at_ns)}", candidates=known
+            )
+        return newest(in_force, asked)
+
+    def tariff_at(self, valid_at_ns: int, *, zone: str | None = None) -> Tariff | None:
+        """The tariff of `zone` in force, or of the only zone there is; None when there is none, or zones would have to be guessed."""
+        zones = {t.zone for t in self.tariffs} if zone is None else {zone}
+        in_force = [t for t in self.tariffs if t.zone in zones and t.effective_from_ns <= valid_at_ns]
+        if len(zones) != 1 or not in_force:
+            return None
+        return max(in_force, key=lambda t: (t.effective_from_ns, t.fetched_at_ns))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of schema `joulemark.prices/1`: the price file that `from_json` reads."""
+        return {
+            "schema": PRICES_SCHEMA,
+            "snapshot_id": self.snapshot_id,
+            "price": [p.record() for p in self.prices],
+            "tariff": [t.record() for t in self.tariffs],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "price file") -> Self:
+        """Inverse of `to_json`; also what a hand-written file holds. `where` names the file in messages.
+
+        Raises FormatError for another schema, a wrong record or a `snapshot_id` that does not match, ConfigError for an unknown key.
+        """
+        if data.get("schema") != PRICES_SCHEMA:
+            raise FormatError(
+                f"{where}: schema is {data.get('schema')!r}, not {PRICES_SCHEMA!r}", f'begin it with schema = "{PRICES_SCHEMA}"'
+            )
+        unknown(data, ["schema", "snapshot_id", "price", "tariff"], where)
+        snapshot = cls(
+            tuple(Price.from_json(entry, f"{where} [[price]] {i}") for i, entry in enumerate(tables(data, "price", where), 1)),
+            tuple(Tariff.from_json(entry, f"{where} [[tariff]] {i}") for i, entry in enumerate(tables(data, "tariff", where), 1)),
+        )
+        if data.get("snapshot_id") not in (None, snapshot.snapshot_id):
+            raise FormatError(
+                f"{where}: snapshot_id does not match the prices in it", "the file was changed; import it again from its source"
+            )
+        return snapshot
+
+
+def tables(data: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, Any]]:
+    """The list of tables `name` of a price file, empty when there is none. Raises FormatError when it is something else."""
+    value = data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        raise FormatError(f"{where}: {name} is not a list of tables", f"write each as [[{name}]]")
+    return value
+
+
+def order(record: Price | Tariff) -> str:
+    """Sort key: the whole record as text."""
+    return canonical.encode(record.to_json()).decode()
+
+
+def newest(prices: tuple[Price, ...], asked: str) -> Answer:
+    """The price in force last. Ambiguous when two of the same age differ in amount, currency or unit."""
+    age = max((p.effective_from_ns, p.fetched_at_ns) for p in prices)
+    last = tuple(p for p in prices if (p.effective_from_ns, p.fetched_at_ns) == age)
+    if len({(p.amount, p.currency, p.unit, p.term_months) for p in last}) > 1:
+        amounts = ", ".join(f"{p.amount} {p.currency}/{p.unit}" for p in last)
+        return Answer(Status.AMBIGUOUS, reason=f"{len(last)} prices of {asked} of the same date: {amounts}", candidates=last)
+    return Answer(Status.MANUAL, last[0])
