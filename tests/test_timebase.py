@@ -1,0 +1,98 @@
+"""Clocks and the way a recorded time becomes UTC nanoseconds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulemark.errors import NaiveTimeError, UsageError
+from joulemark.timebase import SystemClock, boot_id, datetime_ns, iso_utc, utc_minus_mono_ns, zone
+from joulemark.units import NS_PER_S
+
+
+def test_system_clock_is_the_hosts() -> None:
+    """Both clocks of the host lie between two plain reads of it."""
+    clock = SystemClock()
+    before = time.time_ns(), time.monotonic_ns()
+    seen = clock.utc_ns(), clock.mono_ns()
+    after = time.time_ns(), time.monotonic_ns()
+    assert before[0] <= seen[0] <= after[0]
+    assert before[1] <= seen[1] <= after[1]
+
+
+class Jittery:
+    """Monotonic reads that take 1000, 10 and 500 ns; the true difference is 7 s."""
+
+    def __init__(self) -> None:
+        self.costs = iter([1000, 0, 10, 0, 500, 0])
+        self.mono = 0
+
+    def mono_ns(self) -> int:
+        now = self.mono
+        self.mono += next(self.costs, 0)
+        return now
+
+    def utc_ns(self) -> int:
+        return 7 * NS_PER_S + self.mono
+
+
+def test_offset_comes_from_the_narrowest_bracket() -> None:
+    """Of three brackets of 1000, 10 and 500 ns the middle one decides, so the error is at most half of 10 ns."""
+    assert abs(utc_minus_mono_ns(Jittery(), tries=3) - 7 * NS_PER_S) <= 5
+
+
+def test_boot_id_is_the_kernels() -> None:
+    """The id is what the kernel prints, without its newline."""
+    assert boot_id() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_naive_time_is_refused_without_a_zone() -> None:
+    """A naive time without a zone raises, names the file and the option that mends it, and exits 2."""
+    with pytest.raises(NaiveTimeError, match=r"power\.csv.*--tz") as caught:
+        datetime_ns(datetime(2026, 3, 1, 12), None, where="power.csv")
+    assert caught.value.exit_code == 2
+
+
+def test_naive_time_is_read_in_the_given_zone() -> None:
+    """Noon in Los Angeles in July is 19:00 UTC; the zone of an aware time wins over the given one."""
+    summer = datetime(2026, 7, 1, 12)
+    assert datetime_ns(summer, zone("America/Los_Angeles"), where="x") == datetime_ns(datetime(2026, 7, 1, 19, tzinfo=UTC), None, where="x")
+    aware = datetime(2026, 7, 1, 19, tzinfo=UTC)
+    assert datetime_ns(aware, zone("Asia/Tokyo"), where="x") == datetime_ns(aware, None, where="x")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [datetime(2026, 11, 1, 1, 30), datetime(2026, 3, 8, 2, 30)],
+    ids=["repeated", "skipped"],
+)
+def test_wall_time_at_a_clock_change_is_refused(moment: datetime) -> None:
+    """A wall time that a zone repeats in autumn or skips in spring has two readings, so neither is taken."""
+    with pytest.raises(UsageError, match="skipped or repeated"):
+        datetime_ns(moment, zone("America/Los_Angeles"), where="spl.txt")
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", ""])
+def test_unknown_zone_is_a_usage_error(name: str) -> None:
+    """A zone that does not exist, or a path instead of a name, is refused with an example of a good one."""
+    with pytest.raises(UsageError, match="America/Los_Angeles"):
+        zone(name)
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)))
+def test_microseconds_are_kept_exactly(moment: datetime) -> None:
+    """No microsecond is lost on the way to integer nanoseconds, for any date up to 2200."""
+    t_ns = datetime_ns(moment, UTC, where="x")
+    assert t_ns % 1000 == 0
+    assert iso_utc(t_ns) == f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}000Z"
+
+
+def test_iso_keeps_nanoseconds_before_1970_too() -> None:
+    """The printed time carries nine digits, also one nanosecond before the epoch."""
+    assert iso_utc(1_790_000_000_123_456_789) == "2026-09-21T14:13:20.123456789Z"
+    assert iso_utc(-1) == "1969-12-31T23:59:59.999999999Z"
