@@ -1,0 +1,384 @@
+"""NVIDIA GPUs through the driver's own library (nvidia-ml-py, imported as `pynvml`; this module is its only importer).
+
+One device per physical GPU. Its meters are read in one nvmlDeviceGetFieldValues call, so instant power, average power and
+the energy counter carry the driver's own time stamps; a driver without that call, or without one of the fields, is read
+through the plain calls and dated by the read bracket. What a GPU cannot do is found out once, in `open()`, and written in
+`MeterInfo.note`. Under MIG the driver knows only the power of the whole GPU: it is reported once, never by instance.
+
+Source: NVML reference manual (field values, units mW and mJ, the counter runs since the driver was loaded).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+import pynvml
+
+from joulemark.config import MeterTable, at_least, build
+from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
+from joulemark.meters import nvml_errors, nvml_sensors
+from joulemark.meters.base import Isolation, Meter
+from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
+from joulemark.timebase import Clock, utc_minus_mono_ns
+
+EXPONENT: Final = -3
+"""The driver speaks milliwatt and millijoule."""
+
+INSTANT: Final = "power_instant"
+AVERAGE: Final = "power_average"
+ENERGY: Final = "energy"
+
+FIELDS: Final[dict[str, int]] = {
+    INSTANT: pynvml.NVML_FI_DEV_POWER_INSTANT,
+    AVERAGE: pynvml.NVML_FI_DEV_POWER_AVERAGE,
+    ENERGY: pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION,
+}
+"""Channel to field id, in the order of the values of a sample."""
+
+UNION_MEMBER: Final[dict[int, str]] = {
+    pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
+}
+
+POWER_BLANK: Final = 0x7FFFFFF0
+ENERGY_BLANK: Final = 0x7FFFFFFFFFFFFFF0
+"""From here up a number is one of the "no value" marks of the driver stack, not a measurement (32 and 64 bits)."""
+
+RATED_MARGIN: Final = 1.2
+"""Headroom over the highest power limit: short peaks pass it, a believable counter step does not."""
+
+ERROR_KIND: Final[dict[int, type[MeterError]]] = {
+    getattr(pynvml, nvml_errors.PREFIX + name): kind
+    for kind, names in nvml_errors.NAMES.items()
+    for name in names
+    if hasattr(pynvml, nvml_errors.PREFIX + name)
+}
+"""Every error of the driver, as what it means for a meter."""
+
+NEXT_STEP: Final[dict[int, str]] = {getattr(pynvml, nvml_errors.PREFIX + name): step for name, step in nvml_errors.NEXT_STEPS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class NvmlConfig:
+    """`[[meter]] kind = "nvml"`: which GPUs, and what replaces the published constants of their sensors (`nvml_sensors`)."""
+
+    library: Path | None = None
+    """The driver's libnvidia-ml.so.1, where it is not on the loader's path."""
+    gpus: tuple[str, ...] = ()
+    """Uuids or indices of the GPUs to read; all when empty."""
+    instant_window_s: float | None = None
+    """Averaging window of instant power in seconds, in place of the published one."""
+    power_period_s: float | None = None
+    """Refresh period of the power fields in seconds, in place of the published one."""
+    average_window_s: float = nvml_sensors.AVERAGE_WINDOW_S
+    """Averaging window of average power in seconds."""
+    energy_period_s: float = 0.1
+    """Refresh period of the energy counter in seconds."""
+
+    def __post_init__(self) -> None:
+        for key in ("instant_window_s", "power_period_s", "average_window_s", "energy_period_s"):
+            if (value := getattr(self, key)) is not None:
+                at_least(f"nvml.{key}", value, 0.0)
+
+
+class Outcome(NamedTuple):
+    """What one channel answered. `code`: the driver's error, 0 for none."""
+
+    value: int | None
+    t_device_ns: int | None = None
+    quality: Quality = Quality.OK
+    reason: str = ""
+    code: int = pynvml.NVML_SUCCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One meter of a GPU: read as a field, or by a plain call where `field` is None."""
+
+    name: str
+    field: int | None
+    call: Callable[[Any], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A physical GPU that answered in `open()`."""
+
+    handle: Any
+    info: DeviceInfo
+    channels: tuple[Channel, ...]
+
+    def poll(self) -> list[Outcome]:
+        """One answer per channel: all fields in one call. Raises pynvml.NVMLError when that call fails as a whole."""
+        fields = [channel.field for channel in self.channels if channel.field is not None]
+        answers = iter(pynvml.nvmlDeviceGetFieldValues(self.handle, fields) if fields else ())
+        return [
+            parse_field(channel.name, next(answers)) if channel.call is None else plain(channel.name, channel.call, self.handle)
+            for channel in self.channels
+        ]
+
+
+def parse_value(channel: str, number: float) -> Outcome:
+    """`number` as the driver gave it: an integer in mW or mJ, or the mark of a missing one.
+
+    The marks are all bits set, the blanks of the driver stack, anything negative, and 0 W, which a powered GPU cannot draw.
+    """
+    blank = ENERGY_BLANK if channel == ENERGY else POWER_BLANK
+    if not math.isfinite(number) or number < 0 or number >= blank or (channel != ENERGY and number == 0):
+        return Outcome(None, quality=Quality.SENTINEL, reason=f"the driver answered {number}, which is no measurement")
+    return Outcome(round(number))
+
+
+def parse_field(channel: str, answer: Any) -> Outcome:
+    """A nvmlFieldValue_t: its own return code, the union member that its type names, its time stamp in microseconds UTC."""
+    if answer.nvmlReturn != pynvml.NVML_SUCCESS:
+        return failed(pynvml.NVMLError(answer.nvmlReturn))
+    member = UNION_MEMBER.get(answer.valueType)
+    if member is None:
+        return Outcome(None, quality=Quality.GAP, reason=f"the driver answered with the unknown value type {answer.valueType}")
+    t_device_ns = answer.timestamp * 1000 if answer.timestamp > 0 else None
+    return parse_value(channel, getattr(answer.value, member))._replace(t_device_ns=t_device_ns)
+
+
+def plain(channel: str, call: Callable[[Any], int], handle: Any) -> Outcome:
+    """The answer of a plain call, which carries no time stamp."""
+    try:
+        return parse_value(channel, call(handle))
+    except pynvml.NVMLError as error:
+        return failed(error)
+
+
+def failed(error: pynvml.NVMLError) -> Outcome:
+    """A gap with the driver's own words as its reason."""
+    return Outcome(None, quality=Quality.GAP, reason=f"driver: {error}", code=error.value)
+
+
+def kind_of(code: int) -> type[MeterError]:
+    """What the driver's error `code` means for a meter; one that this version does not know may pass."""
+    return ERROR_KIND.get(code, MeterTransient)
+
+
+def unavailable(what: str, error: pynvml.NVMLError) -> MeterUnavailable:
+    """`error` during `open()`, with what to do about it."""
+    return MeterUnavailable(f"{what}: {error}", NEXT_STEP.get(error.value, nvml_errors.OTHERWISE))
+
+
+class NvmlMeter:
+    """The GPUs of this host."""
+
+    kind: ClassVar[str] = "nvml"
+    isolation: ClassVar[Isolation] = Isolation.THREAD
+
+    def __init__(self, options: NvmlConfig, *, host: str) -> None:
+        self._options = options
+        self._host = host
+        self._gpus: tuple[Gpu, ...] = ()
+
+    @property
+    def info(self) -> tuple[DeviceInfo, ...]:
+        return tuple(gpu.info for gpu in self._gpus)
+
+    def open(self) -> None:
+        if self._gpus:
+            return
+        load(self._options.library)
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            raise unavailable("the NVIDIA driver cannot be used", error) from error
+        try:
+            self._gpus = find(self._options, self._host)
+        except pynvml.NVMLError as error:
+            pynvml.nvmlShutdown()
+            raise unavailable("the GPUs cannot be listed", error) from error
+        except MeterUnavailable:
+            pynvml.nvmlShutdown()
+            raise
+
+    def read(self, clock: Clock) -> list[Sample]:
+        if not self._gpus:
+            raise MeterFault("nvml is read before open()", "open it first")
+        offset_ns = utc_minus_mono_ns(clock)
+        polls = [read_gpu(gpu, clock, offset_ns) for gpu in self._gpus]
+        codes = {code for _, found in polls for code in found}
+        if pynvml.NVML_SUCCESS not in codes:
+            raise all_failed(codes, "; ".join(dict.fromkeys(f"{sample.device_id}: {sample.reasons[0]}" for sample, _ in polls)))
+        return [sample for sample, _ in polls]
+
+    def close(self) -> None:
+        if self._gpus:
+            self._gpus = ()
+            pynvml.nvmlShutdown()
+
+
+def load(library: Path | None) -> None:
+    """Load the driver library of that path, if one is named: nvidia-ml-py asks for it by soname and then gets this one."""
+    if library is None:
+        return
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        raise MeterUnavailable(f"cannot load the driver library {library}: {error}", "name an existing libnvidia-ml.so.1") from error
+
+
+def read_gpu(gpu: Gpu, clock: Clock, offset_ns: int) -> tuple[Sample, tuple[int, ...]]:
+    """One poll of one GPU, and the error code of each channel."""
+    t_read0_ns = clock.mono_ns()
+    try:
+        outcomes = gpu.poll()
+    except pynvml.NVMLError as error:
+        outcomes = [failed(error)] * len(gpu.channels)
+    t_read1_ns = clock.mono_ns()
+    values, stamps, qualities, reasons, codes = zip(*outcomes, strict=True)
+    return Sample(gpu.info.device_id, t_read0_ns, t_read1_ns, offset_ns, values, stamps, qualities, reasons), codes
+
+
+def all_failed(codes: set[int], reasons: str) -> MeterError:
+    """The error when no GPU answered: gone when every one is, transient when any may answer again, else a fault."""
+    kinds = {kind_of(code) for code in codes}
+    if kinds == {MeterGone}:
+        return MeterGone(f"every GPU is gone ({reasons})", NEXT_STEP[pynvml.NVML_ERROR_GPU_IS_LOST])
+    if MeterTransient in kinds:
+        return MeterTransient(f"no GPU answered ({reasons})")
+    return MeterFault(f"no GPU answered ({reasons})", nvml_errors.OTHERWISE)
+
+
+def find(options: NvmlConfig, host: str) -> tuple[Gpu, ...]:
+    """The GPUs that `options` ask for. A lost one cannot say who it is: it is left out, and the others' notes say so."""
+    gpus, lost = [], []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        try:
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            uuid = pynvml.nvmlDeviceGetUUID(handle)
+        except pynvml.NVMLError as error:
+            if kind_of(error.value) is not MeterGone:
+                raise
+            lost.append(f"GPU {index} is lost and not measured")
+            continue
+        if not options.gpus or uuid in options.gpus or str(index) in options.gpus:
+            gpus.append((handle, uuid))
+    if not gpus:
+        raise MeterUnavailable("; ".join(lost) or "the driver shows no GPU that was asked for", "compare with nvidia-smi -L")
+    return tuple(describe(handle, uuid, options, host, lost) for handle, uuid in gpus)
+
+
+def describe(handle: Any, uuid: str, options: NvmlConfig, host: str, notes: list[str]) -> Gpu:
+    """Ask one GPU who it is and what it can do. Raises MeterUnavailable when it can measure nothing."""
+    product = pynvml.nvmlDeviceGetName(handle)
+    architecture = optional(pynvml.nvmlDeviceGetArchitecture, handle, nvml_sensors.ARCH_UNKNOWN)
+    channels, absent = probe(handle, averages=nvml_sensors.plain_call_averages(product, architecture))
+    if not channels:
+        raise MeterUnavailable(f"{product} {uuid} reports neither power nor energy ({'; '.join(absent)})", "measure it with another meter")
+    driver = pynvml.nvmlSystemGetDriverVersion()
+    shared = optional(pynvml.nvmlDeviceGetMigMode, handle, [0, 0])[0]
+    mig = ["mig_shared: the whole GPU, whatever its MIG instances do"] if shared else []
+    most_mw = optional(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, handle, [0, 0])[1]
+    common = {
+        "kind": "nvml",
+        "exponent": EXPONENT,
+        "boundary": Boundary.GPU,
+        "vendor": "NVIDIA",
+        "model": product,
+        "serial": optional(pynvml.nvmlDeviceGetSerial, handle, ""),
+        "firmware": f"driver {driver}",
+        "covers": (uuid,),
+        "rated_w": most_mw / 1000 * RATED_MARGIN if most_mw else None,
+        "simulated": "SIMULATED" in f"{product} {driver}".upper(),
+    }
+    sensor = nvml_sensors.instant_sensor(product, architecture)
+    note = "; ".join([*mig, *absent, *notes])
+    meters = tuple(meter_info(channel, f"nvml:{host}:{uuid}", options, sensor, common, note) for channel in channels)
+    return Gpu(handle, DeviceInfo(f"nvml:{host}:{uuid}", meters), channels)
+
+
+def optional(call: Callable[[Any], Any], handle: Any, otherwise: Any) -> Any:
+    """What `call` answers about a GPU, or `otherwise` where the driver or the GPU does not know."""
+    try:
+        return call(handle)
+    except pynvml.NVMLError:
+        return otherwise
+
+
+def probe(handle: Any, *, averages: bool) -> tuple[tuple[Channel, ...], list[str]]:
+    """The channels this GPU has, and a sentence for each it lacks.
+
+    A field that only fails for the moment counts as there. Where no power field is there the plain power call takes the place
+    of the one it means on this chip, and the plain energy call that of the energy field.
+    """
+    codes = field_codes(handle)
+    channels = {name: Channel(name, field) for name, field in FIELDS.items() if kind_of(codes[name]) is not MeterUnavailable}
+    stand_ins = {ENERGY: pynvml.nvmlDeviceGetTotalEnergyConsumption}
+    if INSTANT not in channels and AVERAGE not in channels:
+        stand_ins[AVERAGE if averages else INSTANT] = pynvml.nvmlDeviceGetPowerUsage
+    for name, call in stand_ins.items():
+        if name not in channels and kind_of(plain(name, call, handle).code) is not MeterUnavailable:
+            channels[name] = Channel(name, None, call)
+    absent = [f"no {name} (driver: {pynvml.NVMLError(codes[name])})" for name in FIELDS if name not in channels]
+    return tuple(channels[name] for name in FIELDS if name in channels), absent
+
+
+def field_codes(handle: Any) -> dict[str, int]:
+    """The driver's return code for each field; that of the whole call where it has none."""
+    try:
+        answers = pynvml.nvmlDeviceGetFieldValues(handle, list(FIELDS.values()))
+    except pynvml.NVMLError as error:
+        return dict.fromkeys(FIELDS, error.value)
+    return {name: answer.nvmlReturn for name, answer in zip(FIELDS, answers, strict=True)}
+
+
+def meter_info(
+    channel: Channel, device_id: str, options: NvmlConfig, sensor: nvml_sensors.Sensor, common: dict[str, Any], note: str
+) -> MeterInfo:
+    """The description of one channel: the published sensor constants, with what the configuration replaces."""
+    instant = nvml_sensors.Sensor(
+        sensor.window_s if options.instant_window_s is None else options.instant_window_s,
+        sensor.period_s if options.power_period_s is None else options.power_period_s,
+        sensor.source if options.instant_window_s is None else "set by configuration",
+    )
+    about: dict[str, Any]
+    if channel.name == ENERGY:
+        about = {"quantity": Quantity.ENERGY_COUNTER, "update_period_s": options.energy_period_s}
+    else:
+        window_s = instant.window_s if channel.name == INSTANT else options.average_window_s
+        note = "; ".join(filter(None, [note, f"averaging window: {instant.source}" if channel.name == INSTANT else ""]))
+        about = {
+            "quantity": Quantity.POWER,
+            "averaging": Averaging.UNKNOWN if window_s is None else Averaging.BOXCAR,
+            "averaging_window_s": window_s,
+            "update_period_s": instant.period_s,
+            "coverage": nvml_sensors.Sensor(window_s, instant.period_s, "").coverage,
+        }
+    source = TimestampSource.READ_BRACKET if channel.field is None else TimestampSource.DRIVER
+    return MeterInfo(meter_id=f"{device_id}:{channel.name}", timestamp_source=source, note=note, **common, **about)
+
+
+class NvmlDriver:
+    """Builds `[[meter]] kind = "nvml"`."""
+
+    kind = "nvml"
+    config = NvmlConfig
+
+    def build(self, table: MeterTable, *, host: str) -> Meter:
+        return NvmlMeter(build(NvmlConfig, table.options, '[[meter]] kind = "nvml"'), host=host)
+
+    def discover(self) -> list[dict[str, Any]]:
+        meter = NvmlMeter(NvmlConfig(), host="")
+        try:
+            meter.open()
+        except MeterUnavailable:
+            return []
+        meter.close()
+        return [{}]
+
+
+DRIVER: Final = NvmlDriver()
