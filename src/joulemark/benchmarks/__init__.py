@@ -1,0 +1,69 @@
+"""Benchmark runs from the files their tools wrote: one reader per tool, the tool told by its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from joulemark.benchmarks import aiperf, joulemark, mlperf
+from joulemark.errors import FormatError, UsageError
+from joulemark.runs import ClockKind, Run
+
+READERS: Final = (joulemark, aiperf, mlperf)
+"""In the order they are asked; each has `NAME`, `places(root)` and `read(place, tz=...)`."""
+
+TOOLS: Final = tuple(reader.NAME for reader in READERS)
+
+
+def read(path: Path, *, tz: tzinfo | None, tool: str | None = None) -> Run:
+    """The run in the folder (or file) `path`; several runs become one whose phases carry their folder's name.
+
+    `tz`: zone of times that carry none. `tool`: one of TOOLS, told by the files when None. Raises FormatError when no tool's
+    files are there or none can be read, NaiveTimeError when a zone is needed and `tz` is None, UsageError for an unknown tool.
+    """
+    if tool is not None and tool not in TOOLS:
+        raise UsageError(f"no reader for {tool!r}", f"use one of: {', '.join(TOOLS)}")
+    for reader in READERS:
+        if tool in (None, reader.NAME) and (places := reader.places(path)):
+            runs, left_out = {}, []
+            for place in places:
+                try:
+                    runs[place] = reader.read(place, tz=tz)
+                except FormatError as error:
+                    left_out.append(error)
+            if not runs:
+                raise left_out[0]
+            return merged(path, runs, findings=tuple(f"Left out: {error}" for error in left_out))
+    raise FormatError(f"{path} holds no files of {tool or ' or '.join(TOOLS)}", "give the folder the benchmark wrote to")
+
+
+def merged(root: Path, runs: Mapping[Path, Run], *, findings: tuple[str, ...] = ()) -> Run:
+    """One run out of `runs`, by where each was read; with more than one, phases and findings carry the place under `root`.
+
+    The clock is the runs' own when they agree, else unknown; labels that differ are left out.
+    """
+    if len(runs) == 1:
+        (run,) = runs.values()
+        return replace(run, findings=(*run.findings, *findings))
+    named = [(_name(root, place, tuple(runs)), run) for place, run in runs.items()]
+    windows = [replace(window, name=f"{name}/{window.name}") for name, run in named for window in run.windows]
+    figures = [replace(figure, window=f"{name}/{figure.window}") for name, run in named for figure in run.tool_reported]
+    clocks = {run.clock for _, run in named}
+    shared = set.intersection(*(set(run.labels.items()) for _, run in named))
+    return Run(
+        windows=tuple(sorted(windows, key=lambda window: (window.begin_ns, window.end_ns))),
+        benchmark=named[0][1].benchmark,
+        clock=clocks.pop() if len(clocks) == 1 else ClockKind.UNKNOWN,
+        tool_reported=tuple(figures),
+        labels=dict(sorted(shared)),
+        findings=(*(f"{name}: {finding}" for name, run in named for finding in run.findings), *findings),
+    )
+
+
+def _name(root: Path, place: Path, places: tuple[Path, ...]) -> str:
+    """The folder of `place` under `root`, or its file name where several share a folder."""
+    base = place if place.is_dir() or sum(other.parent == place.parent for other in places) > 1 else place.parent
+    return base.relative_to(root).as_posix()

@@ -1,0 +1,109 @@
+"""Our own readings as they lie in a bundle: `t_ns,t_unc_ns,<quantity>_<unit>,quality[,reason]`, integers, one meter per file.
+
+`meters.json` in the same folder or the one above describes the meters; the file of a meter is named after its
+percent-encoded id. Without it the unit is taken from the column's name, and the boundary must be said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote
+
+import numpy as np
+
+from joulemark.energy.series import Series
+from joulemark.errors import FormatError
+from joulemark.readings import Boundary, MeterInfo, Quality, Quantity
+from joulemark.traces.recording import Recording
+from joulemark.traces.stamps import in_range
+from joulemark.traces.text import json_object, text
+from joulemark.units import SI_PREFIX
+
+TIME_COLUMNS: Final = ("t_ns", "t_unc_ns")
+VALUE_COLUMNS: Final = {
+    f"{word}_{prefix}{quantity.unit}": (quantity, exponent)
+    for quantity, word in ((Quantity.POWER, "power"), (Quantity.ENERGY_COUNTER, "energy"))
+    for exponent, prefix in SI_PREFIX.items()
+}
+QUALITIES: Final = {str(q.value): q for q in Quality} | {q.name.lower(): q for q in Quality}
+"""Quality as its code or its name."""
+
+Row = tuple[int, int, int, Quality, str]
+
+
+def matches(head: str) -> bool:
+    """Whether a file that begins with the line `head` has our columns."""
+    names = head.split(",")
+    return tuple(names[:2]) == TIME_COLUMNS and len(names) > 3 and names[2] in VALUE_COLUMNS and names[3] == "quality"
+
+
+def read(recording: Recording) -> list[Series]:
+    """The one series of the file. Raises FormatError."""
+    lines = recording.lines()
+    _, head = next(lines)
+    meter = _described(recording) or _undescribed(recording)
+    column = head.split(",")[2]
+    if VALUE_COLUMNS[column] != (meter.quantity, meter.exponent):
+        raise FormatError(f"{recording.path}: column {column} is not {meter.value_column} of {meter.meter_id}", "restore the bundle")
+    rows = [_row(line, where=where) for where, line in lines]
+    t_ns = np.array([row[0] for row in rows], dtype=np.int64)
+    if len(rows) > 1 and bool(np.any(np.diff(t_ns) < 0)):
+        raise FormatError(f"{recording.path}: times go backwards", "restore the bundle: its readings are written in time order")
+    return [
+        Series(
+            replace(meter, accuracy=meter.accuracy or recording.accuracy),
+            t_ns,
+            np.array([row[2] for row in rows], dtype=np.int64),
+            np.array([row[3] for row in rows], dtype=np.uint8),
+            np.array([row[1] for row in rows], dtype=np.int64),
+            {number: row[4] for number, row in enumerate(rows) if not row[3].integrable},
+        )
+    ]
+
+
+def _row(line: str, *, where: str) -> Row:
+    fields = line.split(",")
+    try:
+        quality = QUALITIES[fields[3].lower()]
+        t_ns, t_unc_ns = in_range(int(fields[0]), where=where), in_range(int(fields[1]), where=where)
+        value = 0 if quality is Quality.GAP else int(fields[2])
+    except (ValueError, IndexError, KeyError) as error:
+        raise FormatError(f"{where}: not a reading: {line[:60]!r}", "restore the bundle: its rows are integers") from error
+    if not -(2**63) <= value < 2**63:
+        raise FormatError(f"{where}: value {fields[2][:30]} does not fit 64 bits", "restore the bundle")
+    return t_ns, t_unc_ns, value, quality, ",".join(fields[4:]) or quality.name.lower()
+
+
+def _described(recording: Recording) -> MeterInfo | None:
+    """The meter whose file this is, from the nearest `meters.json`; None where there is none."""
+    for folder in (recording.path.parent, recording.path.parent.parent):
+        path = folder / "meters.json"
+        if path.is_file():
+            for entry in _entries(json_object(text(path), where=str(path)), where=str(path)):
+                if recording.path.stem in (entry.get("file"), quote(str(entry.get("meter_id", "")), safe="")):
+                    return MeterInfo.from_json({key: value for key, value in entry.items() if key != "file"})
+    return None
+
+
+def _entries(data: dict[str, Any], *, where: str) -> Iterator[dict[str, Any]]:
+    meters = data.get("meters")
+    if not isinstance(meters, list) or not all(isinstance(entry, dict) for entry in meters):
+        raise FormatError(f"{where} has no list of meters", "restore the bundle")
+    for entry in meters:
+        file = entry.get("file")
+        yield {**entry, "file": file.rsplit("/", 1)[-1].removesuffix(".csv")} if isinstance(file, str) else entry
+
+
+def _undescribed(recording: Recording) -> MeterInfo:
+    quantity, exponent = VALUE_COLUMNS[recording.head.split(",")[2]]
+    return MeterInfo(
+        meter_id=recording.meter_id("csv", "power" if quantity is Quantity.POWER else "energy"),
+        kind="csv",
+        quantity=quantity,
+        exponent=exponent,
+        boundary=recording.boundary or Boundary.SERVER_INPUT,
+        accuracy=recording.accuracy,
+        note="" if recording.boundary else f"{recording.path.name} does not say where it was measured: taken as server_input",
+    )

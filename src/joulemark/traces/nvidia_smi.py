@@ -1,0 +1,88 @@
+"""CSV of `nvidia-smi --query-gpu=timestamp,...,power.draw --format=csv`: column names carry units, times are local and bare.
+
+`power.draw` is the mean over one second on GA10x and later and the present value before; newer drivers also print
+`power.draw.instant` and `power.draw.average`. Each is a meter of its own and all three cover the same GPU: the first one
+printed here (`power.draw`, which every driver has) is the one an energy is taken from.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import Final
+
+from joulemark.energy.series import Series
+from joulemark.errors import FormatError
+from joulemark.readings import Averaging, Boundary, Current, MeterInfo, Quantity
+from joulemark.traces.recording import Recording
+from joulemark.traces.rows import Rows, watts
+from joulemark.traces.stamps import wall_ns
+from joulemark.units import NS_PER_MS
+
+POWER_COLUMNS: Final = {
+    "power.draw": ("power", Averaging.UNKNOWN),
+    "power.draw.instant": ("power_instant", Averaging.INSTANT),
+    "power.draw.average": ("power_average", Averaging.BOXCAR),
+}
+"""Column to channel and averaging, in order of use."""
+
+IDENTITY_COLUMNS: Final = ("uuid", "gpu_uuid", "pci.bus_id", "index", "gpu_bus_id")
+T_UNC_NS: Final = NS_PER_MS // 2
+
+
+def matches(head: str) -> bool:
+    """Whether a file that begins with the line `head` is nvidia-smi's query output."""
+    return "power.draw" in head and "timestamp" in head
+
+
+def read(recording: Recording) -> list[Series]:
+    """One series per GPU and power column, W. Raises FormatError, and NaiveTimeError without a zone."""
+    lines = recording.lines()
+    where, head = next(lines)
+    names = [name.strip() for name in head.split(",")]
+    columns = {_bare(name, where=where): number for number, name in enumerate(names)}
+    powers = [name for name in POWER_COLUMNS if name in columns]
+    if not powers or "timestamp" not in columns:
+        raise FormatError(f"{where}: no timestamp or power.draw column", "query timestamp,index,uuid,power.draw with --format=csv")
+    identity = next((columns[name] for name in IDENTITY_COLUMNS if name in columns), None)
+    model = columns.get("name")
+    rows: dict[tuple[str, str], Rows] = {}
+    models: dict[str, str] = {}
+    for where, line in lines:
+        if line == head:
+            continue
+        fields = [field.strip() for field in next(csv.reader([line], skipinitialspace=True))]
+        if len(fields) != len(names):
+            raise FormatError(f"{where}: {len(fields)} columns, the header has {len(names)}", "check that row of the file")
+        t_ns = wall_ns(fields[columns["timestamp"]], recording.tz, where=where)
+        gpu = fields[identity] if identity is not None else ""
+        models[gpu] = fields[model] if model is not None else ""
+        for name in powers:
+            rows.setdefault((gpu, name), Rows()).add(t_ns, *watts(fields[columns[name]]))
+    return [gpu_rows.series(_meter(recording, gpu, name, models[gpu]), t_unc_ns=T_UNC_NS) for (gpu, name), gpu_rows in rows.items()]
+
+
+def _bare(column: str, *, where: str) -> str:
+    """Name of a column without its unit, `power.draw [W]` -> `power.draw`. Raises FormatError for power in another unit."""
+    name, _, unit = column.partition(" [")
+    if name in POWER_COLUMNS and unit not in ("", "W]"):
+        raise FormatError(f"{where}: {column} is not in watts", "record it with nvidia-smi --format=csv")
+    return name
+
+
+def _meter(recording: Recording, gpu: str, column: str, model: str) -> MeterInfo:
+    channel, averaging = POWER_COLUMNS[column]
+    return MeterInfo(
+        meter_id=recording.meter_id("nvidia-smi", channel, serial=gpu),
+        kind="nvidia-smi",
+        quantity=Quantity.POWER,
+        exponent=-3,
+        boundary=Boundary.GPU,
+        current=Current.DC,
+        vendor="NVIDIA",
+        model=model,
+        serial=gpu,
+        averaging=averaging,
+        accuracy=recording.accuracy,
+        covers=(gpu or recording.path.name,),
+        note="" if gpu else f"{recording.path.name} has no index or uuid column: taken as one GPU",
+    )

@@ -1,0 +1,53 @@
+"""One recorded power log: its text, where it lies, and in which zone its bare times are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Self
+
+from joulemark.readings import Accuracy, Boundary
+from joulemark.traces.text import text
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a reader gets. `accuracy` and `boundary` are what the user says of a meter whose file does not."""
+
+    path: Path
+    text: str
+    tz: tzinfo | None = None
+    accuracy: Accuracy | None = None
+    boundary: Boundary | None = None
+
+    @classmethod
+    def load(cls, path: Path, *, tz: tzinfo | None, accuracy: Accuracy | None, boundary: Boundary | None) -> Self:
+        """The recording at `path`. Raises FormatError when it cannot be read."""
+        return cls(path, text(path), tz, accuracy, boundary)
+
+    @property
+    def head(self) -> str:
+        """First line that is not blank, by which its reader is chosen."""
+        return next((line for _, line in self.lines()), "")
+
+    def meter_id(self, kind: str, channel: str, *, host: str = "file", serial: str = "") -> str:
+        """Id of a channel of this file: where the file names no device, its name and the hash of its text stand in."""
+        digest = hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        parts = (kind, host, serial or f"{self.path.name}-{digest}", channel)
+        return ":".join(part.replace(":", "_") for part in parts)
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """(`path:number`, line) of each line that is not blank.
+
+        A last line without its newline is left out when it has fewer commas than the line above: the recorder was stopped
+        in the middle of a row, and half a number is a wrong number.
+        """
+        rows = self.text.split("\n")
+        torn = len(rows) > 1 and rows[-1].count(",") < rows[-2].count(",")
+        for number, row in enumerate(rows[:-1] if torn else rows, start=1):
+            line = row.strip("\r \t\0")
+            if line:
+                yield f"{self.path}:{number}", line
