@@ -27,10 +27,19 @@ TOKEN_TEXT: Final = " energy"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long the stub takes: a fixed time to the first token, then one token per `per_token_s`."""
+    """How long the stub takes, counted from the request: `first_token_s`, then one token each `per_token_s`, without drift."""
 
     first_token_s: float = 0.02
     per_token_s: float = 0.004
+
+    def token_s(self, count: int) -> float:
+        """When `count` tokens are out."""
+        return self.first_token_s + self.per_token_s * (count - 1)
+
+
+async def sleep_until(deadline_s: float) -> None:
+    """Sleep to a moment of the loop's clock; a late one costs nothing more."""
+    await asyncio.sleep(max(0.0, deadline_s - asyncio.get_running_loop().time()))
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
@@ -111,20 +120,20 @@ class StubService:
         n, n_in = wanted_tokens(body), prompt_tokens(body)
         usage = {"prompt_tokens": n_in, "completion_tokens": n, "total_tokens": n_in + n}
         made = Answer(chat, str(body.get("model", MODEL)), self.clock.utc_ns() // NS_PER_S, f"cmpl-{uuid.uuid4().hex}", usage)
-        await asyncio.sleep(self.pace.first_token_s)
+        begin_s = asyncio.get_running_loop().time()
         if body.get("stream"):
             wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            return await self.stream(request, made, wants_usage=wants_usage)
-        await asyncio.sleep(self.pace.per_token_s * n)
+            return await self.stream(request, made, begin_s=begin_s, wants_usage=wants_usage)
+        await sleep_until(begin_s + self.pace.token_s(n))
         return web.json_response(made.envelope([made.choice(TOKEN_TEXT * n, "length", delta=False)], usage=usage))
 
-    async def stream(self, request: web.Request, made: Answer, *, wants_usage: bool) -> web.StreamResponse:
+    async def stream(self, request: web.Request, made: Answer, *, begin_s: float, wants_usage: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         n = made.usage["completion_tokens"]
         for i in range(n):
+            await sleep_until(begin_s + self.pace.token_s(i + 1))
             await response.write(made.chunk([made.choice(TOKEN_TEXT, "length" if i == n - 1 else None, delta=True)]))
-            await asyncio.sleep(self.pace.per_token_s)
         if wants_usage:
             await response.write(made.chunk([], usage=made.usage))
         await response.write(b"data: [DONE]\n\n")
