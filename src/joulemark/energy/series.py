@@ -71,13 +71,13 @@ class Series:
         value: Int64,
         quality: UInt8,
         reasons: Mapping[int, str] | None = None,
-        clock_offset_ns: int = 0,
+        clock_offset_ns: int | Int64 = 0,
         clock_bound_ns: int = 0,
     ) -> Self:
         """The columns as stored, dated by the rule of `readings.effective_time` and moved to the collector's axis.
 
         `t_read_ns`: middle of the read bracket in the agent's UTC. `t_device_ns`: UTC of device or driver, 0 where a row has
-        none; None when the meter has no such clock. `clock_offset_ns` is added to every time.
+        none; None when the meter has no such clock. `clock_offset_ns` is added to every time: one number, or one for each row.
         """
         own = t_device_ns is not None and meter.timestamp_source is not TimestampSource.READ_BRACKET
         t_ns, unc = np.asarray(t_read_ns, dtype=np.int64), np.asarray(bracket_ns, dtype=np.int64) // 2
@@ -110,6 +110,10 @@ class Series:
             first = np.concatenate(([True], np.diff(self.t_ns[keep]) > 0)) if keep.any() else np.zeros(0, bool)
             keep = keep.copy()
             keep[np.flatnonzero(keep)[~first]] = False
+        return self.rows(keep)
+
+    def rows(self, keep: slice | NDArray[np.bool_]) -> Self:
+        """The chosen rows, without the reasons of the others."""
         return replace(
             self, t_ns=self.t_ns[keep], value=self.value[keep], quality=self.quality[keep], t_unc_ns=self.t_unc_ns[keep], reasons={}
         )

@@ -1,0 +1,188 @@
+"""The energy of one device: all its meters read, the best of them made the headline, the others kept beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joulemark.energy.estimate import Estimate, PowerSource, Source, source_of
+from joulemark.energy.integrate import samples_inside
+from joulemark.energy.local import Level, PowerTrace, level
+from joulemark.energy.series import Series
+from joulemark.energy.uncertainty import Component, u_cert, u_spec
+from joulemark.errors import InsufficientData, UsageError
+from joulemark.readings import Accuracy, MeterInfo, Quantity
+from joulemark.runs import Window
+from joulemark.units import NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEnergy:
+    """Energy of one device over one window. Where `energy_j` is None, `findings` say why.
+
+    `headline`: the estimate that was chosen. `components`: lines of the budget that belong to this device. `edge_level`: power
+    around the marks. `delta_s`: how far its time axis may be off.
+    """
+
+    device_id: str
+    headline: Estimate | None
+    energy_counter_j: float | None
+    energy_trapezoid_j: float | None
+    mean_of_samples_w: float | None
+    components: tuple[Component, ...]
+    edge_level: Level | None
+    delta_s: float
+    findings: tuple[str, ...]
+
+    @property
+    def energy_j(self) -> float | None:
+        """The headline."""
+        return None if self.headline is None else self.headline.energy_j
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary; null where unknown."""
+        best = self.headline
+        return {
+            "device_id": self.device_id,
+            "meter_id": None if best is None else best.meter.meter_id,
+            "energy_j": self.energy_j,
+            "energy_method": None if best is None else best.method,
+            "energy_counter_j": self.energy_counter_j,
+            "energy_trapezoid_j": self.energy_trapezoid_j,
+            "disagreement_rel": disagreement_rel(self.energy_counter_j, self.energy_trapezoid_j),
+            "mean_of_samples_w": self.mean_of_samples_w,
+            "sample_count": None if best is None else best.sample_count,
+            "coverage": None if best is None else best.coverage.share,
+            "max_gap_s": None if best is None else best.coverage.max_gap_s,
+            "findings": list(self.findings),
+        }
+
+
+def disagreement_rel(counter_j: float | None, trapezoid_j: float | None) -> float | None:
+    """Counter over trapezoid, minus 1 (SMP-9); None where either is unknown."""
+    return None if counter_j is None or not trapezoid_j else counter_j / trapezoid_j - 1.0
+
+
+def devices(series: Sequence[Series]) -> dict[str, tuple[Series, ...]]:
+    """Series by what they watch: those that cover the same things are alternatives to each other and never summed.
+
+    Series that say what they cover are grouped by it, across devices; else by device. Channels of one device that show one
+    quantity in one way, and do not say what they cover, stand side by side: each is a device of its own. Raises UsageError
+    where that leaves open which counter belongs to which power, or where two groups overlap.
+    """
+    groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
+    for one in series:
+        meter = one.meter
+        groups[("covers", *sorted(meter.covers)) if meter.covers else ("device", meter.device_id)].append(one)
+    _refuse_overlap([set(key[1:]) for key in groups if key[0] == "covers"])
+    found: dict[str, tuple[Series, ...]] = {}
+    for group in groups.values():
+        for part in _channels(group):
+            meters = {one.meter.device_id: one.meter for one in part}
+            name = next(iter(meters))
+            found[name if name not in found else part[0].meter.meter_id] = part
+    return found
+
+
+def _refuse_overlap(covered: list[set[str]]) -> None:
+    seen: set[str] = set()
+    for group in covered:
+        if twice := seen & group:
+            raise UsageError(f"{sorted(twice)[0]} is covered by meters of different extent", "choose one set of meters for this boundary")
+        seen |= group
+
+
+def _channels(group: list[Series]) -> list[tuple[Series, ...]]:
+    by_view: dict[tuple[object, ...], list[Series]] = defaultdict(list)
+    for one in group:
+        by_view[(one.meter.device_id, one.meter.quantity, one.meter.averaging, one.meter.averaging_window_s)].append(one)
+    if all(len(same) == 1 for same in by_view.values()):
+        return [tuple(group)]
+    if len(by_view) == 1:
+        return [(one,) for one in group]
+    device = group[0].meter.device_id
+    raise UsageError(f"{device} has several channels of power and of energy", "let `covers` of each meter say what it measures")
+
+
+def measure_device(window: Window, name: str, series: Sequence[Series], *, accuracy: Accuracy | None = None) -> DeviceEnergy:
+    """The energy of the device `name` over `window`, from its meters `series`: the one with the least uncertainty leads.
+
+    A counter wins against power of equal merit. `accuracy` goes before what the meters say of themselves.
+    """
+    findings: list[str] = []
+    sources: list[Source] = []
+    for one in sorted(series, key=lambda s: s.meter.quantity is Quantity.POWER):
+        try:
+            sources.append(source_of(one))
+        except InsufficientData as error:
+            findings.append(error.what)
+    traces = [trace for source in sources if (trace := source.trace) is not None]
+    estimates: list[Estimate] = []
+    for source in sources:
+        try:
+            estimates.append(source.estimate(window, traces))
+        except InsufficientData as error:
+            findings.append(error.what)
+        if isinstance(source, PowerSource) and (lost := source.invalid_inside(window)):
+            findings.append(f"{source.series.meter.meter_id}: {lost} readings of 0 W or less count as gaps")
+    best = min(estimates, key=lambda e: e.u_j, default=None)
+    counter = _best(estimates, "counter")
+    trapezoid = _best(estimates, "trapezoid")
+    return DeviceEnergy(
+        name,
+        best,
+        None if counter is None else counter.energy_j,
+        None if trapezoid is None else trapezoid.energy_j,
+        _mean_of_samples_w(window, sources, trapezoid),
+        () if best is None else _components(best, window, accuracy),
+        None if best is None else _edge_level(window, best, traces),
+        0.0 if best is None else _delta_s(series, best),
+        tuple(findings),
+    )
+
+
+def _best(estimates: Sequence[Estimate], method: str) -> Estimate | None:
+    return min((e for e in estimates if e.method == method), key=lambda e: e.u_j, default=None)
+
+
+def _mean_of_samples_w(window: Window, sources: Sequence[Source], trapezoid: Estimate | None) -> float | None:
+    powers = [source for source in sources if isinstance(source, PowerSource)]
+    if trapezoid is not None:
+        powers = [source for source in powers if source.series.meter is trapezoid.meter]
+    return samples_inside(powers[0].series, window.begin_ns, window.end_ns)[1] if powers else None
+
+
+def _components(best: Estimate, window: Window, accuracy: Accuracy | None) -> tuple[Component, ...]:
+    meter = best.meter
+    stated = accuracy or meter.accuracy
+    model = " ".join(part for part in (meter.kind, meter.vendor, meter.model) if part)
+    if stated is None:
+        spec = Component("spec", None, f"the accuracy of {model} is not known", correlation_group=model)
+    else:
+        u_j = u_spec(best.energy_j, window.duration_s, accuracy=stated)
+        spec = Component("spec", u_j, stated.source or "stated accuracy", correlation_group=model)
+    return (spec, _certificate(meter, best.energy_j), *best.components)
+
+
+def _certificate(meter: MeterInfo, energy_j: float) -> Component:
+    certificate = meter.certificate
+    if certificate is None:
+        return Component("cert", 0.0, "no certificate: the specification stands alone", "normal")
+    u_j = u_cert(energy_j, u95_rel=certificate.u95_rel, k=certificate.k)
+    laboratory = certificate.laboratory or certificate.serial
+    return Component("cert", u_j, f"certificate of {certificate.date}, {laboratory}", "normal", correlation_group=laboratory)
+
+
+def _edge_level(window: Window, best: Estimate, traces: Sequence[PowerTrace]) -> Level:
+    """Power around both marks together with the mean, which is the load where the marks stand outside it."""
+    mean_w = best.energy_j / window.duration_s
+    reach_s = best.bracket_s + (best.meter.averaging_window_s or 0.0)
+    around = [found for at_ns in (window.begin_ns, window.end_ns) if (found := level(traces, at_ns, reach_s)) is not None]
+    return Level(min([mean_w, *(one.low_w for one in around)]), max([mean_w, *(one.high_w for one in around)]))
+
+
+def _delta_s(series: Sequence[Series], best: Estimate) -> float:
+    bound_ns = next(one.clock_bound_ns for one in series if one.meter.meter_id == best.meter.meter_id)
+    return bound_ns / NS_PER_S + best.t_unc_s
