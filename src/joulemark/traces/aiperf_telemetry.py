@@ -53,8 +53,7 @@ def read(recording: Recording) -> list[Series]:
         in_range(t_ns, where=where)
         gpu = gpus.setdefault(_identity(entry), _gpu(entry))
         gpu.power.add(t_ns, *watts(_printed(values, POWER_FIELDS)))
-        energy_mega, reason = joules(_printed(values, ENERGY_FIELDS))
-        gpu.energy.add(t_ns, None if energy_mega is None else energy_mega * J_PER_MJ, reason)
+        gpu.energy.add(t_ns, *joules(_printed(values, ENERGY_FIELDS), unit_j=J_PER_MJ))
     out = []
     for gpu in gpus.values():
         for quantity, rows in ((Quantity.POWER, gpu.power), (Quantity.ENERGY_COUNTER, gpu.energy)):

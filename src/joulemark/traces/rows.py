@@ -16,6 +16,9 @@ from joulemark.units import NS_PER_S, scaled
 LIMIT_SI: Final = Decimal(10**9)
 """No recorded power reaches a gigawatt: above it is an overflow code, as the 9.91E+37 of SCPI analysers."""
 
+COUNTER_LIMIT_J: Final = Decimal(10**15)
+"""In millijoules it fits 64 bits; one GPU takes 45,000 years to reach it."""
+
 EXPONENTS: Final = (-3, -6, -9)
 NOT_AVAILABLE: Final = frozenset({"", "n/a", "[n/a]", "[not supported]", "[unknown error]", "none", "null"})
 NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -44,15 +47,15 @@ def watts(text: str) -> tuple[Decimal | None, str]:
     return value, ""
 
 
-def joules(text: str) -> tuple[Decimal | None, str]:
-    """(counter in joules, "") as printed, exactly, or (None, why it is a gap). A counter may stand at zero."""
+def joules(text: str, *, unit_j: Decimal = Decimal(1)) -> tuple[Decimal | None, str]:
+    """(counter in joules, "") exactly, from a figure printed in units of `unit_j`, or (None, why it is a gap). It may be zero."""
     bare = text.strip()
     if bare.lower() in NOT_AVAILABLE:
         return None, "not available"
     value = Decimal(bare) if NUMBER.fullmatch(bare) else Decimal("nan")
-    if not value.is_finite() or not 0 <= value < LIMIT_SI * LIMIT_SI:
+    if not value.is_finite() or not 0 <= value * unit_j < COUNTER_LIMIT_J:
         return None, "not a counter value"
-    return value, ""
+    return value * unit_j, ""
 
 
 @dataclass(slots=True)
