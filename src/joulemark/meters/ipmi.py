@@ -1,0 +1,230 @@
+"""Power of a server as its BMC reports it: DCMI Get Power Reading over IPMI 2.0 LAN (RMCP+).
+
+One child process per BMC (`ipmi_child`) holds the session; this side holds the deadline, so `read` never waits longer. A BMC
+says whole watts about once a second, does not say how it averages, and dates them with a clock that is often wrong: the read
+bracket dates the reading, the BMC's time is kept as information.
+
+Source: DCMI specification 1.5, section 6.6.1 (Get Power Reading); IPMI specification 2.0, sections 20.1 (Get Device ID) and
+22.14 (Get System GUID).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from joulemark.config import MeterTable, at_least, build, read_secret
+from joulemark.errors import MeterTransient, MeterUnavailable
+from joulemark.meters.base import Isolation, Meter
+from joulemark.meters.child import ChildLate, SupervisedChild
+from joulemark.readings import Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
+from joulemark.timebase import Clock, utc_minus_mono_ns
+from joulemark.units import NS_PER_S
+
+CHILD_MODULE: Final = "joulemark.meters.ipmi_child"
+POWER_READING: Final[Mapping[str, Any]] = {"netfn": 0x2C, "command": 0x02, "data": [0xDC, 0x01, 0x00, 0x00]}
+DEVICE_ID: Final[Mapping[str, Any]] = {"netfn": 0x06, "command": 0x01, "data": []}
+SYSTEM_GUID: Final[Mapping[str, Any]] = {"netfn": 0x06, "command": 0x37, "data": []}
+
+REPLY: Final = struct.Struct("<BHHHHIIB")
+DCMI_GROUP: Final = 0xDC
+ACTIVE_BIT: Final = 0x40
+NO_BMC_TIME: Final = (0, 0xFFFFFFFF)
+PYGHMI_TIMEOUT: Final = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class IpmiConfig:
+    """`[[meter]] kind = "ipmi"`: one BMC and the account that may read its power (privilege USER is enough for most)."""
+
+    host: str
+    """Name or address of the BMC."""
+    user: str
+    """Name of the account on the BMC."""
+    password_file: Path
+    """File that holds the password of the account, readable by the agent only."""
+    port: int = 623
+    """UDP port of the BMC."""
+    deadline_s: float = 3.0
+    """Longest time in seconds that a login or a read may take before the session is replaced."""
+
+    def __post_init__(self) -> None:
+        at_least("ipmi.port", self.port, 1)
+        at_least("ipmi.deadline_s", self.deadline_s, 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerReading:
+    """One DCMI power reading. Statistics cover the last `period_ms`; `bmc_time_s` is the BMC's own idea of UTC."""
+
+    current_w: int
+    minimum_w: int
+    maximum_w: int
+    average_w: int
+    bmc_time_s: int
+    period_ms: int
+    active: bool
+
+
+def parse_power_reading(data: bytes) -> PowerReading:
+    """The reading in the bytes after the completion code. Raises MeterTransient when they are no DCMI power reading."""
+    if len(data) < REPLY.size or data[0] != DCMI_GROUP:
+        raise MeterTransient(f"BMC answered {data.hex() or 'nothing'} instead of a DCMI power reading")
+    _, current_w, minimum_w, maximum_w, average_w, bmc_time_s, period_ms, state = REPLY.unpack_from(data)
+    return PowerReading(current_w, minimum_w, maximum_w, average_w, bmc_time_s, period_ms, bool(state & ACTIVE_BIT))
+
+
+def judged(reading: PowerReading) -> tuple[int | None, Quality, str]:
+    """Value in watts, quality and reason: an inactive measurement is a gap, and 0 W from a BMC that answers is no power."""
+    if not reading.active:
+        return None, Quality.GAP, "BMC says that power measurement is not active"
+    if reading.current_w == 0:
+        return None, Quality.SENTINEL, "BMC answered 0 W"
+    return reading.current_w, Quality.OK, ""
+
+
+def serial_of(guid: bytes, fallback: str) -> str:
+    """The system GUID in hex, or `fallback` where the BMC has none (all bytes equal)."""
+    return guid.hex() if len(guid) == 16 and len(set(guid)) > 1 else fallback
+
+
+class IpmiMeter:
+    """The server input power of one machine, asked from its BMC."""
+
+    kind: ClassVar[str] = "ipmi"
+    isolation: ClassVar[Isolation] = Isolation.PROCESS
+
+    def __init__(self, config: IpmiConfig, *, host: str) -> None:
+        self._config = config
+        self._host = host
+        self._child: SupervisedChild | None = None
+        self._info: tuple[DeviceInfo, ...] = ()
+
+    @property
+    def info(self) -> tuple[DeviceInfo, ...]:
+        return self._info
+
+    def open(self) -> None:
+        """Log in, identify the BMC and take one reading.
+
+        Raises MeterUnavailable when the BMC does not answer within the deadline, refuses the account, or has no DCMI power
+        reading; ConfigError when the password file cannot be read.
+        """
+        if self._child is not None:
+            return
+        config = self._config
+        password = read_secret(config.password_file, "ipmi password_file")
+        hello = {"bmc": config.host, "port": config.port, "userid": config.user, "password": password}
+        child = SupervisedChild(CHILD_MODULE, hello, deadline_s=config.deadline_s)
+        try:
+            self._log_in(child)
+            self._info = (self._identified(child),)
+        except MeterUnavailable:
+            child.close()
+            raise
+        self._child = child
+
+    def read(self, clock: Clock) -> list[Sample]:
+        """One sample: watts, or a gap with the reason. Never waits longer than `deadline_s`."""
+        if self._child is None:
+            raise MeterTransient("ipmi meter is not open")
+        (device,) = self._info
+        shift_ns = utc_minus_mono_ns(clock)
+        t_read0_ns = clock.mono_ns()
+        try:
+            reading = parse_power_reading(asked(self._child, POWER_READING))
+        except MeterTransient as error:
+            return [Sample.gap(device, t_read0_ns, clock.mono_ns(), shift_ns, error.what)]
+        t_read1_ns = clock.mono_ns()
+        value, quality, reason = judged(reading)
+        t_bmc_ns = None if reading.bmc_time_s in NO_BMC_TIME else reading.bmc_time_s * NS_PER_S
+        return [Sample(device.device_id, t_read0_ns, t_read1_ns, shift_ns, (value,), (t_bmc_ns,), (quality,), (reason,))]
+
+    def close(self) -> None:
+        if self._child is not None:
+            self._child.close()
+        self._child = None
+
+    @property
+    def child_pid(self) -> int | None:
+        """Process id of the child that holds the session; None while there is none."""
+        return self._child.pid if self._child else None
+
+    def _log_in(self, child: SupervisedChild) -> None:
+        config = self._config
+        where = f"BMC {config.host}:{config.port}"
+        try:
+            child.start()
+        except MeterTransient as error:
+            if error.next_step:
+                raise MeterUnavailable(f"{where}: {error.what}", error.next_step) from error
+            if isinstance(error, ChildLate) or error.what == PYGHMI_TIMEOUT:
+                raise MeterUnavailable(
+                    f"{where} does not answer within {config.deadline_s:g} s",
+                    f"check host and port, and that IPMI over LAN is on: {trial_command(config)}",
+                ) from error
+            raise MeterUnavailable(
+                f"{where} refuses user {config.user!r}: {error.what}",
+                f"correct user or {config.password_file}, then try: {trial_command(config)}",
+            ) from error
+
+    def _identified(self, child: SupervisedChild) -> DeviceInfo:
+        config = self._config
+        try:
+            reading = parse_power_reading(asked(child, POWER_READING))
+            device = asked(child, DEVICE_ID)
+        except MeterTransient as error:
+            raise MeterUnavailable(
+                f"BMC {config.host}:{config.port} gives no DCMI power reading: {error.what}",
+                "remove this [[meter]], or read the server with another meter",
+            ) from error
+        try:
+            guid = asked(child, SYSTEM_GUID)
+        except MeterTransient:
+            guid = b""
+        serial = serial_of(guid, f"{config.host}-{config.port}".replace(":", "-"))
+        meter = MeterInfo(
+            meter_id=f"ipmi:{self._host}:{serial}:power",
+            kind=self.kind,
+            quantity=Quantity.POWER,
+            exponent=0,
+            boundary=Boundary.SERVER_INPUT,
+            current=Current.AC,
+            vendor=f"IANA enterprise {int.from_bytes(device[6:9], 'little')}",
+            model=f"product {int.from_bytes(device[9:11], 'little')}",
+            serial=serial,
+            firmware=f"{device[2] & 0x7F}.{device[3]:02x}",
+            update_period_s=1.0,
+            note=f"DCMI statistics period {reading.period_ms} ms; how the BMC averages its present power is not stated",
+        )
+        return DeviceInfo(meter.device_id, (meter,))
+
+
+def asked(child: SupervisedChild, request: Mapping[str, Any]) -> bytes:
+    """The bytes that the BMC answers to `request`. Raises MeterTransient."""
+    return bytes.fromhex(child.ask(request)["data"])
+
+
+def trial_command(config: IpmiConfig) -> str:
+    """The ipmitool command that makes the same reading by hand."""
+    account = f"-U {config.user} -f {config.password_file}"
+    return f"ipmitool -I lanplus -H {config.host} -p {config.port} {account} dcmi power reading"
+
+
+class IpmiDriver:
+    """Builds IPMI meters from `[[meter]]` tables. Nothing is discovered: a BMC needs an account."""
+
+    kind = "ipmi"
+    config = IpmiConfig
+
+    def build(self, table: MeterTable, *, host: str) -> Meter:
+        return IpmiMeter(build(IpmiConfig, table.options, '[[meter]] kind = "ipmi"'), host=host)
+
+    def discover(self) -> list[dict[str, Any]]:
+        return []
+
+
+DRIVER: Final = IpmiDriver()
