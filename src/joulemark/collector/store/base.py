@@ -1,0 +1,136 @@
+"""The store of readings: what goes in, what can be asked, and the interface that every engine keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from joulemark.energy.series import Series
+from joulemark.proto.messages import Ack, BatchView, ClockState, Loss, Overhead
+from joulemark.readings import DeviceInfo
+from joulemark.units import NS_PER_S
+
+UNKNOWN_BOUND_NS: Final = 16 * NS_PER_S
+"""Bound of an agent's clock that nobody ever compared: where the kernel's own error estimate saturates (NTP_PHASE_LIMIT)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A batch as it arrived: `body` is stored as it came, `view` is its decoded twin.
+
+    `rx_ns`: the collector's UTC. `same_clock`: agent and collector run under one kernel, so their UTC is the same by nature.
+    """
+
+    agent_id: str
+    view: BatchView
+    body: bytes
+    rx_ns: int
+    same_clock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What the store holds of one epoch of one agent. `last_ns`: time of its newest sample, 0 before the first one."""
+
+    agent_id: str
+    epoch_ns: int
+    boot_id: str
+    same_clock: bool
+    acked_seq: int
+    batch_count: int
+    sample_count: int
+    duplicate_count: int
+    first_rx_ns: int
+    last_rx_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """The agent's clock and cost as a batch told at `t_ns`."""
+
+    agent_id: str
+    epoch_ns: int
+    t_ns: int
+    same_clock: bool
+    clock: ClockState
+    overhead: Overhead
+
+    @property
+    def offset_ns(self) -> int:
+        """Add to the agent's UTC for the collector's."""
+        return 0 if self.same_clock or not self.clock.offset_known else self.clock.offset_ns
+
+    @property
+    def bound_ns(self) -> int:
+        """How far `offset_ns` may be off."""
+        if self.same_clock:
+            return 0
+        return self.clock.bound_ns if self.clock.offset_known else UNKNOWN_BOUND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A device as its agent described it; `since` is the first batch (epoch_ns, batch_seq) the description holds for."""
+
+    row: int
+    agent_id: str
+    device: DeviceInfo
+    since: tuple[int, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Agent, device and the descriptions of its meters."""
+        return {
+            "agent_id": self.agent_id,
+            "device_id": self.device.device_id,
+            "meters": [meter.to_json() for meter in self.device.meters],
+        }
+
+
+class ReadingStore(Protocol):
+    """What can be asked of the store. Every answer is one consistent view of what is durable."""
+
+    def streams(self) -> list[Stream]:
+        """Every epoch of every agent, oldest first."""
+        ...
+
+    def acks(self, agent_id: str) -> list[Ack]:
+        """For each epoch of the agent, the highest durable batch."""
+        ...
+
+    def devices(self, agents: Iterable[str] | None = None) -> list[Described]:
+        """The newest description of every device, of all agents or of `agents`."""
+        ...
+
+    def series(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int) -> list[Series]:
+        """Readings in [t0_ns, t1_ns] on the collector's axis, one Series a meter, in the order asked; meters with none are left out.
+
+        A meter whose scale or modulus changed in that time gives one Series for each of its descriptions.
+        """
+        ...
+
+    def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:
+        """Counted losses that touch [t0_ns, t1_ns], each with its agent."""
+        ...
+
+    def states(self, t0_ns: int, t1_ns: int) -> list[HostState]:
+        """Clock and cost of the agents within [t0_ns, t1_ns] and the last before it."""
+        ...
+
+
+class ChunkStore(ReadingStore, Protocol):
+    """A store that takes batches: at least once in, exactly once kept."""
+
+    def append(self, received: Received) -> Future[bool]:
+        """Make the batch durable. The future is done after the commit: True when it was new, False for a duplicate."""
+        ...
+
+    def seal(self, now_ns: int, *, everything: bool = False) -> int:
+        """Turn finished spans of the log into chunks; how many chunks were made."""
+        ...
+
+    def close(self) -> None:
+        """Commit what was handed in and release the files."""
+        ...

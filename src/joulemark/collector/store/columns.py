@@ -1,0 +1,211 @@
+"""Rows of one device as columns: between the wire's memory, the sealed blob and `Series`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Self
+
+import numpy as np
+
+from joulemark.collector.store.base import UNKNOWN_BOUND_NS
+from joulemark.collector.store.codec import packed, unpacked
+from joulemark.energy.series import Int64, Series
+from joulemark.errors import FormatError
+from joulemark.proto.messages import NO_DEVICE_TIME, BlockView, ClockState
+from joulemark.readings import MeterInfo, Quality
+from joulemark.units import NS_PER_S
+
+FORMAT: Final = 1
+UNKNOWN: Final = -1
+DRIFT_PPM: Final = 100
+"""How fast two undisciplined clocks may part: the frequency tolerance of a computer crystal with margin."""
+SHARED: Final = ("mono_ns", "utc_minus_mono_ns", "bracket_ns", "seq", "pinned", "offset_ns", "bound_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class FirstClock:
+    """The first clock state of an epoch that knew its offset: it dates the samples taken before."""
+
+    offset_ns: int
+    bound_ns: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """n rows of one device, as read.
+
+    `shared[name]`: int64[n] for every name of SHARED; `bound_ns` is UNKNOWN where the agent's offset was not known yet.
+    `values[i]`, `device_delta_ns[i]` (None: the meter has no clock) and `quality[i]` (None: all ok) belong to meter i.
+    """
+
+    shared: Mapping[str, Int64]
+    values: tuple[Int64, ...]
+    device_delta_ns: tuple[Int64 | None, ...]
+    quality: tuple[Int64 | None, ...]
+    reasons: tuple[Mapping[int, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.shared["mono_ns"])
+
+    @classmethod
+    def from_block(cls, block: BlockView, clock: ClockState, *, same_clock: bool) -> Self:
+        """The rows of a received block, with the clock state of its batch on every row."""
+        n = block.row_count
+        pinned = np.zeros(n, np.int64)
+        pinned[list(block.pinned_rows)] = 1
+        seq = int64(block.seq)
+        offset, bound = (0, 0) if same_clock else (clock.offset_ns, clock.bound_ns) if clock.offset_known else (0, UNKNOWN)
+        shared = {
+            "mono_ns": int64(block.mono_delta_ns) + block.base_mono_ns,
+            "utc_minus_mono_ns": np.broadcast_to(int64(block.utc_minus_mono_ns), n),
+            "bracket_ns": int64(block.bracket_ns),
+            "seq": seq if len(seq) == n else seq[0] + np.arange(n, dtype=np.int64),
+            "pinned": pinned,
+            "offset_ns": np.full(n, offset, np.int64),
+            "bound_ns": np.full(n, bound, np.int64),
+        }
+        return cls(
+            shared,
+            tuple(int64(c.values) for c in block.columns),
+            tuple(int64(c.device_delta_ns) if c.device_delta_ns.nbytes else None for c in block.columns),
+            tuple(np.frombuffer(c.quality, np.uint8).astype(np.int64) if c.quality.nbytes else None for c in block.columns),
+            tuple(c.reasons for c in block.columns),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The rows of `parts` one after another; all have the same meters."""
+        if len(parts) == 1:
+            return parts[0]
+        starts = np.cumsum([0, *(len(p) for p in parts)])
+        meters = range(len(parts[0].values))
+        return cls(
+            {name: np.concatenate([p.shared[name] for p in parts]) for name in SHARED},
+            tuple(np.concatenate([p.values[i] for p in parts]) for i in meters),
+            tuple(joined_optional([(p.device_delta_ns[i], len(p)) for p in parts], NO_DEVICE_TIME) for i in meters),
+            tuple(joined_optional([(p.quality[i], len(p)) for p in parts], Quality.OK) for i in meters),
+            tuple({int(starts[k]) + row: text for k, p in enumerate(parts) for row, text in p.reasons[i].items()} for i in meters),
+        )
+
+    def utc_ns(self) -> Int64:
+        """int64[n]: middle of the read bracket in the agent's UTC."""
+        return self.shared["mono_ns"] + self.shared["utc_minus_mono_ns"]
+
+    def clock(self, first_clock: FirstClock | None) -> tuple[Int64, Int64]:
+        """(offset, bound), each int64[n]: add the offset to the agent's UTC for the collector's."""
+        return known_clock(self.utc_ns(), self.shared["offset_ns"], self.shared["bound_ns"], first_clock)
+
+    def clock_bound_ns(self, first_clock: FirstClock | None, t0_ns: int, t1_ns: int) -> int:
+        """The widest bound among the rows read in [t0_ns, t1_ns], give or take a second: a reading is dated before it is read."""
+        offset_ns, bound_ns = self.clock(first_clock)
+        t_ns = self.utc_ns() + offset_ns
+        return int(bound_ns[(t_ns >= t0_ns - NS_PER_S) & (t_ns <= t1_ns + NS_PER_S)].max(initial=0))
+
+    def series(self, index: int, meter: MeterInfo, first_clock: FirstClock | None) -> Series:
+        """The readings of meter number `index`, on the collector's axis."""
+        utc_ns = self.utc_ns()
+        offset_ns, bound_ns = self.clock(first_clock)
+        delta, quality = self.device_delta_ns[index], self.quality[index]
+        return Series.from_columns(
+            meter,
+            t_read_ns=utc_ns,
+            bracket_ns=self.shared["bracket_ns"],
+            t_device_ns=None if delta is None else np.where(delta == NO_DEVICE_TIME, 0, utc_ns + delta),
+            value=self.values[index],
+            quality=np.full(len(self), Quality.OK, np.uint8) if quality is None else quality.astype(np.uint8),
+            reasons=self.reasons[index],
+            clock_offset_ns=offset_ns,
+            clock_bound_ns=int(bound_ns.max(initial=0)),
+        )
+
+    def seal(self) -> tuple[str, bytes]:
+        """(layout as JSON, pcodec blob): everything of these columns, exactly."""
+        named = {name: self.shared[name] for name in SHARED}
+        for i, values in enumerate(self.values):
+            named[f"value:{i}"] = values
+            for name, column in (("delta", self.device_delta_ns[i]), ("quality", self.quality[i])):
+                if column is not None:
+                    named[f"{name}:{i}"] = column
+        parts = {name: packed(column) for name, column in named.items()}
+        layout = {
+            "format": FORMAT,
+            "rows": len(self),
+            "meters": len(self.values),
+            "columns": {name: len(part) for name, part in parts.items()},
+            "reasons": [reason_runs(r) for r in self.reasons],
+        }
+        return json.dumps(layout, separators=(",", ":")), b"".join(parts.values())
+
+    @classmethod
+    def unseal(cls, layout_json: str, blob: bytes) -> Self:
+        """Inverse of `seal`. Raises FormatError for a layout of another version."""
+        layout: dict[str, Any] = json.loads(layout_json)
+        if layout["format"] != FORMAT:
+            raise FormatError(f"a sealed chunk has format {layout['format']}, not {FORMAT}", "use the collector that wrote readings.db")
+        ends = np.cumsum([0, *layout["columns"].values()])
+        named = {name: unpacked(blob[a:b]) for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True)}
+        meters = range(layout["meters"])
+        return cls(
+            {name: named[name] for name in SHARED},
+            tuple(named[f"value:{i}"] for i in meters),
+            tuple(named.get(f"delta:{i}") for i in meters),
+            tuple(named.get(f"quality:{i}") for i in meters),
+            tuple(unrolled(runs) for runs in layout["reasons"]),
+        )
+
+
+def int64(memory: memoryview) -> Int64:
+    """Little-endian int64 memory as an array, without a copy."""
+    return np.frombuffer(memory, dtype="<i8")
+
+
+def joined_optional(parts: Sequence[tuple[Int64 | None, int]], default: int) -> Int64 | None:
+    """The columns of `parts` (column, length) one after another, `default` where one is absent; None when all are."""
+    if all(column is None for column, _ in parts):
+        return None
+    return np.concatenate([np.full(n, default, np.int64) if column is None else column for column, n in parts])
+
+
+def known_clock(utc_ns: Int64, offset_ns: Int64, bound_ns: Int64, first: FirstClock | None) -> tuple[Int64, Int64]:
+    """(offset, bound) for every row: rows taken before the agent knew its offset get the first known one, wider by the drift since."""
+    unknown = bound_ns == UNKNOWN
+    if not unknown.any():
+        return offset_ns, bound_ns
+    if first is None:
+        return offset_ns, np.where(unknown, UNKNOWN_BOUND_NS, bound_ns)
+    drift_ns = np.abs(first.at_ns - utc_ns) * DRIFT_PPM // 1_000_000
+    return np.where(unknown, first.offset_ns, offset_ns), np.where(unknown, first.bound_ns + drift_ns, bound_ns)
+
+
+def reason_runs(reasons: Mapping[int, str]) -> list[tuple[int, int, str]]:
+    """Runs (first row, row after the last, text) of equal reasons: a dead meter repeats one sentence for hours."""
+    runs: list[tuple[int, int, str]] = []
+    for row in sorted(reasons):
+        if runs and runs[-1][1] == row and runs[-1][2] == reasons[row]:
+            runs[-1] = (runs[-1][0], row + 1, reasons[row])
+        else:
+            runs.append((row, row + 1, reasons[row]))
+    return runs
+
+
+def unrolled(runs: Sequence[tuple[int, int, str]]) -> dict[int, str]:
+    """Inverse of `reason_runs`."""
+    return {row: text for first, end, text in runs for row in range(first, end)}
+
+
+def double_integral(t_ns: Int64, value: Int64) -> int:
+    """Sum of (t[i+1] - t[i]) * (value[i] + value[i+1]), exactly: twice the trapezoid, in ns times the value's unit.
+
+    int64 holds it for two hours at 700 W in mW only, so the product runs in int64 where it provably fits, else in Python integers.
+    """
+    if len(t_ns) < 2:
+        return 0
+    dt, pair = np.diff(t_ns), value[1:] + value[:-1]
+    largest = 2 * max(abs(int(value.max())), abs(int(value.min())))
+    if largest < 2**62 and (int(t_ns[-1]) - int(t_ns[0])) * largest < 2**63:
+        return int(np.dot(dt, pair))
+    return sum(int(d) * (int(a) + int(b)) for d, a, b in zip(dt, value[1:], value[:-1], strict=True))

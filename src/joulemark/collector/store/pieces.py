@@ -1,0 +1,152 @@
+"""Reading back: sealed chunks and logged batches of a time span, as pieces of columns with the description in force."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+
+from joulemark.collector.store.base import Described
+from joulemark.collector.store.columns import Columns, FirstClock
+from joulemark.energy.series import Series
+from joulemark.proto import convert
+from joulemark.proto.messages import BlockView
+from joulemark.readings import DeviceInfo, MeterInfo
+from joulemark.units import NS_PER_S
+
+SLACK_NS: Final = 120 * NS_PER_S
+"""How far a reading's own time may lie from the read that brought it: clock offset, device stamp and averaging window together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of one device under one description and one epoch."""
+
+    described: Described
+    columns: Columns
+    first_clock: FirstClock | None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every description of every device, oldest first."""
+
+    by_device: Mapping[tuple[str, str], list[Described]]
+
+    @classmethod
+    def load(cls, db: sqlite3.Connection, device_ids: Collection[str] | None = None) -> Self:
+        """The descriptions in `db`, all or those of `device_ids`."""
+        found: dict[tuple[str, str], list[Described]] = defaultdict(list)
+        query = "SELECT id, agent_id, device_id, meters, epoch_ns, batch_seq FROM device"
+        parameters: list[str] = []
+        if device_ids is not None:
+            query += f" WHERE device_id IN ({marks(device_ids)})"
+            parameters.extend(device_ids)
+        for row, agent_id, device_id, meters, epoch_ns, batch_seq in db.execute(query + " ORDER BY epoch_ns, batch_seq", parameters):
+            device = DeviceInfo(device_id, tuple(MeterInfo.from_json(m) for m in json.loads(meters)))
+            found[agent_id, device_id].append(Described(row, agent_id, device, (epoch_ns, batch_seq)))
+        return cls(found)
+
+    def newest(self) -> list[Described]:
+        """The last description of each device."""
+        return [history[-1] for _, history in sorted(self.by_device.items())]
+
+    def in_force(self, agent_id: str, block: BlockView, key: tuple[int, int]) -> Described | None:
+        """The description of a block that came with batch `key`: the last before it with as many meters, else the first after."""
+        fitting = [d for d in self.by_device.get((agent_id, block.device_id), ()) if len(d.device.meters) == len(block.columns)]
+        before = [d for d in fitting if d.since <= key]
+        return before[-1] if before else fitting[0] if fitting else None
+
+
+def pieces(db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_ns: int) -> dict[str, list[Piece]]:
+    """For each device, what stands in `db` around [t0_ns, t1_ns], in time order. Blocks nobody described yet are left out."""
+    catalogue = Catalogue.load(db, device_ids)
+    found: dict[str, list[Piece]] = {device_id: [] for device_id in device_ids}
+    rows = {d.row: d for history in catalogue.by_device.values() for d in history}
+    clocks = first_clocks(db)
+    query = f"""SELECT agent_id, epoch_ns, device, device_id, layout, body FROM chunk
+        WHERE device_id IN ({marks(device_ids)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"""
+    for agent_id, epoch_ns, row, device_id, layout, body in db.execute(query, [*device_ids, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
+        found[device_id].append(Piece(rows[row], Columns.unseal(layout, body), clocks.get((agent_id, epoch_ns))))
+    agents = sorted({d.agent_id for d in rows.values()})
+    query = f"""SELECT l.agent_id, l.epoch_ns, l.batch_seq, s.same_clock, l.body FROM log l
+        JOIN stream s ON s.agent_id = l.agent_id AND s.epoch_ns = l.epoch_ns
+        WHERE l.agent_id IN ({marks(agents)}) AND l.t0_ns <= ? AND l.t1_ns >= ? ORDER BY l.epoch_ns, l.batch_seq"""
+    for agent_id, epoch_ns, batch_seq, same_clock, body in db.execute(query, [*agents, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
+        view = convert.decode(body)
+        for block in view.blocks:
+            described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq)) if block.device_id in found else None
+            if described is not None:
+                columns = Columns.from_block(block, view.clock, same_clock=bool(same_clock))
+                found[block.device_id].append(Piece(described, columns, clocks.get((agent_id, epoch_ns))))
+    return {device_id: merged(parts) for device_id, parts in found.items()}
+
+
+def merged(parts: Iterable[Piece]) -> list[Piece]:
+    """Pieces of the same description and clock joined into one."""
+    groups: dict[tuple[int, FirstClock | None], list[Piece]] = defaultdict(list)
+    for part in parts:
+        groups[part.described.row, part.first_clock].append(part)
+    return [Piece(g[0].described, Columns.joined([p.columns for p in g]), g[0].first_clock) for g in groups.values()]
+
+
+def series_of(meter_id: str, parts: Sequence[Piece], t0_ns: int, t1_ns: int) -> list[Series]:
+    """The readings of one meter in [t0_ns, t1_ns], one Series for each scale it had."""
+    by_scale: dict[tuple[str, int, int | None], list[Series]] = defaultdict(list)
+    for part in parts:
+        for index, meter in enumerate(part.described.device.meters):
+            if meter.meter_id == meter_id:
+                series = cut(part.columns.series(index, meter, part.first_clock), t0_ns, t1_ns)
+                if len(series):
+                    bound_ns = part.columns.clock_bound_ns(part.first_clock, t0_ns, t1_ns)
+                    by_scale[meter.quantity, meter.exponent, meter.modulus].append(replace(series, clock_bound_ns=bound_ns))
+    return [chained(found) for found in by_scale.values()]
+
+
+def cut(series: Series, t0_ns: int, t1_ns: int) -> Series:
+    """The rows of `series` in [t0_ns, t1_ns]."""
+    a, b = int(np.searchsorted(series.t_ns, t0_ns, "left")), int(np.searchsorted(series.t_ns, t1_ns, "right"))
+    return replace(
+        series,
+        t_ns=series.t_ns[a:b],
+        value=series.value[a:b],
+        quality=series.quality[a:b],
+        t_unc_ns=series.t_unc_ns[a:b],
+        reasons={row - a: text for row, text in series.reasons.items() if a <= row < b},
+    )
+
+
+def chained(parts: Sequence[Series]) -> Series:
+    """Series of one meter as one, under its newest description."""
+    if len(parts) == 1:
+        return parts[0]
+    t_ns = np.concatenate([p.t_ns for p in parts])
+    order = np.argsort(t_ns, kind="stable")
+    starts = np.cumsum([0, *(len(p) for p in parts)])
+    reasons = {int(starts[k]) + row: text for k, p in enumerate(parts) for row, text in p.reasons.items()}
+    return Series(
+        parts[-1].meter,
+        t_ns[order],
+        np.concatenate([p.value for p in parts])[order],
+        np.concatenate([p.quality for p in parts])[order],
+        np.concatenate([p.t_unc_ns for p in parts])[order],
+        {new: reasons[old] for new, old in enumerate(order.tolist()) if old in reasons} if reasons else {},
+        max(p.clock_bound_ns for p in parts),
+        any(p.device_stamps for p in parts),
+    )
+
+
+def first_clocks(db: sqlite3.Connection) -> dict[tuple[str, int], FirstClock]:
+    """For each epoch of each agent, the first clock state that knew its offset."""
+    query = "SELECT agent_id, epoch_ns, known_offset_ns, known_bound_ns, known_at_ns FROM stream WHERE known_at_ns IS NOT NULL"
+    return {(agent_id, epoch_ns): FirstClock(*rest) for agent_id, epoch_ns, *rest in db.execute(query)}
+
+
+def marks(values: Collection[str]) -> str:
+    """As many question marks as values."""
+    return ", ".join("?" * len(values))
