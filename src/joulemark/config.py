@@ -2,7 +2,8 @@
 
 Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
 Tables: `[agent] [collector] [spool] [tls] [prices]` and any number of `[[meter]]`, each with its `kind`; the driver of that
-kind owns the other keys. Secrets are given as paths of files, never as text.
+kind owns the other keys. Secrets are given as paths of files, never as text. The text below a field explains its key:
+`joulemark config default` prints it.
 """
 
 from __future__ import annotations
@@ -42,11 +43,17 @@ class AgentConfig:
     """`[agent]`: who this host is and where its readings go."""
 
     agent_id: str = field(default_factory=socket.gethostname)
+    """Name of this host in every meter id; the host name unless set."""
     collector: str = f"127.0.0.1:{GRPC_PORT}"
+    """Address HOST:PORT of the collector that takes the readings."""
     interval_ms: int = 1000
+    """Milliseconds between two reads of each meter."""
     batch_period_ms: int = 1000
+    """Longest time in milliseconds that a reading waits in an open batch before it is sent."""
     window_batches: int = 64
+    """Largest number of batches that may be on their way without an acknowledgement."""
     clock_probe_period_s: float = 10.0
+    """Seconds between two bursts of clock probes to the collector."""
 
     def __post_init__(self) -> None:
         at_least("agent.interval_ms", self.interval_ms, 1)
@@ -62,7 +69,9 @@ class SpoolConfig:
     """`[spool]`: the agent's disk buffer."""
 
     path: Path = field(default_factory=lambda: data_dir() / "spool.db")
+    """File that keeps readings until the collector has acknowledged them."""
     max_bytes: int = 512 * 1024 * 1024
+    """Largest size of the spool in bytes; when it is full, the oldest readings are thinned, then dropped, and counted."""
 
     def __post_init__(self) -> None:
         at_least("spool.max_bytes", self.max_bytes, 1024 * 1024)
@@ -73,9 +82,13 @@ class CollectorConfig:
     """`[collector]`: where the collector listens and keeps its data. Loopback unless told otherwise."""
 
     grpc_listen: str = f"127.0.0.1:{GRPC_PORT}"
+    """Address HOST:PORT on which agents are served."""
     rest_listen: str = f"127.0.0.1:{REST_PORT}"
+    """Address HOST:PORT on which the REST interface and the pages are served."""
     data_dir: Path = field(default_factory=data_dir)
+    """Folder that holds readings.db, catalog.db and cards."""
     seal_after_s: float = 600.0
+    """Seconds after which the readings of a device are sealed into a compressed chunk."""
 
     def __post_init__(self) -> None:
         at_least("collector.seal_after_s", self.seal_after_s, 1.0)
@@ -86,9 +99,13 @@ class TlsConfig:
     """`[tls]`: certificate files. Without them only loopback addresses are served or dialled, unless `insecure` is true."""
 
     ca_file: Path | None = None
+    """Certificate of the authority that signed the other side, in PEM."""
     cert_file: Path | None = None
+    """Certificate of this side, in PEM."""
     key_file: Path | None = None
+    """Private key of this side, in PEM, readable by this user only."""
     insecure: bool = False
+    """Whether plain text is allowed on addresses other than loopback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,7 @@ class PricesConfig:
     """`[prices]`: the snapshot file that costs are computed from."""
 
     file: Path | None = None
+    """Price file that costs are computed from; prices.json in the data folder unless set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class JoulemarkError(Exception):
     def __init__(self, what: str, next_step: str = "") -> None:
         self.what = what.rstrip(".")
         self.next_step = next_step.rstrip(".")
-        super().__init__(f"{self.what}. {self.next_step}." if self.next_step else f"{self.what}.")
+        end = "" if self.next_step.endswith("?") else "."
+        super().__init__(f"{self.what}. {self.next_step}{end}" if self.next_step else f"{self.what}.")
 
     def __reduce__(self) -> tuple[type[JoulemarkError], tuple[str, str]]:
         return type(self), (self.what, self.next_step)

@@ -38,7 +38,7 @@ PYGHMI_TIMEOUT: Final = "timeout"
 
 @dataclass(frozen=True, slots=True)
 class IpmiConfig:
-    """`[[meter]] kind = "ipmi"`: one BMC and the account that may read its power (privilege USER is enough for most)."""
+    """`[[meter]] kind = "ipmi"`: one BMC, and an account on it with the privilege OPERATOR or more (pyghmi asks for no less)."""
 
     host: str
     """Name or address of the BMC."""
