@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulemark.energy.counters import Dating, counter_energy, refreshes, unwrap
+from joulemark.energy.series import Series
+from joulemark.errors import InsufficientData
+from joulemark.readings import Quality, Quantity
+from tests.energy.waves import T0_NS, SquareWave, device, meter, polls_ns
+
+S = 1_000_000_000
+RAPL = meter("package", Quantity.ENERGY_COUNTER, exponent=-6, modulus=262_143_328_850, rated_w=350.0)
+
+
+def counter(values: list[int], *, spacing_s: float = 1.0, **changes: Any) -> Series:
+    t_ns = T0_NS + np.round(np.arange(len(values)) * spacing_s * S).astype(np.int64)
+    return Series.plain(replace(RAPL, **changes), t_ns, np.array(values, dtype=np.int64))
+
+
+def test_wrap_of_the_worked_example(worked: dict[str, Any]) -> None:
+    """A RAPL counter past its range continues where it would have been."""
+    expected = worked["counter"]
+    found = unwrap(counter([262_143_000_000, 5_000_000], modulus=expected["max_range_uJ"]))
+    assert int(found.count[1] - found.count[0]) == expected["example"]
+    assert RAPL.si(expected["max_range_uJ"]) / 350.0 == pytest.approx(expected["wrap_s_at_350W"], rel=1e-6)
+
+
+@given(st.lists(st.integers(1, 400_000_000), min_size=3, max_size=50), st.integers(0, 262_143_328_849))
+def test_wraps_lose_nothing(steps: list[int], start: int) -> None:
+    """However a counter wraps, as long as its power is believable the sum of its steps comes out."""
+    values = [(start + sum(steps[:i])) % 262_143_328_850 for i in range(len(steps) + 1)]
+    found = unwrap(counter(values))
+    assert int(found.count[-1] - found.count[0]) == sum(steps)
+    assert not found.segment.any()
+
+
+@pytest.mark.parametrize(("before", "modulus"), [(131_000_000_000, 262_143_328_850), (5_000_000_000, None)])
+def test_a_fall_that_cannot_be_a_wrap_is_a_reset(before: int, modulus: int | None) -> None:
+    """A fall that implies more than the rated power, or has no modulus, ends the segment."""
+    found = unwrap(counter([before, 0, 100_000_000], modulus=modulus))
+    assert found.segment.tolist() == [0, 1, 1]
+    assert int(found.count[-1] - found.count[0]) == 100_000_000
+
+
+def test_a_reset_inside_the_window_makes_the_counter_unusable() -> None:
+    """Across a reset no difference is formed; windows on either side of it are measured."""
+    values = [10**12 + 10**8 * i for i in range(10)] + [10**8 * i for i in range(10)]
+    points = refreshes(counter(values, modulus=None))
+    with pytest.raises(InsufficientData, match=r"reset 5\.000 s after"):
+        counter_energy(points, T0_NS + 5 * S, T0_NS + 15 * S)
+    assert counter_energy(points, T0_NS + 2 * S, T0_NS + 8 * S).energy_j == pytest.approx(600.0)
+    assert counter_energy(points, T0_NS + 11 * S, T0_NS + 18 * S).energy_j == pytest.approx(700.0)
+
+
+def test_a_frozen_counter_gives_no_energy() -> None:
+    """A counter that never moves is refused, not reported as 0 J; nor is one that stops inside the window."""
+    with pytest.raises(InsufficientData, match="never changed"):
+        refreshes(counter([5] * 10))
+    with pytest.raises(InsufficientData, match="before its end"):
+        counter_energy(refreshes(counter([10**8 * min(i, 9) for i in range(11)])), T0_NS + 2 * S, T0_NS + round(9.5 * S))
+
+
+def test_one_reading_is_not_enough() -> None:
+    """A single reading of a counter has no difference."""
+    with pytest.raises(InsufficientData, match="1 usable"):
+        refreshes(counter([5]))
+
+
+def test_an_edge_on_a_refresh_is_exact() -> None:
+    """At a refresh the count is taken as read, with no bracket left."""
+    points = refreshes(counter([0, 10**8, 3 * 10**8, 7 * 10**8]))
+    found = counter_energy(points, T0_NS + S, T0_NS + 3 * S)
+    assert found.energy_j == pytest.approx(600.0)
+    assert (found.begin.bracket_s, found.end.bracket_s, found.refresh_count) == (0.0, 0.0, 1)
+
+
+@given(st.lists(st.integers(1, 10**8), min_size=4, max_size=40), st.lists(st.floats(0, 1), min_size=3, max_size=3))
+def test_phases_add_up(steps: list[int], shares: list[float]) -> None:
+    """Counter energies of adjoining windows add up."""
+    points = refreshes(counter(np.cumsum([0, *steps]).tolist()))
+    a, b, c = sorted(T0_NS + round(share * len(steps) * S) for share in shares)
+    parts = counter_energy(points, a, b).energy_j + counter_energy(points, b, c).energy_j
+    assert parts == pytest.approx(counter_energy(points, a, c).energy_j, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "sample_stamps", "dating"),
+    [(20.0, True, Dating.STAMP), (20.0, False, Dating.BETWEEN_POLLS), (3.0, False, Dating.POLL)],
+)
+def test_how_refreshes_are_dated(rate_hz: float, sample_stamps: bool, dating: Dating) -> None:
+    """Frozen stamps are sample times, repeats put the refresh between two polls, news at every poll leaves the poll's time."""
+    wave = SquareWave(0.73, low_w=100.0, high_w=650.0)
+    t_ns = polls_ns(np.random.default_rng(1), 10.0, rate_hz=rate_hz)
+    points = refreshes(device(wave, t_ns, sample_stamps=sample_stamps)[0])
+    assert points.dating is dating
+    off_ns = (points.t_ns - T0_NS + 50_000_000) % 100_000_000 - 50_000_000
+    if dating is Dating.STAMP:
+        assert np.all(off_ns == 0)
+        assert np.all(points.half_ns == 0)
+    if dating is Dating.BETWEEN_POLLS:
+        assert np.all(np.abs(off_ns) <= points.half_ns)
+        assert points.refresh_s == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_marked_reset_is_believed() -> None:
+    """A reading that the agent marked as reset starts a segment even where the count did not fall."""
+    series = counter([10**8, 2 * 10**8, 3 * 10**8, 4 * 10**8])
+    quality = series.quality.copy()
+    quality[2] = Quality.RESET
+    assert unwrap(replace(series, quality=quality)).segment.tolist() == [0, 0, 1, 1]
