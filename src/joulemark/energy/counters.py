@@ -110,7 +110,8 @@ class Refreshes:
     def slopes_w(self) -> Float64:
         """Mean power between neighbours, float64[n-1]; NaN across a reset, where it is not known."""
         power = np.diff(self.energy_j) / (np.diff(self.t_ns) / NS_PER_S)
-        power[np.diff(self.segment) != 0] = np.nan
+        if self.segment[0] != self.segment[-1]:
+            power[np.diff(self.segment) != 0] = np.nan
         return power
 
 
@@ -122,7 +123,9 @@ def refreshes(series: Series) -> Refreshes:
     if len(series) < 2:
         raise InsufficientData(f"{what} has {len(series)} usable readings", "read it before and after the phase")
     unwrapped = unwrap(series)
-    changed = (np.diff(unwrapped.count) != 0) | (np.diff(unwrapped.segment) != 0)
+    changed = np.diff(unwrapped.count) != 0
+    if unwrapped.segment[-1]:
+        changed |= np.diff(unwrapped.segment) != 0
     if not changed.any():
         raise InsufficientData(f"{what} never changed in {len(series)} readings", "check that it is not frozen, or measure for longer")
     keep = np.concatenate(([False], changed))

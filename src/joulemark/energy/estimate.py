@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from joulemark.energy.counters import CounterEnergy, Dating, Refreshes, counter_energy, refreshes
-from joulemark.energy.integrate import Coverage, coverage, enclosing, samples_inside, trapezoid_j
+from joulemark.energy.integrate import Coverage, coverage, enclosing, nominal_interval_s, samples_inside, trapezoid_j
 from joulemark.energy.local import PowerTrace, level
 from joulemark.energy.series import Float64, Int64, Series
 from joulemark.energy.uncertainty import Component, u_ctr, u_edge, u_gap, u_q, u_samp
@@ -87,7 +87,7 @@ class PowerSource:
     @cached_property
     def interval_s(self) -> float:
         """Median spacing."""
-        return float(np.median(np.diff(self.series.t_ns))) / NS_PER_S if len(self.series) > 1 else 0.0
+        return nominal_interval_s(self.series.t_ns)
 
     @property
     def trace(self) -> PowerTrace | None:
@@ -113,7 +113,7 @@ class PowerSource:
             Component("resolution", u_q(window.duration_s, resolution_w=resolution_w, sd_w=sd_w, count=count), f"step {resolution_w:g} W"),
         )
         energy_j = trapezoid_j(t_near, power, window.begin_ns, window.end_ns)
-        t_unc_s = float(np.median(self.series.t_unc_ns[rows])) / NS_PER_S
+        t_unc_s = float(self.series.t_unc_ns[rows].mean()) / NS_PER_S
         return Estimate(meter, "trapezoid", energy_j, count, covered, components, max(brackets), t_unc_s)
 
     def _gap(self, covered: Coverage) -> Component:

@@ -78,13 +78,24 @@ def trapezoid_j(t_ns: Int64, power_w: Float64, begin_ns: int, end_ns: int) -> fl
     """
     rows = enclosing(t_ns, begin_ns, end_ns)
     t_s = (t_ns[rows] - begin_ns) / NS_PER_S
-    power = power_w[rows]
+    power = power_w[rows].copy()
+    if len(t_s) == 1:
+        return 0.0
     end_s = (end_ns - begin_ns) / NS_PER_S
-    at_begin, at_end = np.interp((0.0, end_s), t_s, power)
-    inside = (t_s > 0.0) & (t_s < end_s)
-    t = np.concatenate(([0.0], t_s[inside], [end_s]))
-    p = np.concatenate(([at_begin], power[inside], [at_end]))
-    return float(np.dot(p[1:] + p[:-1], np.diff(t))) / 2.0
+    edges = _between(t_s[:2], power[:2], 0.0), _between(t_s[-2:], power[-2:], end_s)
+    t_s[0], t_s[-1] = 0.0, end_s
+    power[0], power[-1] = edges
+    return float(np.dot(power[1:] + power[:-1], np.diff(t_s))) / 2.0
+
+
+def _between(t_s: Float64, power_w: Float64, at_s: float) -> float:
+    return float(np.interp(at_s, t_s, power_w))
+
+
+def nominal_interval_s(t_ns: Int64) -> float:
+    """Median spacing of readings, from at most some ten thousand of them; 0.0 for a single one."""
+    spacing = np.diff(t_ns)
+    return float(np.median(spacing[:: 1 + len(spacing) // 10_000])) / NS_PER_S if len(spacing) else 0.0
 
 
 def coverage(t_ns: Int64, begin_ns: int, end_ns: int, *, interval_s: float | None = None) -> Coverage:
@@ -95,7 +106,7 @@ def coverage(t_ns: Int64, begin_ns: int, end_ns: int, *, interval_s: float | Non
     """
     rows = enclosing(t_ns, begin_ns, end_ns)
     if interval_s is None:
-        interval_s = float(np.median(np.diff(t_ns))) / NS_PER_S if len(t_ns) > 1 else 0.0
+        interval_s = nominal_interval_s(t_ns)
     near = t_ns[rows]
     half_ns = interval_s * NS_PER_S / 2.0
     gaps = []

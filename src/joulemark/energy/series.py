@@ -16,7 +16,8 @@ Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
 
-INTEGRABLE = np.array(sorted(q for q in Quality if q.integrable), dtype=np.uint8)
+INTEGRABLE = np.isin(np.arange(256), [q for q in Quality if q.integrable])
+"""Quality code to whether it may be integrated, bool[256]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,14 @@ class Series:
 
     def integrable(self) -> Self:
         """Only the readings that may enter an energy, at distinct times (the first of equal times is kept)."""
-        keep = np.isin(self.quality, INTEGRABLE)
-        if len(keep) > 1:
-            first = np.concatenate(([True], np.diff(self.t_ns[keep]) > 0)) if keep.any() else np.zeros(0, bool)
-            keep = keep.copy()
-            keep[np.flatnonzero(keep)[~first]] = False
-        return self.rows(keep)
+        keep = INTEGRABLE[self.quality]
+        if not keep.all():
+            return self.rows(keep)._distinct()
+        return self._distinct()
+
+    def _distinct(self) -> Self:
+        later = np.diff(self.t_ns) > 0
+        return self if later.all() else self.rows(np.concatenate(([True], later)))
 
     def rows(self, keep: slice | NDArray[np.bool_]) -> Self:
         """The chosen rows, without the reasons of the others."""
