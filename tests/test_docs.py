@@ -1,0 +1,81 @@
+"""The documentation names everything that exists, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from joulemark import config, errors
+from joulemark.cli import COMMANDS
+
+TABLES = {
+    "agent": config.AgentConfig,
+    "collector": config.CollectorConfig,
+    "spool": config.SpoolConfig,
+    "tls": config.TlsConfig,
+    "prices": config.PricesConfig,
+}
+
+
+def text(repository: Path, page: str) -> str:
+    return (repository / "docs" / page).read_text(encoding="utf-8")
+
+
+def test_generated_pages_are_current(repository: Path) -> None:
+    """The help of every command and the documented defaults stand in the reference as the program prints them."""
+    done = subprocess.run([repository / "scripts/docs", "--check"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_command_is_documented(repository: Path, command: str) -> None:
+    """Every command has its section in the reference."""
+    assert f"\n## joulemark {command}\n" in text(repository, "reference/cli.md")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_config_keys_are_documented(repository: Path, table: str) -> None:
+    """Every key of every table stands in the reference, below its table."""
+    _, _, rest = text(repository, "reference/config.md").partition(f"\n[{table}]\n")
+    section = rest.partition("\n[")[0]
+    missing = [f.name for f in dataclasses.fields(TABLES[table]) if not re.search(rf"^(# )?{f.name} =", section, re.MULTILINE)]
+    assert missing == []
+
+
+def test_exit_codes_are_documented(repository: Path) -> None:
+    """Every error stands in the row of its own exit code."""
+    rows = dict(re.findall(r"^\| (\d+) \|(.*)\|$", text(repository, "reference/exit-codes.md"), re.MULTILINE))
+    kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.JoulemarkError)]
+    assert [k.__name__ for k in kinds if f"`{k.__name__}`" not in rows[str(k.exit_code)]] == []
+    assert {"0", "130"} <= set(rows)
+
+
+def test_links_lead_somewhere(repository: Path) -> None:
+    """Every relative link in the README and the documentation names a file that exists."""
+    broken = []
+    for page in [repository / "README.md", *sorted((repository / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(repository)}: {target}")
+    assert broken == []
+
+
+def test_every_page_is_reachable(repository: Path) -> None:
+    """Each page of the Diataxis folders is linked from the index or from a page that is."""
+    docs = repository / "docs"
+    seen: set[Path] = set()
+    queue = [docs / "index.md"]
+    while queue:
+        page = queue.pop().resolve()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        queue += [page.parent / t for t in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")) if "://" not in t]
+    pages = {
+        p.resolve() for folder in ("tutorials", "how-to", "reference", "explanation", "standard") for p in (docs / folder).rglob("*.md")
+    }
+    assert pages - seen == set()
