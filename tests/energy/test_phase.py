@@ -151,6 +151,16 @@ def test_channels_side_by_side_are_added() -> None:
     assert found.mean_of_samples_w == pytest.approx(6000.0)
 
 
+def test_a_meter_of_the_whole_stands_for_its_parts() -> None:
+    """The sum an analyser prints and its channels are never added: the sum leads, the findings name the channels."""
+    channels = [wall([1000.0 * n] * 20, replace(WALL, meter_id=f"ptd:host:wt333:ch{n}", covers=(f"ch{n}",))) for n in (1, 2)]
+    total = wall([3000.0] * 20, replace(WALL, meter_id="ptd:host:wt333:total", covers=("ch1", "ch2")))
+    found = measure(window(2, 12), [total, *channels])
+    assert found.energy_j == pytest.approx(30_000.0)
+    assert sum("not added" in text for text in found.findings) == 2
+    assert measure(window(2, 12), channels).energy_j == pytest.approx(30_000.0)
+
+
 def test_a_coarse_counter_gives_way_to_power() -> None:
     """A kWh register with steps of 360 kJ does not beat a trapezoid over two minutes."""
     t_ns = T0_NS + np.arange(400, dtype=np.int64) * S
@@ -245,7 +255,7 @@ def test_ambiguous_and_overlapping_meters_are_refused() -> None:
     with pytest.raises(UsageError, match="several channels"):
         measure(window(2, 8), [counter, power, *second])
     wide = replace(power, meter=replace(power.meter, covers=("a", "b")))
-    narrow = replace(counter, meter=replace(counter.meter, covers=("b",)))
+    narrow = replace(counter, meter=replace(counter.meter, covers=("b", "c")))
     with pytest.raises(UsageError, match="b is covered"):
         measure(window(2, 8), [wide, narrow])
 

@@ -68,17 +68,20 @@ def disagreement_rel(counter_j: float | None, trapezoid_j: float | None) -> floa
 def devices(series: Sequence[Series]) -> dict[str, tuple[Series, ...]]:
     """Series by what they watch: those that cover the same things are alternatives to each other and never summed.
 
-    Series that say what they cover are grouped by it, across devices; else by device. Channels of one device that show one
-    quantity in one way, and do not say what they cover, stand side by side: each is a device of its own. Raises UsageError
-    where that leaves open which counter belongs to which power, or where two groups overlap.
+    Series that say what they cover are grouped by it, across devices; else by device. A meter of the whole stands for the
+    meters of its parts, which are left out. Channels of one device that show one quantity in one way, and do not say what
+    they cover, stand side by side: each is a device of its own. Raises UsageError where that leaves open which counter
+    belongs to which power, or where two groups overlap in part.
     """
     groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
     for one in series:
         meter = one.meter
         groups[("covers", *sorted(meter.covers)) if meter.covers else ("device", meter.device_id)].append(one)
-    _refuse_overlap([set(key[1:]) for key in groups if key[0] == "covers"])
+    extents = [frozenset(key[1:]) for key in groups if key[0] == "covers"]
     found: dict[str, tuple[Series, ...]] = {}
-    for group in groups.values():
+    for key, group in groups.items():
+        if key[0] == "covers" and not _is_whole(frozenset(key[1:]), extents):
+            continue
         for part in _channels(group):
             meters = {one.meter.device_id: one.meter for one in part}
             name = next(iter(meters))
@@ -86,12 +89,12 @@ def devices(series: Sequence[Series]) -> dict[str, tuple[Series, ...]]:
     return found
 
 
-def _refuse_overlap(covered: list[set[str]]) -> None:
-    seen: set[str] = set()
-    for group in covered:
-        if twice := seen & group:
-            raise UsageError(f"{sorted(twice)[0]} is covered by meters of different extent", "choose one set of meters for this boundary")
-        seen |= group
+def _is_whole(extent: frozenset[str], extents: Sequence[frozenset[str]]) -> bool:
+    """Whether no other extent holds `extent`. Raises UsageError for one that holds a part of it only."""
+    for other in extents:
+        if other & extent and not (other <= extent or extent <= other):
+            raise UsageError(f"{sorted(other & extent)[0]} is covered by meters of different extent", "choose one set for this boundary")
+    return not any(extent < other for other in extents)
 
 
 def _channels(group: list[Series]) -> list[tuple[Series, ...]]:

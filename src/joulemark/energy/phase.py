@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,8 +169,9 @@ def measure(
     if len(boundaries) != 1:
         found = ", ".join(sorted(boundaries)) or "none"
         raise UsageError(f"phase {window.name!r} needs meters of one boundary, found {found}", "choose the meters of one boundary")
-    measured = tuple(measure_device(window, name, group, accuracy=accuracy) for name, group in devices(series).items())
-    findings = tuple(finding for device in measured for finding in device.findings)
+    groups = devices(series)
+    measured = tuple(measure_device(window, name, group, accuracy=accuracy) for name, group in groups.items())
+    findings = tuple(finding for device in measured for finding in device.findings) + _left_out(series, groups)
     if all(device.energy_j is None for device in measured):
         raise InsufficientData(f"phase {window.name!r}: {'; '.join(findings)}", "record from before the phase until after it")
     budget = None
@@ -179,6 +180,12 @@ def measure(
         budget = _budget(measured, timing)
         findings += tuple(budget.component(name).source for name in budget.missing)
     return PhaseEnergy(window, boundaries.pop(), measured, budget, findings)
+
+
+def _left_out(series: Sequence[Series], groups: Mapping[str, Sequence[Series]]) -> tuple[str, ...]:
+    used = {one.meter.meter_id for group in groups.values() for one in group}
+    parts = [one.meter.meter_id for one in series if one.meter.meter_id not in used]
+    return tuple(f"{meter_id} sees a part of what another meter sees as a whole: not added" for meter_id in parts)
 
 
 def _budget(measured: Sequence[DeviceEnergy], timing: Component) -> Budget:
