@@ -18,26 +18,30 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_each_gpu_and_power_column_is_a_meter(tmp_path: Path) -> None:
-    """Two GPUs with two power columns give four meters; those of one GPU cover the same GPU."""
+def test_each_gpu_is_a_meter_of_its_first_power_column(tmp_path: Path) -> None:
+    """Two GPUs with two power columns give two meters, of power.draw; a value that is not there is a gap."""
     path = written(
         tmp_path,
-        "timestamp, uuid, name, power.draw [W], power.draw.instant [W]\n"
-        "2024/01/02 03:04:05.678, GPU-a, NVIDIA H200, 100.25 W, 101 W\n"
-        "2024/01/02 03:04:05.679, GPU-b, NVIDIA H200, 200.50 W, [N/A]\n",
+        "timestamp, uuid, name, power.draw.instant [W], power.draw [W]\n"
+        "2024/01/02 03:04:05.678, GPU-a, NVIDIA H200, 101 W, 100.25 W\n"
+        "2024/01/02 03:04:05.679, GPU-b, NVIDIA H200, 201 W, [N/A]\n",
     )
-    series = traces.read(path, tz=UTC)
-    assert [(s.meter.serial, s.meter.channel, s.meter.averaging) for s in series] == [
-        ("GPU-a", "power", Averaging.UNKNOWN),
-        ("GPU-a", "power_instant", Averaging.INSTANT),
-        ("GPU-b", "power", Averaging.UNKNOWN),
-        ("GPU-b", "power_instant", Averaging.INSTANT),
+    first, second = traces.read(path, tz=UTC)
+    assert [(s.meter.serial, s.meter.channel, s.meter.covers) for s in (first, second)] == [
+        ("GPU-a", "power", ("GPU-a",)),
+        ("GPU-b", "power", ("GPU-b",)),
     ]
-    assert [s.meter.covers for s in series] == [("GPU-a",)] * 2 + [("GPU-b",)] * 2
-    assert {s.meter.boundary for s in series} == {Boundary.GPU}
-    assert [s.si().tolist() for s in series[:3]] == [[100.25], [101.0], [200.5]]
-    assert series[3].quality.tolist() == [Quality.GAP]
-    assert series[0].t_ns.tolist() == [1_704_164_645_678_000_000]
+    assert first.meter.boundary is Boundary.GPU
+    assert first.si().tolist() == [100.25]
+    assert first.t_ns.tolist() == [1_704_164_645_678_000_000]
+    assert (second.quality.tolist(), second.reasons) == ([Quality.GAP], {0: "not available"})
+
+
+@pytest.mark.parametrize(("column", "averaging"), [("power.draw.instant", Averaging.INSTANT), ("power.draw.average", Averaging.BOXCAR)])
+def test_the_other_power_columns_are_read_where_they_stand_alone(tmp_path: Path, column: str, averaging: Averaging) -> None:
+    """A log with only the instant or only the averaged power is read as that."""
+    (series,) = traces.read(written(tmp_path, f"timestamp, {column} [W]\n2024/01/02 03:04:05.678, 101 W\n"), tz=UTC)
+    assert (series.si().tolist(), series.meter.averaging) == ([101.0], averaging)
 
 
 def test_nounits_and_repeated_headers_are_read(tmp_path: Path) -> None:

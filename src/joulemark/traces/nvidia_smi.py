@@ -1,8 +1,8 @@
 """CSV of `nvidia-smi --query-gpu=timestamp,...,power.draw --format=csv`: column names carry units, times are local and bare.
 
 `power.draw` is the mean over one second on GA10x and later and the present value before; newer drivers also print
-`power.draw.instant` and `power.draw.average`. Each is a meter of its own and all three cover the same GPU: the first one
-printed here (`power.draw`, which every driver has) is the one an energy is taken from.
+`power.draw.instant` and `power.draw.average`, other views of the same power. One view makes the meter: `power.draw`, which
+every driver has and published comparisons use, else the next. Record only `power.draw.instant` to compute from that.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def matches(head: str) -> bool:
 
 
 def read(recording: Recording) -> list[Series]:
-    """One series per GPU and power column, W. Raises FormatError, and NaiveTimeError without a zone."""
+    """One series of power in W per GPU. Raises FormatError, and NaiveTimeError without a zone."""
     lines = recording.lines()
     where, head = next(lines)
     names = [name.strip() for name in head.split(",")]
     columns = {_bare(name, where=where): number for number, name in enumerate(names)}
-    powers = [name for name in POWER_COLUMNS if name in columns]
-    if not powers or "timestamp" not in columns:
+    power = next((name for name in POWER_COLUMNS if name in columns), None)
+    if power is None or "timestamp" not in columns:
         raise FormatError(f"{where}: no timestamp or power.draw column", "query timestamp,index,uuid,power.draw with --format=csv")
     identity = next((columns[name] for name in IDENTITY_COLUMNS if name in columns), None)
     model = columns.get("name")
-    rows: dict[tuple[str, str], Rows] = {}
+    rows: dict[str, Rows] = {}
     models: dict[str, str] = {}
     for where, line in lines:
         if line == head:
@@ -56,9 +56,8 @@ def read(recording: Recording) -> list[Series]:
         t_ns = wall_ns(fields[columns["timestamp"]], recording.tz, where=where)
         gpu = fields[identity] if identity is not None else ""
         models[gpu] = fields[model] if model is not None else ""
-        for name in powers:
-            rows.setdefault((gpu, name), Rows()).add(t_ns, *watts(fields[columns[name]]))
-    return [gpu_rows.series(_meter(recording, gpu, name, models[gpu]), t_unc_ns=T_UNC_NS) for (gpu, name), gpu_rows in rows.items()]
+        rows.setdefault(gpu, Rows()).add(t_ns, *watts(fields[columns[power]]))
+    return [gpu_rows.series(_meter(recording, gpu, power, models[gpu]), t_unc_ns=T_UNC_NS) for gpu, gpu_rows in rows.items()]
 
 
 def _bare(column: str, *, where: str) -> str:

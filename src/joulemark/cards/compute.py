@@ -1,0 +1,191 @@
+"""The offline path put together: recorded power and a benchmark's run become one object of schema `joulemark.compute/1`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from joulemark.energy.phase import PhaseEnergy, measure
+from joulemark.energy.series import Series
+from joulemark.errors import InsufficientData, UsageError
+from joulemark.readings import Accuracy, Boundary
+from joulemark.runs import Run, ToolReported, Window
+
+COMPUTE_SCHEMA: Final = "joulemark.compute/1"
+
+WIDEST_FIRST: Final = (
+    Boundary.RACK,
+    Boundary.PDU_INLET,
+    Boundary.WALL_ANALYZER,
+    Boundary.OUTLET,
+    Boundary.SERVER_INPUT,
+    Boundary.PSU_INPUT,
+    Boundary.PACKAGE,
+    Boundary.MODULE,
+    Boundary.GPU,
+)
+"""The headline is the widest boundary that has meters; the others stand beside it and are never added."""
+
+COMPARABLE: Final = {
+    "gpu_energy": "energy_j",
+    "total_gpu_energy": "energy_j",
+    "total_gpu_power": "mean_power_w",
+    "average_gpu_power": "mean_power_w",
+    "energy_per_output_token": "joules_per_1k_output_tokens",
+    "energy_per_total_token": "joules_per_1k_total_tokens",
+    "energy_per_request": "joules_per_request",
+}
+"""A tool's figure and ours for the same thing; mJ per token and J per 1k tokens are the same number."""
+
+BESIDE: Final = ("boundary", "energy_j", "energy_method", "u95_j", "mean_power_w", "coverage", "joules_per_1k_output_tokens")
+
+
+PHASE_FIGURES: Final = (
+    "energy_j",
+    "energy_method",
+    "energy_counter_j",
+    "energy_trapezoid_j",
+    "disagreement_rel",
+    "u95_j",
+    "energy_mean_j",
+    "mean_power_w",
+    "mean_of_samples_w",
+    "coverage",
+    "max_gap_s",
+    "joules_per_1k_output_tokens",
+    "joules_per_1k_input_tokens",
+    "joules_per_1k_total_tokens",
+    "joules_per_request",
+    "uncertainty",
+)
+"""What is null in a phase whose power was not recorded."""
+
+
+def compute(
+    series: Sequence[Series], run: Run, *, accuracy: Accuracy | None = None, power_idle_w: float | None = None, clock_bound_ns: int = 0
+) -> dict[str, Any]:
+    """Energy of every phase of `run` from `series`, at the widest boundary among them.
+
+    `accuracy` goes before what the meters say of themselves; `power_idle_w` and `clock_bound_ns` as in `energy.phase.measure`.
+    A phase that the readings do not cover has null for its energy and a finding. Raises InsufficientData, naming the missing
+    seconds, when that is so for every measured phase; UsageError for no phase, no series, or the same readings twice.
+    """
+    if not run.windows:
+        raise UsageError("the benchmark has no phase", "give the folder of a finished run")
+    _refuse_twice(series)
+    by_boundary = {b: used for b in WIDEST_FIRST if (used := widest_cover([s for s in series if s.meter.boundary is b]))}
+    if not by_boundary:
+        raise UsageError("there is no power to compute from", "give at least one power log with --power")
+    phases, errors = [], []
+    for window in run.windows:
+        measured: dict[Boundary, PhaseEnergy | InsufficientData] = {}
+        for boundary, used in by_boundary.items():
+            try:
+                measured[boundary] = measure(window, used, power_idle_w=power_idle_w, accuracy=accuracy, clock_bound_ns=clock_bound_ns)
+            except InsufficientData as error:
+                measured[boundary] = error
+        phases.append(_phase(window, run, measured))
+        headline = next(iter(measured.values()))
+        if isinstance(headline, InsufficientData) and window in (run.measured or run.windows):
+            errors.append(headline)
+    if len(errors) == len(run.measured or run.windows):
+        raise InsufficientData(
+            errors[0].what, "give a power log from before the phase until after it; if both were recorded together, check --tz"
+        )
+    return {
+        "schema": COMPUTE_SCHEMA,
+        "power": _power(series, by_boundary),
+        "benchmark": {key: value for key, value in run.to_json().items() if key not in ("schema", "phases", "findings", "tool_reported")},
+        "phases": phases,
+        "findings": list(dict.fromkeys([*run.findings, *_power_findings(by_boundary), *_phase_findings(phases)])),
+    }
+
+
+def widest_cover(series: Sequence[Series]) -> list[Series]:
+    """`series` without those that see only a part of what another one sees, as a channel beside the analyser's own total."""
+    covers = [set(one.meter.covers) for one in series]
+    return [one for one, own in zip(series, covers, strict=True) if not any(own < other for other in covers if own)]
+
+
+def _refuse_twice(series: Sequence[Series]) -> None:
+    twice = [meter_id for meter_id, count in Counter(one.meter.meter_id for one in series).items() if count > 1]
+    if twice:
+        raise UsageError(f"the readings of {twice[0]} were given twice", "name each power log once: they are added up")
+
+
+def _phase(window: Window, run: Run, measured: dict[Boundary, PhaseEnergy | InsufficientData]) -> dict[str, Any]:
+    """One phase: the widest boundary's figures, the other boundaries and the tool's own figures beside them."""
+    shown = {boundary: _figures(window, boundary, found) for boundary, found in measured.items()}
+    headline = next(iter(shown.values()))
+    others = [{key: figures[key] for key in BESIDE} for figures in list(shown.values())[1:]]
+    reported = [_beside(figure, shown.get(Boundary.GPU, {})) for figure in run.tool_reported if figure.window in ("", window.name)]
+    return {**headline, "other_boundaries": others, "tool_reported": reported}
+
+
+def _figures(window: Window, boundary: Boundary, found: PhaseEnergy | InsufficientData) -> dict[str, Any]:
+    if isinstance(found, PhaseEnergy):
+        figures = found.to_json()
+    else:
+        figures = dict.fromkeys(PHASE_FIGURES) | {
+            "name": window.name,
+            "kind": str(window.kind),
+            "boundary": str(boundary),
+            "begin_ns": window.begin_ns,
+            "end_ns": window.end_ns,
+            "duration_s": window.duration_s,
+            "sample_count": 0,
+            "requests": window.requests,
+            "devices": [],
+            "findings": [str(found)],
+        }
+    return {**figures, "tokens": _tokens(window), "requests_failed": window.requests_failed, "unc_ns": window.unc_ns}
+
+
+def _tokens(window: Window) -> dict[str, Any]:
+    tokens = window.tokens
+    return {"input": tokens.input, "output": tokens.output, "source": tokens.source, "disagreement": tokens.disagreement}
+
+
+def _beside(figure: ToolReported, ours: dict[str, Any]) -> dict[str, Any]:
+    """The tool's figure, ours for the same thing at the same boundary, and how far the tool is from us."""
+    own = ours.get(COMPARABLE.get(figure.name.removeprefix("nvidia_").removeprefix("amd_"), ""))
+    return {
+        "name": figure.name,
+        "value": figure.value,
+        "unit": figure.unit,
+        "source": figure.source,
+        "ours": own,
+        "difference_rel": figure.value / own - 1.0 if own else None,
+    }
+
+
+def _power(series: Sequence[Series], by_boundary: dict[Boundary, list[Series]]) -> dict[str, Any]:
+    used = {one.meter.meter_id for group in by_boundary.values() for one in group}
+    return {
+        "boundary": str(next(iter(by_boundary))),
+        "boundaries": [str(boundary) for boundary in by_boundary],
+        "meters": [_meter(one, used=one.meter.meter_id in used) for one in series],
+    }
+
+
+def _meter(one: Series, *, used: bool) -> dict[str, Any]:
+    return {**one.meter.to_json(), "readings": len(one), "gaps": len(one) - len(one.integrable()), "used": used}
+
+
+def _power_findings(by_boundary: dict[Boundary, list[Series]]) -> list[str]:
+    findings = []
+    for one in (one for group in by_boundary.values() for one in group):
+        if one.reasons:
+            counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reasons.values()).most_common())
+            findings.append(f"{one.meter.meter_id}: {len(one.reasons)} of {len(one)} readings are gaps: {counts}.")
+        if "taken as" in one.meter.note:
+            findings.append(f"{one.meter.note}.")
+    if len(by_boundary) > 1:
+        first, *rest = by_boundary
+        findings.append(f"Headline energy is at {first}; {', '.join(rest)} stand beside it and are not added.")
+    return findings
+
+
+def _phase_findings(phases: list[dict[str, Any]]) -> list[str]:
+    return [f"{phase['name']}: {finding}" for phase in phases for finding in phase["findings"]]
