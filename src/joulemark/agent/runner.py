@@ -1,0 +1,189 @@
+"""Runs one meter: opens it, reads it, numbers and judges its samples, turns errors into gaps, and keeps its costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from joulemark import config
+from joulemark.agent.batcher import Batcher
+from joulemark.agent.schedule import Backoff
+from joulemark.agent.watch import MeterWatch, watched
+from joulemark.config import MeterTable, at_least
+from joulemark.errors import JoulemarkError, MeterError, MeterFault, MeterGone, MeterTransient
+from joulemark.meters.base import Meter
+from joulemark.proto.messages import MeterCost
+from joulemark.readings import DeviceInfo, Sample
+from joulemark.timebase import Clock, utc_minus_mono_ns
+from joulemark.units import NS_PER_MS, NS_PER_S
+
+log = logging.getLogger("joulemark.agent")
+
+REOPEN_S: Final = (1.0, 60.0)
+"""First and longest wait before a meter that is gone is opened again."""
+
+
+class OnOpenError(enum.StrEnum):
+    """What to do about a meter that cannot be opened."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerConfig:
+    """Keys of any `[[meter]]` table that the agent reads itself; the driver never sees them."""
+
+    interval_ms: int = 0
+    """Time between reads; 0 takes `agent.interval_ms`."""
+    on_open_error: OnOpenError = OnOpenError.RETRY
+    """`fail` ends the agent's start, `skip` goes on without the meter, `retry` tries again with growing waits."""
+
+    def __post_init__(self) -> None:
+        at_least("meter.interval_ms", self.interval_ms, 0)
+
+
+def divided(table: MeterTable) -> tuple[RunnerConfig, MeterTable]:
+    """The agent's own keys of `table`, and the table that is left for the driver. Raises ConfigError."""
+    own = {f.name for f in dataclasses.fields(RunnerConfig)}
+    mine: Mapping[str, Any] = {key: value for key, value in table.options.items() if key in own}
+    rest = {key: value for key, value in table.options.items() if key not in own}
+    return config.build(RunnerConfig, mine, f"[[meter]] {table.kind}"), MeterTable(table.kind, rest)
+
+
+class State(enum.Enum):
+    """Where a meter is in its life."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    FAULTY = "faulty"
+    ENDED = "ended"
+
+
+class Runner:
+    """One meter and all that the agent knows of it. `source` is its kind, and place where there are several (`ipmi:2`)."""
+
+    def __init__(self, source: str, meter: Meter, settings: RunnerConfig, *, clock: Clock, batcher: Batcher, interval_ms: int) -> None:
+        self.source, self.meter, self.settings = source, meter, settings
+        self.interval_ns = (settings.interval_ms or interval_ms) * NS_PER_MS
+        self.state = State.CLOSED
+        self._clock, self._batcher = clock, batcher
+        self._devices: tuple[DeviceInfo, ...] = ()
+        self._watches: dict[str, list[MeterWatch]] = {}
+        self._next_seq: dict[str, int] = {}
+        self._backoff = Backoff(*REOPEN_S)
+        self._open_after_ns = 0
+        self._fault = ""
+        self._read_count = self._error_count = self._busy_ns = 0
+        self._failing = False
+
+    @property
+    def cost(self) -> MeterCost:
+        """Reads, errors and time spent in the driver since the start."""
+        return MeterCost(self.source, self._read_count, self._error_count, self._busy_ns)
+
+    def start(self) -> None:
+        """Open a meter whose policy is `fail`; the others open at their first poll. Raises MeterError."""
+        if self.settings.on_open_error is OnOpenError.FAIL:
+            self.meter.open()
+            self._opened()
+
+    def poll(self, *, pinned: bool = False) -> None:
+        """One read, or what stands in for it; never raises for anything that a meter does."""
+        if self.state is State.CLOSED and self._clock.mono_ns() >= self._open_after_ns:
+            self._try_open()
+        if self.state is State.OPEN:
+            self._read(pinned=pinned)
+        elif self.state is State.FAULTY:
+            self._add(self._gaps(self._clock.mono_ns(), self._fault), pinned=pinned)
+
+    def close(self) -> None:
+        """Release the meter."""
+        if self.state is not State.ENDED:
+            self.state = State.ENDED
+            self.meter.close()
+
+    def _try_open(self) -> None:
+        try:
+            self.meter.open()
+        except Exception as error:  # noqa: BLE001  # a driver may raise anything; it is counted and reported, and the others go on
+            self._error_count += 1
+            self._open_failed(error)
+        else:
+            self._opened()
+
+    def _open_failed(self, error: Exception) -> None:
+        if self.settings.on_open_error is OnOpenError.SKIP:
+            self.state = State.ENDED
+            log.warning("meter %s left out: %s", self.source, said(error))
+            return
+        if self._backoff.failures == 0:
+            log.warning("meter %s cannot be opened, trying again until it can: %s", self.source, said(error))
+        self._open_after_ns = self._clock.mono_ns() + round(self._backoff.next_s() * NS_PER_S)
+
+    def _opened(self) -> None:
+        """Take the descriptions; the numbers of a device that was known go on."""
+        if self._backoff.failures:
+            log.info("meter %s is open again", self.source)
+        self._backoff.reset()
+        self.state = State.OPEN
+        self._devices = self.meter.info
+        for device in self._devices:
+            self._watches[device.device_id] = [MeterWatch(meter) for meter in device.meters]
+            self._next_seq.setdefault(device.device_id, 0)
+            self._batcher.describe(device)
+
+    def _read(self, *, pinned: bool) -> None:
+        began_ns = self._clock.mono_ns()
+        try:
+            samples = self.meter.read(self._clock)
+        except Exception as error:  # noqa: BLE001  # as above
+            samples = self._gaps(began_ns, said(error))
+            self._failed(error)
+        else:
+            if len(samples) < len(self._devices):
+                told = {sample.device_id for sample in samples}
+                samples += [gap for gap in self._gaps(began_ns, "the driver gave no sample") if gap.device_id not in told]
+            self._failing = False
+        self._read_count += 1
+        self._busy_ns += self._clock.mono_ns() - began_ns
+        self._add(samples, pinned=pinned)
+
+    def _failed(self, error: Exception) -> None:
+        """Count the error, report the first of a row, and move on to the state that it means."""
+        self._error_count += 1
+        if isinstance(error, MeterGone):
+            self._backoff.failures = 1  # so that its return is reported
+            self.state, self._open_after_ns = State.CLOSED, self._clock.mono_ns() + round(REOPEN_S[0] * NS_PER_S)
+            self.meter.close()
+        elif isinstance(error, MeterFault):
+            self.state, self._fault = State.FAULTY, said(error)
+            self.meter.close()
+        if not self._failing:
+            unforeseen = not isinstance(error, MeterError)
+            log.log(logging.ERROR if unforeseen else logging.WARNING, "meter %s: %s", self.source, said(error), exc_info=unforeseen)
+        self._failing = isinstance(error, MeterTransient) or not isinstance(error, MeterError)
+
+    def _gaps(self, began_ns: int, reason: str) -> list[Sample]:
+        """A gap for each device, since `began_ns`."""
+        now_ns, offset_ns = self._clock.mono_ns(), utc_minus_mono_ns(self._clock)
+        return [Sample.gap(device, began_ns, now_ns, offset_ns, reason) for device in self._devices]
+
+    def _add(self, samples: list[Sample], *, pinned: bool) -> None:
+        """Number, judge and hand on."""
+        numbered = []
+        for sample in samples:
+            seq = self._next_seq[sample.device_id]
+            self._next_seq[sample.device_id] = seq + 1
+            numbered.append(watched(sample, self._watches[sample.device_id]).numbered(seq, pinned=pinned))
+        self._batcher.add(numbered)
+
+
+def said(error: Exception) -> str:
+    """What the error says, in one line; of an unforeseen one its kind too."""
+    return error.what if isinstance(error, JoulemarkError) else f"{type(error).__name__}: {error}"
