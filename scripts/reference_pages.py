@@ -33,8 +33,9 @@ def cli_text() -> str:
 
 
 def config_text() -> str:
-    """What `joulemark config default` prints for a service, without the name of this host."""
+    """What `joulemark config default` prints for a service, without this host's name and the place of the package."""
     text = re.sub(r'^agent_id = ".*"$', 'agent_id = "host-name"', config_text_module.default_text(), flags=re.MULTILINE)
+    text = text.replace(str(Path(cli.__file__).parent.parent), "PACKAGE")
     return f"```toml\n{text.rstrip()}\n```\n"
 
 
