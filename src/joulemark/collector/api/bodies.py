@@ -1,0 +1,124 @@
+"""What clients post, as the OpenAPI document describes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from joulemark.collector.recorded import Edge, Mark
+from joulemark.runs import PhaseKind, Tokens
+
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[int | float, Field(ge=0)]
+Nanoseconds = Annotated[int, Field(ge=0, lt=2**63)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Label = Annotated[str, Field(max_length=1000)]
+
+
+class Body(BaseModel):
+    """Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Moment(Body):
+    """When the client says it happened: UTC and monotonic nanoseconds, and the kernel's boot id."""
+
+    utc_ns: Nanoseconds
+    mono_ns: Nanoseconds = 0
+    boot_id: Annotated[str, Field(max_length=64)] = ""
+
+
+class Counted(Body):
+    """Token and request counts; absent when not known."""
+
+    input: Amount | None = None
+    output: Amount | None = None
+    cached_input: Amount | None = None
+    reasoning: Amount | None = None
+    source: Label = ""
+    disagreement: float = Field(default=0.0, ge=0)
+
+    def plain(self) -> Tokens:
+        """The same as a value."""
+        return Tokens(**self.model_dump())
+
+
+class Counts(Body):
+    """Base of the bodies that carry counts."""
+
+    tokens: Counted = Counted()
+    requests: Count | None = None
+    requests_failed: Count | None = None
+
+
+class StartBody(Body):
+    """Starts a run. A client that makes its own `run_id` (uuid7) may post twice. `agents`: whose meters count."""
+
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-zA-Z._-]{1,64}$")] | None = None
+    benchmark: Label = ""
+    labels: dict[Name, Label] = {}
+    agents: Annotated[list[Name], Field(max_length=1000)] = []
+    moment: Moment
+
+
+class PhaseBody(Counts):
+    """Begins or ends a phase, or with `edge` = `window` gives both edges: then `end_ns` is the second one, UTC of the same host."""
+
+    name: Name
+    kind: PhaseKind = PhaseKind.MEASURED
+    edge: Literal["begin", "end", "window"]
+    moment: Moment
+    end_ns: Nanoseconds | None = None
+    unc_ns: Nanoseconds = 0
+    source: Label = ""
+
+    @model_validator(mode="after")
+    def window_has_two_edges(self) -> PhaseBody:
+        """`end_ns` belongs to a window and lies after its begin."""
+        if (self.edge == "window") != (self.end_ns is not None):
+            raise ValueError("end_ns goes with edge = window, and only with it")
+        if self.end_ns is not None and self.end_ns <= self.moment.utc_ns:
+            raise ValueError("end_ns is not after moment.utc_ns")
+        return self
+
+    def mark(self, received_ns: int) -> Mark:
+        """The mark, heard of at `received_ns`."""
+        return Mark(
+            Edge(self.edge),
+            self.name,
+            self.kind,
+            self.moment.utc_ns,
+            self.moment.mono_ns,
+            self.moment.boot_id,
+            received_ns,
+            self.end_ns,
+            self.unc_ns,
+            self.tokens.plain(),
+            self.requests,
+            self.requests_failed,
+            self.source,
+        )
+
+
+class StopBody(Counts):
+    """Stops a run; counts are those of its only measured phase."""
+
+    moment: Moment
+
+    def mark(self, received_ns: int) -> Mark:
+        """The mark, heard of at `received_ns`."""
+        moment = self.moment
+        return Mark(
+            Edge.STOP,
+            "",
+            PhaseKind.OTHER,
+            moment.utc_ns,
+            moment.mono_ns,
+            moment.boot_id,
+            received_ns,
+            tokens=self.tokens.plain(),
+            requests=self.requests,
+            requests_failed=self.requests_failed,
+        )

@@ -1,0 +1,53 @@
+"""Routes for machines that watch the collector: health, readiness, Prometheus metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse, Response
+
+from joulemark import __version__
+from joulemark.collector.api.state import Served
+from joulemark.errors import RemoteUnreachable
+from joulemark.proto.messages import Directive
+
+router = APIRouter(tags=["health"])
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "ok", "version": __version__}
+
+
+@router.get("/readyz")
+async def readyz(state: Served) -> dict[str, int | str]:
+    """The ingest process answers too, and how many agents are connected."""
+    count = await state.control.broadcast(Directive())
+    if count is None:
+        raise RemoteUnreachable("the ingest process does not answer", "read the collector's log and restart it: joulemark collector run")
+    return {"status": "ok", "agents_connected": count}
+
+
+@router.get("/metrics")
+async def metrics(state: Served) -> Response:
+    """Prometheus text. Counts are of what is durable, so they survive a restart."""
+    streams = await asyncio.to_thread(state.store.streams)
+    connected = await state.control.broadcast(Directive())
+    lines = [
+        *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
+        *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
+        *metric("duplicates_suppressed_total", "counter", "Batches that came again.", sum(s.duplicate_count for s in streams)),
+        *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(connected is not None)),
+        *metric("agents_connected", "gauge", "Agents connected now.", connected),
+    ]
+    return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
+
+
+def metric(name: str, kind: str, text: str, value: int | None) -> list[str]:
+    """The lines of one metric; none when its value is not known."""
+    full = f"joulemark_collector_{name}"
+    return [] if value is None else [f"# HELP {full} {text}", f"# TYPE {full} {kind}", f"{full} {value}"]

@@ -1,0 +1,108 @@
+"""Routes of hosts, meters and readings."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+
+from joulemark.collector.api.problems import NotFound
+from joulemark.collector.api.state import Served
+from joulemark.collector.measure import newest
+from joulemark.collector.store.base import Stream
+from joulemark.energy.series import Series
+from joulemark.readings import Quality
+
+router = APIRouter(prefix="/v1", tags=["readings"])
+MeterIds = Annotated[list[str], Query(min_length=1, max_length=1000)]
+COLUMNS = ("meter_id", "t_ns", "value", "quality", "t_unc_ns", "reason")
+
+
+@router.get("/hosts")
+async def hosts(state: Served) -> list[dict[str, Any]]:
+    """Every host that sent readings: its latest start, counts over all starts, time of its newest reading."""
+    streams = await asyncio.to_thread(state.store.streams)
+    return [host(stream, [s for s in streams if s.agent_id == stream.agent_id]) for stream in newest(streams)]
+
+
+def host(latest: Stream, epochs: list[Stream]) -> dict[str, Any]:
+    """One entry of the list of hosts."""
+    return {
+        "agent_id": latest.agent_id,
+        "boot_id": latest.boot_id,
+        "started_ns": latest.epoch_ns,
+        "last_received_ns": latest.last_rx_ns,
+        "last_reading_ns": max(s.last_ns for s in epochs),
+        "starts": len(epochs),
+        "batches": sum(s.batch_count for s in epochs),
+        "samples": sum(s.sample_count for s in epochs),
+        "duplicates_suppressed": sum(s.duplicate_count for s in epochs),
+    }
+
+
+@router.get("/meters")
+async def meters(state: Served) -> list[dict[str, Any]]:
+    """Every meter as its agent describes it, with its agent and device."""
+    described = await asyncio.to_thread(state.store.devices)
+    return [{"agent_id": d.agent_id, "device_id": d.device.device_id, **m.to_json()} for d in described for m in d.device.meters]
+
+
+@router.get("/readings", response_model=None)
+async def readings(
+    state: Served,
+    meter: MeterIds,
+    from_ns: int = Query(ge=0, lt=2**63),
+    to_ns: int = Query(ge=0, lt=2**63),
+    limit: int = Query(100_000, ge=1, le=10_000_000),
+    format: Literal["json", "csv"] = "json",  # the name of the query parameter
+) -> Response:
+    """Readings of meters in [from_ns, to_ns], oldest first, at most `limit` for each: integers times 10**exponent W or J."""
+    known = {m.meter_id for d in await asyncio.to_thread(state.store.devices) for m in d.device.meters}
+    if unknown := sorted(set(meter) - known):
+        raise NotFound(f"no meter {unknown[0]!r}", "list them with GET /v1/meters")
+    series = await asyncio.to_thread(state.store.series, meter, from_ns, to_ns)
+    if format == "csv":
+        return Response(csv_text(series, limit), media_type="text/csv")
+    by_meter: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in series:
+        by_meter[one.meter.meter_id].append(columns(one, limit))
+    return JSONResponse([part for meter_id in meter for part in by_meter[meter_id]])
+
+
+def columns(series: Series, limit: int) -> dict[str, Any]:
+    """One series as columns; a value that is missing is null."""
+    rows = list(rows_of(series, limit))
+    return {
+        "meter_id": series.meter.meter_id,
+        "quantity": series.meter.quantity,
+        "exponent": series.meter.exponent,
+        "clock_bound_ns": series.clock_bound_ns,
+        **{name: [row[i] for row in rows] for i, name in enumerate(COLUMNS) if name not in ("meter_id", "reason")},
+        "reasons": {str(row): text for row, text in series.reasons.items() if row < limit},
+    }
+
+
+def csv_text(series: list[Series], limit: int) -> str:
+    """Rows of COLUMNS."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for one in series:
+        writer.writerows(rows_of(one, limit))
+    return out.getvalue()
+
+
+def rows_of(series: Series, limit: int) -> Iterator[tuple[str, int, int | None, str, int, str]]:
+    """The first `limit` readings; the value of a gap is None."""
+    first = slice(limit)
+    columns = (series.t_ns[first].tolist(), series.value[first].tolist(), series.quality[first].tolist(), series.t_unc_ns[first].tolist())
+    for row, (t_ns, value, code, t_unc_ns) in enumerate(zip(*columns, strict=True)):
+        quality = Quality(code)
+        shown = None if quality is Quality.GAP else value
+        yield series.meter.meter_id, t_ns, shown, quality.name.lower(), t_unc_ns, series.reasons.get(row, "")

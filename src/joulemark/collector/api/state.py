@@ -1,0 +1,42 @@
+"""What the routes work with, made once for the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from joulemark.collector.api.problems import NotFound
+from joulemark.collector.catalog import Catalog
+from joulemark.collector.control import Control
+from joulemark.collector.recorded import Recorded
+from joulemark.collector.store.base import ReadingStore
+from joulemark.config import Config
+from joulemark.timebase import Clock
+
+
+@dataclass(frozen=True)
+class State:
+    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host."""
+
+    config: Config
+    store: ReadingStore
+    catalog: Catalog
+    control: Control
+    clock: Clock
+    boot_id: str
+
+    def recorded(self, run_id: str) -> Recorded:
+        """A run of the catalogue. Raises NotFound."""
+        if (recorded := self.catalog.run(run_id)) is None:
+            raise NotFound(f"no run {run_id!r}", "list them with GET /v1/runs")
+        return recorded
+
+
+def state_of(request: Request) -> State:
+    """The state of the app that serves `request`."""
+    return cast("State", request.app.state.joulemark)
+
+
+Served = Annotated[State, Depends(state_of)]

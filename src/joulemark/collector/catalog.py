@@ -1,0 +1,120 @@
+"""catalog.db: runs, marks, cards. Written by the REST process alone; the only importer of sqlite_utils."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from sqlite_utils import Database, Migrations
+
+from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.runs import PhaseKind, Tokens
+
+migrations: Final = Migrations("joulemark.catalog")
+
+
+@migrations()
+def runs_and_marks(db: Database) -> None:
+    """First tables."""
+    db.table("run").create(
+        {"run_id": str, "benchmark": str, "labels": str, "agents": str, "created_ns": int, "stopped_ns": int},
+        pk="run_id",
+        not_null={"benchmark", "labels", "agents", "created_ns"},
+    )
+    db.table("mark").create(
+        {
+            "id": int,
+            "run_id": str,
+            "edge": str,
+            "name": str,
+            "kind": str,
+            "utc_ns": int,
+            "mono_ns": int,
+            "boot_id": str,
+            "received_ns": int,
+            "end_ns": int,
+            "unc_ns": int,
+            "tokens": str,
+            "requests": int,
+            "requests_failed": int,
+            "source": str,
+        },
+        pk="id",
+        not_null={"run_id", "edge", "name", "kind", "utc_ns", "mono_ns", "boot_id", "received_ns", "unc_ns", "tokens", "source"},
+        foreign_keys=[("run_id", "run", "run_id")],
+    )
+    db.table("mark").create_index(["run_id", "edge", "name", "utc_ns"], unique=True)
+
+
+@migrations()
+def prices(db: Database) -> None:
+    """Price snapshots as their own JSON text: a number that went through a float is another price."""
+    db.table("price_snapshot").create({"sha256": str, "imported_ns": int, "body": str}, pk="sha256", not_null={"imported_ns", "body"})
+
+
+class Catalog:
+    """Runs and what was said of them. Used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create `path` and bring its tables up to date."""
+        connection = sqlite3.connect(path)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        self._db = Database(connection)
+        migrations.apply(self._db)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    def start(self, run: Recorded, created_ns: int) -> None:
+        """Keep a run and its marks. One that exists is left as it is, so that a client may ask twice."""
+        row = {
+            "run_id": run.run_id,
+            "benchmark": run.benchmark,
+            "labels": json.dumps(dict(run.labels)),
+            "agents": json.dumps(run.agents),
+            "created_ns": created_ns,
+        }
+        self._db.table("run").insert(row, ignore=True)
+        for mark in run.marks:
+            self.mark(run.run_id, mark)
+
+    def mark(self, run_id: str, mark: Mark) -> None:
+        """Keep a mark; the same mark again changes nothing. A stop also closes the run."""
+        self._db.table("mark").insert({"run_id": run_id, **asdict(mark), "tokens": json.dumps(asdict(mark.tokens))}, ignore=True)
+        if mark.edge is Edge.STOP:
+            self._db.execute("UPDATE run SET stopped_ns = ? WHERE run_id = ? AND stopped_ns IS NULL", (mark.received_ns, run_id))
+            self._db.conn.commit()
+
+    def run(self, run_id: str) -> Recorded | None:
+        """A run with its marks, None when there is none of that id."""
+        row = next(self._db.query("SELECT benchmark, labels, agents FROM run WHERE run_id = ?", (run_id,)), None)
+        if row is None:
+            return None
+        marks = self._db.query("SELECT * FROM mark WHERE run_id = ? ORDER BY utc_ns, id", (run_id,))
+        return Recorded(run_id, row["benchmark"], json.loads(row["labels"]), tuple(json.loads(row["agents"])), tuple(map(mark_of, marks)))
+
+    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest runs: run_id, benchmark, labels, created_ns, stopped_ns."""
+        query = "SELECT run_id, benchmark, labels, created_ns, stopped_ns FROM run ORDER BY created_ns DESC LIMIT ?"
+        return [{**row, "labels": json.loads(row["labels"])} for row in self._db.query(query, (limit,))]
+
+    def import_prices(self, sha256: str, body: str, imported_ns: int) -> None:
+        """Keep a price snapshot; the same one again changes nothing."""
+        self._db.table("price_snapshot").insert({"sha256": sha256, "imported_ns": imported_ns, "body": body}, ignore=True)
+
+    def price_snapshots(self) -> Sequence[str]:
+        """The JSON texts of all snapshots, newest first."""
+        return [row["body"] for row in self._db.query("SELECT body FROM price_snapshot ORDER BY imported_ns DESC")]
+
+
+def mark_of(row: dict[str, Any]) -> Mark:
+    """The mark in a row of the table."""
+    values = {name: row[name] for name in Mark.__slots__}
+    kinds = {"edge": Edge(row["edge"]), "kind": PhaseKind(row["kind"]), "tokens": Tokens(**json.loads(row["tokens"]))}
+    return Mark(**{**values, **kinds})

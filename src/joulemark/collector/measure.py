@@ -1,0 +1,131 @@
+"""Energy of a run: its windows from the marks, its readings from the store, one result for each window and boundary."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from joulemark.collector.recorded import Edge, Mark, Recorded, run_of
+from joulemark.collector.store.base import HostState, ReadingStore, Stream
+from joulemark.energy.phase import PhaseEnergy, measure
+from joulemark.energy.series import Series
+from joulemark.errors import InsufficientData, UsageError
+from joulemark.proto.messages import Loss
+from joulemark.readings import Boundary
+from joulemark.runs import Run
+from joulemark.units import NS_PER_S
+
+MARGIN_NS: Final = 90 * NS_PER_S
+"""Readings are fetched this far beyond a window: an interpolated edge needs one on each side, of the slowest meter too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run, the readings around it, and the energy of its windows; `settled`: every agent has sent readings beyond its end."""
+
+    run: Run
+    series: tuple[Series, ...]
+    phases: tuple[PhaseEnergy, ...]
+    states: tuple[HostState, ...]
+    losses: tuple[Loss, ...]
+    settled: bool
+    findings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Phases in the order of time, one entry for each boundary."""
+        return {
+            "schema": "joulemark.energy/1",
+            "run_id": self.run.run_id,
+            "benchmark": self.run.benchmark,
+            "settled": self.settled,
+            "phases": [phase.to_json() for phase in self.phases],
+            "findings": [*self.run.findings, *self.findings],
+        }
+
+
+class Axis:
+    """Where the marks of a run lie on the collector's axis, by what is known of the client's clock."""
+
+    def __init__(self, boot_id: str, streams: Sequence[Stream], states: Sequence[HostState]) -> None:
+        """`boot_id`: the collector's own."""
+        self._boot_id = boot_id
+        self._epochs = {(s.agent_id, s.epoch_ns): s.boot_id for s in streams}
+        self._states = states
+
+    def __call__(self, mark: Mark) -> tuple[int, int]:
+        """(offset_ns, bound_ns): exact on the collector's own host; the agent's on an agent's host; else as late as it was received."""
+        if mark.boot_id and mark.boot_id == self._boot_id:
+            return 0, 0
+        same = [s for s in self._states if mark.boot_id and self._epochs.get((s.agent_id, s.epoch_ns)) == mark.boot_id]
+        if same:
+            nearest = min(same, key=lambda s: abs(s.t_ns - mark.utc_ns))
+            return nearest.offset_ns, nearest.bound_ns
+        return 0, abs(mark.received_ns - mark.utc_ns) if mark.edge is not Edge.WINDOW else 0
+
+
+def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
+    """The run on the collector's axis."""
+    times = [m.utc_ns for m in recorded.marks]
+    states = store.states(min(times, default=0) - MARGIN_NS, max(times, default=0) + MARGIN_NS)
+    return run_of(recorded, Axis(boot_id, store.streams(), states))
+
+
+def energy(recorded: Recorded, store: ReadingStore, boot_id: str) -> Measured:
+    """Energy of every window of a run. Raises InsufficientData while it has no window or no reading in any."""
+    run = run_with_axis(recorded, store, boot_id)
+    if not run.windows:
+        raise InsufficientData(f"run {run.run_id} has no finished phase", f"end its phase, or stop it: joulemark run stop {run.run_id}")
+    begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
+    agents = agents_of(recorded, store.streams())
+    meter_ids = [meter.meter_id for d in store.devices(agents) for meter in d.device.meters]
+    series = tuple(store.series(meter_ids, begin_ns - MARGIN_NS, end_ns + MARGIN_NS))
+    levels = by_boundary(series)
+    if not levels:
+        raise InsufficientData(f"no reading lies within run {run.run_id}", "check that an agent is connected: joulemark doctor")
+    phases, findings = phases_of(run, levels)
+    if not phases:
+        raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")
+    return Measured(
+        run,
+        series,
+        phases,
+        tuple(s for s in store.states(begin_ns, end_ns) if s.agent_id in agents),
+        tuple(loss for agent_id, loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if agent_id in agents),
+        settled=all(s.last_ns > end_ns for s in newest(store.streams()) if s.agent_id in agents),
+        findings=findings,
+    )
+
+
+def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[tuple[PhaseEnergy, ...], tuple[str, ...]]:
+    """Energy of each window at each boundary, and in words the ones that have none."""
+    phases, findings = [], []
+    for window in run.windows:
+        for boundary, level in levels.items():
+            try:
+                phases.append(measure(window, level, clock_bound_ns=max(s.clock_bound_ns for s in level)))
+            except (InsufficientData, UsageError) as error:
+                findings.append(f"No energy at {boundary}: {error}")
+    return tuple(phases), tuple(findings)
+
+
+def by_boundary(series: Sequence[Series]) -> dict[Boundary, list[Series]]:
+    """Series by boundary: energies of different levels are never added up."""
+    levels: dict[Boundary, list[Series]] = defaultdict(list)
+    for one in series:
+        levels[one.meter.boundary].append(one)
+    return levels
+
+
+def agents_of(recorded: Recorded, streams: Sequence[Stream]) -> frozenset[str]:
+    """Whose meters count: the agents the client named, else those on the hosts that set marks, else all."""
+    if recorded.agents:
+        return frozenset(recorded.agents)
+    local = frozenset(s.agent_id for s in streams if s.boot_id in recorded.boot_ids)
+    return local or frozenset(s.agent_id for s in streams)
+
+
+def newest(streams: Sequence[Stream]) -> list[Stream]:
+    """The latest epoch of each agent."""
+    return list({s.agent_id: s for s in sorted(streams, key=lambda s: s.epoch_ns)}.values())

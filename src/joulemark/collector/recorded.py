@@ -1,0 +1,139 @@
+"""What clients said of a run: marks as they came, and the windows that follow from them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from joulemark.runs import PhaseKind, Run, Tokens, Window
+
+
+class Edge(enum.StrEnum):
+    """What a mark says. `window` carries both edges of a phase, as read from a benchmark's files."""
+
+    START = "start"
+    BEGIN = "begin"
+    END = "end"
+    WINDOW = "window"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One mark. `utc_ns`, `mono_ns`, `boot_id`: the client's clocks; `received_ns`: the collector's UTC when it heard of it.
+
+    `end_ns`: second edge of a window, else None. `unc_ns`: half-width that the source of a window states.
+    """
+
+    edge: Edge
+    name: str
+    kind: PhaseKind
+    utc_ns: int
+    mono_ns: int
+    boot_id: str
+    received_ns: int
+    end_ns: int | None = None
+    unc_ns: int = 0
+    tokens: Tokens = field(default_factory=Tokens)
+    requests: int | None = None
+    requests_failed: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run with its marks, oldest first. `agents`: whose meters count; empty for those of the client's host."""
+
+    run_id: str
+    benchmark: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    agents: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    def first(self, edge: Edge) -> Mark | None:
+        """The first mark of a kind."""
+        return next((m for m in self.marks if m.edge is edge), None)
+
+    @property
+    def boot_ids(self) -> frozenset[str]:
+        """Boots of the hosts that set the marks."""
+        return frozenset(m.boot_id for m in self.marks if m.boot_id)
+
+
+Axis = Callable[[Mark], tuple[int, int]]
+"""(offset_ns, bound_ns) of a mark: add the offset to the client's UTC for the collector's."""
+
+
+def run_of(recorded: Recorded, axis: Axis) -> Run:
+    """The run with its windows on the collector's axis.
+
+    A phase that was begun and not ended closes at the stop. Without any phase, the run from start to stop is one window
+    `measured`. Counts given at the stop belong to the measured window when it is the only one and has none of its own. Whatever
+    had to be decided is a finding.
+    """
+    placed = [(mark, *placement(mark, axis)) for mark in recorded.marks]
+    windows = [window_of(m, m, t_ns, t_ns + m.end_ns - m.utc_ns, unc_ns) for m, t_ns, unc_ns in placed if m.end_ns is not None]
+    marked, findings = paired(placed)
+    windows += marked
+    start, stop = (next((p for p in placed if p[0].edge is edge), None) for edge in (Edge.START, Edge.STOP))
+    if not windows and start is not None and stop is not None and stop[1] > start[1]:
+        whole = replace(start[0], name="measured", kind=PhaseKind.MEASURED)
+        windows = [window_of(whole, stop[0], start[1], stop[1], max(start[2], stop[2]))]
+    elif stop is not None:
+        windows, more = with_counts(windows, stop[0])
+        findings += more
+    return Run(
+        windows=tuple(sorted(windows, key=lambda w: (w.begin_ns, w.end_ns))),
+        benchmark=recorded.benchmark,
+        run_id=recorded.run_id,
+        labels=dict(recorded.labels),
+        findings=tuple(findings),
+    )
+
+
+def placement(mark: Mark, axis: Axis) -> tuple[int, int]:
+    """(collector's UTC of the mark, half-width)."""
+    offset_ns, bound_ns = axis(mark)
+    return mark.utc_ns + offset_ns, bound_ns + mark.unc_ns
+
+
+def paired(placed: Iterable[tuple[Mark, int, int]]) -> tuple[list[Window], list[str]]:
+    """Windows of begin and end marks of the same name, and what did not pair."""
+    windows: list[Window] = []
+    findings: list[str] = []
+    opened: dict[str, tuple[Mark, int, int]] = {}
+    for mark, t_ns, unc_ns in sorted(placed, key=lambda p: p[1]):
+        if mark.edge is Edge.BEGIN:
+            if mark.name in opened:
+                findings.append(f"Phase {mark.name!r} was begun twice: the earlier begin was dropped.")
+            opened[mark.name] = (mark, t_ns, unc_ns)
+        elif mark.edge is Edge.END and mark.name not in opened:
+            findings.append(f"Phase {mark.name!r} was ended but not begun: the mark was dropped.")
+        elif mark.edge in (Edge.END, Edge.STOP):
+            for name in [mark.name] if mark.edge is Edge.END else list(opened):
+                begin, begin_ns, begin_unc_ns = opened.pop(name)
+                if mark.edge is Edge.STOP:
+                    findings.append(f"Phase {name!r} was not ended: it was closed at the stop of the run.")
+                if t_ns <= begin_ns:
+                    findings.append(f"Phase {name!r} has no duration: it was dropped.")
+                    continue
+                counted = mark if mark.edge is Edge.END else begin
+                windows.append(window_of(begin, counted, begin_ns, t_ns, max(begin_unc_ns, unc_ns)))
+    return windows, findings
+
+
+def window_of(begin: Mark, counted: Mark, begin_ns: int, end_ns: int, unc_ns: int) -> Window:
+    """The window named by `begin`, with the counts of `counted`."""
+    return Window(begin.name, begin.kind, begin_ns, end_ns, unc_ns, counted.tokens, counted.requests, counted.requests_failed)
+
+
+def with_counts(windows: Sequence[Window], stop: Mark) -> tuple[list[Window], list[str]]:
+    """The windows with the counts given at the stop, where they can only mean one window."""
+    if stop.tokens == Tokens() and stop.requests is None and stop.requests_failed is None:
+        return list(windows), []
+    bare = [w for w in windows if w.kind is PhaseKind.MEASURED and w.tokens == Tokens() and w.requests is None]
+    if len(bare) != 1:
+        return list(windows), [f"Counts given at the stop were dropped: {len(bare)} measured phases without counts, not one."]
+    counted = replace(bare[0], tokens=stop.tokens, requests=stop.requests, requests_failed=stop.requests_failed)
+    return [counted if w is bare[0] else w for w in windows], []

@@ -1,0 +1,45 @@
+"""The REST process: pages and API; owner of catalog.db, reader of readings.db."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from joulemark import timebase
+from joulemark.collector.api import app
+from joulemark.collector.api.state import State
+from joulemark.collector.catalog import Catalog
+from joulemark.collector.control import Control
+from joulemark.collector.store.sqlite import SqliteReadings
+from joulemark.config import Config
+
+STOP_LIMIT_S = 5
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+async def serve(config: Config, bound: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve on the socket `bound` until SIGTERM; `ready` is called once it answers."""
+    folder = config.collector.data_dir
+    catalog = Catalog(folder / "catalog.db")
+    state = State(config, SqliteReadings(folder / "readings.db"), catalog, Control(folder), timebase.SystemClock(), timebase.boot_id())
+    settings = uvicorn.Config(
+        app.create(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=STOP_LIMIT_S, server_header=False
+    )
+    try:
+        await Server(settings, ready).serve([bound])
+    finally:
+        catalog.close()

@@ -1,0 +1,148 @@
+"""`joulemark collector run`: ingest and REST as two processes under one parent, which ends when either does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from joulemark import logs
+from joulemark.collector import listen
+from joulemark.config import Config
+from joulemark.errors import EnvironmentFailed, JoulemarkError
+
+log = logging.getLogger("joulemark.collector")
+STOP_LIMIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running collector answers."""
+
+    grpc: str
+    rest: str
+
+
+def run(config: Config, ready: Callable[[Addresses], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is called once both processes answer.
+
+    Raises what kept a process from starting (EnvironmentFailed for a port or folder in use), or EnvironmentFailed when one
+    of them dies later.
+    """
+    with ExitStack() as stack:
+        stop = stop_signals(stack)
+        bound = stack.enter_context(listen.bind_rest(config))
+        rest = address(config.collector.rest_listen, bound.getsockname()[1])
+        ingest = stack.enter_context(Child("ingest", serve_ingest, config, f"http://{rest}"))
+        port = ingest.ready(stop)
+        pages = stack.enter_context(Child("rest", serve_rest, config, bound))
+        if port is None or pages.ready(stop) is None:
+            return
+        ready(Addresses(address(config.collector.grpc_listen, port), rest))
+        while stop not in (done := wait([stop, ingest.sentinel, pages.sentinel])):
+            dead = ingest if ingest.sentinel in done else pages
+            raise EnvironmentFailed(f"the {dead.name} process of the collector ended by itself", "read its last log lines above")
+
+
+def stop_signals(stack: ExitStack) -> socket.socket:
+    """A socket that turns readable on SIGTERM or SIGINT; the handlers of before come back when `stack` ends."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    stack.enter_context(reader)
+    stack.enter_context(writer)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.signal(number, lambda *_: writer.send(b"!"))
+        stack.callback(signal.signal, number, before)
+    return reader
+
+
+def address(configured: str, port: int) -> str:
+    """`configured` with the port that was really bound."""
+    return f"{configured.rpartition(':')[0]}:{port}"
+
+
+class Child:
+    """A process of the collector; leaving its block ends it."""
+
+    def __init__(self, name: str, serve: Callable[..., Any], *args: Any) -> None:
+        self.name = name
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe(duplex=False)
+        self._process: SpawnProcess = context.Process(target=guarded, args=(serve, theirs, *args), name=f"joulemark-{name}")
+        self._process.start()
+        theirs.close()
+
+    @property
+    def sentinel(self) -> int:
+        """Readable once the process has ended."""
+        return self._process.sentinel
+
+    def ready(self, stop: socket.socket) -> Any:
+        """What the process reports once it serves, None when `stop` came first. Raises what kept it from serving."""
+        if self._pipe not in wait([self._pipe, stop]):
+            return None
+        try:
+            report = self._pipe.recv()
+        except EOFError as error:
+            raise EnvironmentFailed(f"the {self.name} process of the collector died at its start", "read its log lines above") from error
+        if isinstance(report, JoulemarkError):
+            raise report
+        return report
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(STOP_LIMIT_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._pipe.close()
+
+
+def guarded(serve: Callable[..., Any], report: Connection, *args: Any) -> None:
+    """Body of a child: serve, report a deliberate error to the parent, and die with it."""
+    logs.configure()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def die_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    try:
+        asyncio.run(serve(report, *args))
+    except JoulemarkError as error:
+        report.send(error)
+
+
+async def serve_ingest(report: Connection, config: Config, rest_url: str) -> None:
+    """The ingest process, until SIGTERM."""
+    from joulemark.collector import ingest
+
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with ingest.served(config, rest_url) as port:
+        report.send(port)
+        await stopped.wait()
+
+
+async def serve_rest(report: Connection, config: Config, bound: socket.socket) -> None:
+    """The REST process, until SIGTERM."""
+    from joulemark.collector import rest
+
+    await rest.serve(config, bound, lambda: report.send("ready"))
