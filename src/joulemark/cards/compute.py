@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+from joulemark.energy.device import devices
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
@@ -74,15 +75,15 @@ def compute(
     if not run.windows:
         raise UsageError("the benchmark has no phase", "give the folder of a finished run")
     _refuse_twice(series)
-    by_boundary = {b: used for b in WIDEST_FIRST if (used := widest_cover([s for s in series if s.meter.boundary is b]))}
+    by_boundary = {b: group for b in WIDEST_FIRST if (group := [one for one in series if one.meter.boundary is b])}
     if not by_boundary:
         raise UsageError("there is no power to compute from", "give at least one power log with --power")
     phases, errors = [], []
     for window in run.windows:
         measured: dict[Boundary, PhaseEnergy | InsufficientData] = {}
-        for boundary, used in by_boundary.items():
+        for boundary, group in by_boundary.items():
             try:
-                measured[boundary] = measure(window, used, power_idle_w=power_idle_w, accuracy=accuracy, clock_bound_ns=clock_bound_ns)
+                measured[boundary] = measure(window, group, power_idle_w=power_idle_w, accuracy=accuracy, clock_bound_ns=clock_bound_ns)
             except InsufficientData as error:
                 measured[boundary] = error
         phases.append(_phase(window, run, measured))
@@ -100,12 +101,6 @@ def compute(
         "phases": phases,
         "findings": list(dict.fromkeys([*run.findings, *_power_findings(by_boundary), *_phase_findings(phases)])),
     }
-
-
-def widest_cover(series: Sequence[Series]) -> list[Series]:
-    """`series` without those that see only a part of what another one sees, as a channel beside the analyser's own total."""
-    covers = [set(one.meter.covers) for one in series]
-    return [one for one, own in zip(series, covers, strict=True) if not any(own < other for other in covers if own)]
 
 
 def _refuse_twice(series: Sequence[Series]) -> None:
@@ -161,12 +156,17 @@ def _beside(figure: ToolReported, ours: dict[str, Any]) -> dict[str, Any]:
 
 
 def _power(series: Sequence[Series], by_boundary: dict[Boundary, list[Series]]) -> dict[str, Any]:
-    used = {one.meter.meter_id for group in by_boundary.values() for one in group}
+    used = {one.meter.meter_id for one in _used(by_boundary)}
     return {
         "boundary": str(next(iter(by_boundary))),
         "boundaries": [str(boundary) for boundary in by_boundary],
         "meters": [_meter(one, used=one.meter.meter_id in used) for one in series],
     }
+
+
+def _used(by_boundary: dict[Boundary, list[Series]]) -> list[Series]:
+    """The series an energy is taken from: not the parts of what another one measures whole."""
+    return [one for group in by_boundary.values() for part in devices(group).values() for one in part]
 
 
 def _meter(one: Series, *, used: bool) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _meter(one: Series, *, used: bool) -> dict[str, Any]:
 
 def _power_findings(by_boundary: dict[Boundary, list[Series]]) -> list[str]:
     findings = []
-    for one in (one for group in by_boundary.values() for one in group):
+    for one in _used(by_boundary):
         if one.reasons:
             counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reasons.values()).most_common())
             findings.append(f"{one.meter.meter_id}: {len(one.reasons)} of {len(one)} readings are gaps: {counts}.")

@@ -29,6 +29,8 @@ VALUE_COLUMNS: Final = {
 }
 QUALITIES: Final = {str(q.value): q for q in Quality} | {q.name.lower(): q for q in Quality}
 """Quality as its code or its name."""
+OF_SERIES: Final = ("file", "clock_bound_ns", "device_stamps")
+"""Keys of an entry of `meters.json` that describe its file; the others describe the meter."""
 
 Row = tuple[int, int, int, Quality, str]
 
@@ -43,7 +45,11 @@ def read(recording: Recording) -> list[Series]:
     """The one series of the file. Raises FormatError."""
     lines = recording.lines()
     _, head = next(lines)
-    meter = _described(recording) or _undescribed(recording)
+    entry = _entry(recording)
+    meter = MeterInfo.from_json({k: v for k, v in entry.items() if k not in OF_SERIES}) if entry else _undescribed(recording)
+    bound_ns, stamped = entry.get("clock_bound_ns", 0), entry.get("device_stamps", False)
+    if type(bound_ns) is not int or type(stamped) is not bool:
+        raise FormatError(f"{recording.path}: meters.json has a wrong clock_bound_ns or device_stamps", "restore the bundle")
     column = head.split(",")[2]
     if VALUE_COLUMNS[column] != (meter.quantity, meter.exponent):
         raise FormatError(f"{recording.path}: column {column} is not {meter.value_column} of {meter.meter_id}", "restore the bundle")
@@ -59,6 +65,8 @@ def read(recording: Recording) -> list[Series]:
             np.array([row[3] for row in rows], dtype=np.uint8),
             np.array([row[1] for row in rows], dtype=np.int64),
             {number: row[4] for number, row in enumerate(rows) if not row[3].integrable},
+            bound_ns,
+            stamped,
         )
     ]
 
@@ -76,15 +84,15 @@ def _row(line: str, *, where: str) -> Row:
     return t_ns, t_unc_ns, value, quality, ",".join(fields[4:]) or quality.name.lower()
 
 
-def _described(recording: Recording) -> MeterInfo | None:
-    """The meter whose file this is, from the nearest `meters.json`; None where there is none."""
+def _entry(recording: Recording) -> dict[str, Any]:
+    """What the nearest `meters.json` says of the meter whose file this is; empty where there is none."""
     for folder in (recording.path.parent, recording.path.parent.parent):
         path = folder / "meters.json"
         if path.is_file():
             for entry in _entries(json_object(text(path), where=str(path)), where=str(path)):
                 if recording.path.stem in (entry.get("file"), quote(str(entry.get("meter_id", "")), safe="")):
-                    return MeterInfo.from_json({key: value for key, value in entry.items() if key != "file"})
-    return None
+                    return entry
+    return {}
 
 
 def _entries(data: dict[str, Any], *, where: str) -> Iterator[dict[str, Any]]:

@@ -7,13 +7,12 @@ every driver has and published comparisons use, else the next. Record only `powe
 
 from __future__ import annotations
 
-import csv
 from typing import Final
 
 from joulemark.energy.series import Series
 from joulemark.errors import FormatError
 from joulemark.readings import Averaging, Boundary, Current, MeterInfo, Quantity
-from joulemark.traces.recording import Recording
+from joulemark.traces.recording import Recording, fields
 from joulemark.traces.rows import Rows, watts
 from joulemark.traces.stamps import wall_ns
 from joulemark.units import NS_PER_MS
@@ -50,13 +49,11 @@ def read(recording: Recording) -> list[Series]:
     for where, line in lines:
         if line == head:
             continue
-        fields = [field.strip() for field in next(csv.reader([line], skipinitialspace=True))]
-        if len(fields) != len(names):
-            raise FormatError(f"{where}: {len(fields)} columns, the header has {len(names)}", "check that row of the file")
-        t_ns = wall_ns(fields[columns["timestamp"]], recording.tz, where=where)
-        gpu = fields[identity] if identity is not None else ""
-        models[gpu] = fields[model] if model is not None else ""
-        rows.setdefault(gpu, Rows()).add(t_ns, *watts(fields[columns[power]]))
+        row = fields(line, len(names), where=where)
+        t_ns = wall_ns(row[columns["timestamp"]], recording.tz, where=where)
+        gpu = row[identity] if identity is not None else ""
+        models[gpu] = row[model] if model is not None else ""
+        rows.setdefault(gpu, Rows()).add(t_ns, *watts(row[columns[power]]))
     return [gpu_rows.series(_meter(recording, gpu, power, models[gpu]), t_unc_ns=T_UNC_NS) for gpu, gpu_rows in rows.items()]
 
 

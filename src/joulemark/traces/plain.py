@@ -6,13 +6,11 @@ boundary is the user's to say; a column `quality` or `reason` is not read.
 
 from __future__ import annotations
 
-import csv
 from typing import Final
 
 from joulemark.energy.series import Series
-from joulemark.errors import FormatError
 from joulemark.readings import Boundary, Current, MeterInfo, Quantity
-from joulemark.traces.recording import Recording
+from joulemark.traces.recording import Recording, fields
 from joulemark.traces.rows import Rows, watts
 from joulemark.traces.stamps import moment_ns
 
@@ -52,10 +50,8 @@ def read(recording: Recording) -> list[Series]:
     for where, line in lines:
         if line == head:
             continue
-        fields = [field.strip() for field in next(csv.reader([line], delimiter=_delimiter(head), skipinitialspace=True))]
-        if len(fields) != len(names):
-            raise FormatError(f"{where}: {len(fields)} columns, the header has {len(names)}", "check that row of the file")
-        rows.add(moment_ns(fields[time_at], recording.tz, where=where), *watts(fields[power_at]))
+        row = fields(line, len(names), where=where, delimiter=_delimiter(head))
+        rows.add(moment_ns(row[time_at], recording.tz, where=where), *watts(row[power_at]))
     boundary = recording.boundary or Boundary.SERVER_INPUT
     meter = MeterInfo(
         meter_id=recording.meter_id("csv", "power"),

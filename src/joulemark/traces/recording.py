@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Self
 
+from joulemark.errors import FormatError
 from joulemark.readings import Accuracy, Boundary
 from joulemark.traces.text import text
 
@@ -51,3 +53,14 @@ class Recording:
             line = row.strip("\r \t\0")
             if line:
                 yield f"{self.path}:{number}", line
+
+
+def fields(line: str, count: int, *, where: str, delimiter: str = ",") -> list[str]:
+    """The `count` stripped fields of a CSV row. Raises FormatError, naming `where`, for a row that has not that many."""
+    try:
+        found = [field.strip() for field in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
+    except csv.Error as error:
+        raise FormatError(f"{where}: not a CSV row: {error}", "check that row of the file") from error
+    if len(found) != count:
+        raise FormatError(f"{where}: {len(found)} columns, the header has {count}", "check that row of the file")
+    return found
