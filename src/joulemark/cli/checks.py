@@ -1,0 +1,261 @@
+"""The checks of `joulemark doctor`: each looks at one thing of this machine and says how to mend it.
+
+A check raises nothing for what it looks at: what it finds is its answer. `fail` is for what will not work, `warn` for what will
+work worse than it could, or is not there and not asked for.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import shlex
+import shutil
+import socket
+import sqlite3
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from joulemark.agent import clock as agent_clock
+from joulemark.config import Config, MeterTable, TlsConfig
+from joulemark.errors import JoulemarkError
+from joulemark.meters import registry
+from joulemark.pricing.sources import manual
+from joulemark.timebase import Clock
+from joulemark.units import NS_PER_MS, NS_PER_S
+
+OLDEST_PYTHON: Final = (3, 11)
+SQLITE_SAFE: Final = (3, 51, 3)
+ANSWER_S: Final = 2.0
+PRICE_AGE_DAYS: Final = 30
+ROOM_BYTES: Final = 1024**3
+"""Disk space that the collector should find besides the spool's own bound."""
+
+LOCAL_KINDS: Final = ("nvml", "rapl")
+"""Kinds that need no configuration, and are looked for on every machine."""
+
+
+class Status(enum.StrEnum):
+    """What a check says."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer of one check. `mend`: the exact command, or the change, that mends it; empty when nothing is to be done."""
+
+    name: str
+    status: Status
+    detail: str
+    mend: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary."""
+        return {**asdict(self), "status": str(self.status)}
+
+
+def ok(name: str, detail: str) -> Finding:
+    """Nothing to do."""
+    return Finding(name, Status.OK, detail)
+
+
+def warn(name: str, detail: str, mend: str) -> Finding:
+    """Works, but worse than it could."""
+    return Finding(name, Status.WARN, detail, mend)
+
+
+def fail(name: str, detail: str, mend: str) -> Finding:
+    """Will not work."""
+    return Finding(name, Status.FAIL, detail, mend)
+
+
+def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """The interpreter is new enough."""
+    text = ".".join(map(str, version))
+    if version < OLDEST_PYTHON:
+        return fail("python", f"{text} is older than 3.11", "apt-get install python3.11 python3.11-venv")
+    return ok("python", text)
+
+
+def sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Finding:
+    """SQLite has no WAL-reset bug: versions before 3.51.3 can corrupt a database that several connections checkpoint."""
+    text = ".".join(map(str, version))
+    if version < SQLITE_SAFE:
+        return warn(
+            "sqlite",
+            f"{text} has the WAL-reset bug, from which Joulemark is safe while it alone writes its databases",
+            "let no other program write them; gone with a Python built with SQLite 3.51.3 or newer",
+        )
+    return ok("sqlite", text)
+
+
+def local_meter(kind: str, config: Config, options: dict[str, Any] | None = None) -> Finding:
+    """A kind that needs no configuration answers: a warning when it does not, since nobody asked for it."""
+    found = meter(MeterTable(kind, options or {}), config)
+    return warn(found.name, found.detail, found.mend) if found.status is Status.FAIL else found
+
+
+def meter(table: MeterTable, config: Config) -> Finding:
+    """The meter of `table` opens: its library loads, its files may be read, its BMC takes the login."""
+    where = table.options.get("host") or table.options.get("file") or ""
+    name = f"meter {table.kind} {where}".rstrip()
+    try:
+        device = registry.driver(table.kind).build(table, host=config.agent.agent_id)
+    except JoulemarkError as error:
+        return fail(name, error.what, error.next_step)
+    try:
+        device.open()
+        return ok(name, f"{len(device.info)} devices: {', '.join(sorted({m.model or m.meter_id for d in device.info for m in d.meters}))}")
+    except JoulemarkError as error:
+        return fail(name, error.what, error.next_step)
+    finally:
+        device.close()
+
+
+def configuration(load: Callable[[], Config]) -> tuple[Finding, Config]:
+    """The configuration file is valid; when it is not, the other checks look at the defaults."""
+    try:
+        config = load()
+    except JoulemarkError as error:
+        return fail("configuration", error.what, error.next_step), Config()
+    return ok("configuration", str(config.path or "built-in defaults")), config
+
+
+def directory(path: Path) -> Finding:
+    """The data directory can be written, or created."""
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        command = f"sudo install -d -o {shlex.quote(str(os.geteuid()))} {shlex.quote(str(path))}"
+        return fail("data directory", f"{nearest} cannot be written by this user", command)
+    return ok("data directory", str(path) if nearest == path else f"{path} will be created")
+
+
+def disk(path: Path, wanted_bytes: int, free_bytes: int | None = None) -> Finding:
+    """The disk of `path` holds the whole spool, and a gibibyte besides."""
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(nearest).free if free_bytes is None else free_bytes
+    detail = f"{free / 1024**3:.1f} GiB free at {nearest}"
+    if free < wanted_bytes:
+        return fail("disk", f"{detail}, the spool may grow to {wanted_bytes / 1024**3:.1f} GiB", "free space, or lower spool.max_bytes")
+    if free < wanted_bytes + ROOM_BYTES:
+        return warn("disk", f"{detail}, little more than the spool may need", "free space, or lower spool.max_bytes")
+    return ok("disk", detail)
+
+
+def certificates(tls: TlsConfig) -> Finding:
+    """Each file that `[tls]` names can be read, and none but its owner reads the key."""
+    files = [file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file is not None]
+    for file in files:
+        if not os.access(file, os.R_OK):
+            return fail("certificates", f"{file} is missing or cannot be read by this user", "correct the paths in [tls]")
+    if tls.key_file is not None and tls.key_file.stat().st_mode & 0o077:
+        return fail("certificates", f"others may read the key {tls.key_file}", f"chmod 600 {shlex.quote(str(tls.key_file))}")
+    return ok("certificates", f"{len(files)} files" if files else "none named: loopback addresses only")
+
+
+def collector(config: Config) -> Finding:
+    """A gRPC server answers at the collector's address."""
+    address = config.agent.collector
+    if grpc_answers(address, config.tls):
+        return ok("collector", f"{address} answers")
+    detail = f"nothing answers gRPC at {address}"
+    if loopback(address):
+        return warn("collector", detail, "joulemark collector run")
+    return fail("collector", detail, f"start it there, or correct agent.collector; try: nc -vz {address.replace(':', ' ')}")
+
+
+def ports(config: Config) -> Iterator[Finding]:
+    """Each port of the collector is free, or a collector holds it."""
+    yield port("collector.grpc_listen", config.collector.grpc_listen, lambda address: grpc_answers(address, config.tls))
+    yield port("collector.rest_listen", config.collector.rest_listen, http_answers)
+
+
+def port(key: str, address: str, ours: Callable[[str], bool]) -> Finding:
+    """The address of `key` can be listened on, or is already answered in our way."""
+    name = f"port {address}"
+    host, _, number = address.rpartition(":")
+    try:
+        with socket.create_server((host.strip("[]"), int(number)), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return ok(name, "free")
+    except (OSError, ValueError, OverflowError) as error:
+        if ours(address):
+            return ok(name, "a collector listens here")
+        return fail(name, f"cannot listen: {error}", f"ss -ltnp 'sport = :{number}' names the program that does; or change {key}")
+
+
+def grpc_answers(address: str, tls: TlsConfig) -> bool:
+    """Whether a gRPC server at `address` completes the connection within two seconds; not without readable certificates."""
+    try:
+        with channel(address, tls) as connection:
+            grpc.channel_ready_future(connection).result(timeout=ANSWER_S)
+    except (grpc.FutureTimeoutError, OSError):
+        return False
+    return True
+
+
+def channel(address: str, tls: TlsConfig) -> grpc.Channel:
+    """A channel as the agent opens it."""
+    if tls.ca_file is None:
+        return grpc.insecure_channel(address)
+    own = [file.read_bytes() if file else None for file in (tls.key_file, tls.cert_file)]
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(tls.ca_file.read_bytes(), *own))
+
+
+def http_answers(address: str) -> bool:
+    """Whether `/healthz` of `address` answers within two seconds."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/healthz", timeout=ANSWER_S) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+
+
+def loopback(address: str) -> bool:
+    """Whether `address` names this machine only."""
+    return address.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]", "")
+
+
+def prices(path: Path, clock: Clock) -> Finding:
+    """Prices are known, and the newest was read within the last month."""
+    if not path.exists():
+        return warn("prices", f"none known: {path} does not exist, so cards carry no cost", "joulemark price import FILE")
+    try:
+        snapshot = manual.read(path)
+    except JoulemarkError as error:
+        return fail("prices", error.what, error.next_step)
+    newest_ns = max([*(p.fetched_at_ns for p in snapshot.prices), *(t.fetched_at_ns for t in snapshot.tariffs)], default=None)
+    if newest_ns is None:
+        return warn("prices", f"{path} holds no price", "joulemark price import FILE")
+    age_days = (clock.utc_ns() - newest_ns) / (86_400 * NS_PER_S)
+    detail = f"{len(snapshot.prices)} prices, the newest read {age_days:.0f} days ago"
+    return warn("prices", detail, "joulemark price import FILE") if age_days > PRICE_AGE_DAYS else ok("prices", detail)
+
+
+def clock() -> Finding:
+    """The host's clock is synchronised: what the alignment of phases and readings stands on."""
+    try:
+        return synchronised(agent_clock.kernel_clock(), agent_clock.chrony())
+    except OSError as error:
+        return warn("clock", f"cannot be judged: {error}", "run doctor on the host itself, outside the container")
+
+
+def synchronised(kernel: agent_clock.KernelClock, discipline: agent_clock.Discipline) -> Finding:
+    """What the kernel and the time daemon say: the word of either is enough."""
+    if discipline.name:
+        return ok("clock", f"kept by {discipline.name}, within {discipline.bound_ns / NS_PER_MS:.3f} ms")
+    if kernel.synchronized:
+        return ok("clock", f"synchronised, within {kernel.max_error_ns / NS_PER_MS:.3f} ms as the kernel says")
+    return warn(
+        "clock",
+        "not synchronised: readings of several machines cannot be aligned",
+        "apt-get install chrony && systemctl enable --now chrony",
+    )
