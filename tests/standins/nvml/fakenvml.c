@@ -124,14 +124,6 @@ static int fields(const char *name, int *out)
     return n;
 }
 
-static int listed(const int *list, int count, int field)
-{
-    for (int i = 0; i < count; i++)
-        if (list[i] == field)
-            return 1;
-    return 0;
-}
-
 static void add_point(Gpu *gpu, int64_t t_ns, int64_t milliwatt)
 {
     if (gpu->points == MAX_POINTS)
@@ -423,6 +415,14 @@ Return nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *millijo
 }
 
 #ifndef WITHOUT_FIELD_VALUES
+static int listed(const int *list, int count, int field)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i] == field)
+            return 1;
+    return 0;
+}
+
 static void answer(const Gpu *gpu, FieldValue *out, int64_t now)
 {
     int64_t power_ns = round_down(now, config.power_step_ns), stamp_ns = power_ns;
