@@ -1,0 +1,200 @@
+"""The energy card: one JSON object that says what a run took, how well that is known, and everything it was computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from joulemark.cards import costs
+from joulemark.cards.compute import compute
+from joulemark.cards.contents import contents
+from joulemark.cards.costs import Work
+from joulemark.cards.evidence import Evidence, counted
+from joulemark.energy.attribute import Ratio, joules_per, joules_per_1k
+from joulemark.energy.uncertainty import displayed
+from joulemark.readings import Boundary, Current, Quality
+from joulemark.runs import Tokens, Window
+
+CARD_SCHEMA: Final = "joulemark.card/1"
+
+SCOPES: Final = {
+    Boundary.GPU: ("GPU", "GPU"),
+    Boundary.MODULE: ("GPU", "GPU"),
+    Boundary.PACKAGE: ("GPU", "GPU"),
+    Boundary.PSU_INPUT: ("NODE_AC", "NODE_DC"),
+    Boundary.SERVER_INPUT: ("NODE_AC", "NODE_DC"),
+    Boundary.OUTLET: ("NODE_AC", "NODE_DC"),
+    Boundary.WALL_ANALYZER: ("NODE_AC", "NODE_DC"),
+    Boundary.PDU_INLET: ("RACK_AC", None),
+    Boundary.RACK: ("RACK_AC", None),
+}
+"""Scope of the standard by boundary, on the AC and on the DC side. A sum of component sensors is scope GPU (SCO-1)."""
+
+RATIOS: Final = {
+    "joules_per_1k_output_tokens": "J per 1k output tokens",
+    "joules_per_1k_input_tokens": "J per 1k input tokens",
+    "joules_per_1k_total_tokens": "J per 1k tokens, input and output",
+    "joules_per_request": "J per request",
+}
+
+
+def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+    """The card of `evidence`, schema `joulemark.card/1`: unrounded figures, null where unknown, and a `display` block for people.
+
+    `files`: what `contents.contents` makes of the same evidence, if that is at hand. Raises InsufficientData when the readings cover
+    no measured phase, UsageError when the run has no phase or there is no meter.
+    """
+    computed = compute(evidence.series, evidence.run)
+    scope, scope_reason = scope_of(evidence, computed["power"]["boundary"])
+    windows = {(w.name, w.begin_ns): w for w in counted(evidence.run)}
+    phases = []
+    for figures in computed["phases"]:
+        window = windows.get((figures["name"], figures["begin_ns"]))
+        more = {} if window is None else per_work(work_of(window, figures), figures, evidence, scope)
+        phases.append({**figures, **more})
+    told = [phase for phase in phases if (phase["name"], phase["begin_ns"]) in windows]
+    incomplete = gaps_and_losses(evidence, told)
+    simulated = any(one.meter.simulated for one in evidence.series)
+    return {
+        "schema": CARD_SCHEMA,
+        "run_id": evidence.run.run_id,
+        "benchmark": evidence.run.benchmark,
+        "labels": dict(evidence.run.labels),
+        "simulated": simulated,
+        "scope": scope,
+        "scope_reason": scope_reason,
+        "level": None,
+        "level_reason": "not_validated",
+        "rule_set": None,
+        "complete": not incomplete,
+        "incomplete_because": incomplete,
+        "headline": headline(told, list(windows.values()), evidence, scope),
+        "phases": phases,
+        "meters": computed["power"]["meters"],
+        "clock": str(evidence.run.clock),
+        "clocks": {host: dict(state) for host, state in evidence.clocks.items()},
+        "losses": [dict(loss) for loss in evidence.losses],
+        "overhead": dict(evidence.overhead),
+        "findings": computed["findings"],
+        "produced_by": dict(evidence.produced_by),
+        "hashes": {path: hashlib.sha256(data).hexdigest() for path, data in (files or contents(evidence)).items()},
+    }
+
+
+def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:
+    """(scope of the standard or None, what it rests on) of meters at `boundary`."""
+    currents = {one.meter.current for one in evidence.series if one.meter.boundary == boundary}
+    if len(currents) != 1:
+        return None, f"the meters at {boundary} are on both sides of the power supply"
+    ac, dc = SCOPES[Boundary(boundary)]
+    current = currents.pop()
+    scope = ac if current is Current.AC else dc
+    if scope is None:
+        return None, f"no scope is defined for {boundary} on the DC side"
+    return scope, f"boundary {boundary}, {current}, as the meters declare; that they cover every node and cord is not proven"
+
+
+def work_of(window: Window, figures: Mapping[str, Any]) -> Work:
+    """What one phase took and did."""
+    budget = figures["uncertainty"]
+    u_j = None if budget is None else budget["u_c_j"]
+    return Work(window.begin_ns, window.end_ns - window.begin_ns, figures["energy_j"], u_j, window.tokens, window.requests, window.unc_ns)
+
+
+def per_work(work: Work, figures: Mapping[str, Any], evidence: Evidence, scope: str | None) -> dict[str, Any]:
+    """What a measured phase has beyond its energy: uncertainties per token, costs, and the figures as printed."""
+    k = 2.0 if figures["uncertainty"] is None else figures["uncertainty"]["k"]
+    ratios = ratios_of(work)
+    out: dict[str, Any] = {f"{name}_u95": None if r is None else k * r.u_j for name, r in ratios.items()}
+    out["cost"] = costs.block(work, evidence, scope=scope)
+    out["display"] = display(work, ratios, k, figures["u95_j"])
+    return out
+
+
+def headline(phases: list[dict[str, Any]], windows: list[Window], evidence: Evidence, scope: str | None) -> dict[str, Any]:
+    """The counted phases together: energies and tokens add up; uncertainties add linearly, the safe way for one meter used twice."""
+    u_each = [None if p["uncertainty"] is None else p["uncertainty"]["u_c_j"] for p in phases]
+    work = Work(
+        begin_ns=windows[0].begin_ns,
+        duration_ns=sum(w.end_ns - w.begin_ns for w in windows),
+        energy_j=total([p["energy_j"] for p in phases]),
+        u_energy_j=total(u_each),
+        tokens=Tokens(
+            input=total([w.tokens.input for w in windows]),
+            output=total([w.tokens.output for w in windows]),
+            disagreement=math.fsum(w.tokens.disagreement for w in windows),
+        ),
+        requests=total([w.requests for w in windows]),
+        unc_ns=sum(w.unc_ns for w in windows),
+    )
+    k = max((p["uncertainty"]["k"] for p in phases if p["uncertainty"]), default=2.0)
+    u95_j = None if work.u_energy_j is None else k * work.u_energy_j
+    ratios = ratios_of(work)
+    missing = sorted({name for p in phases if p["uncertainty"] for name in p["uncertainty"]["missing"]})
+    out: dict[str, Any] = {
+        "phases": [p["name"] for p in phases],
+        "boundary": phases[0]["boundary"],
+        "energy_j": work.energy_j,
+        "u95_j": u95_j,
+        "u95_rel": u95_j / work.energy_j if u95_j is not None and work.energy_j else None,
+        "uncertainty_missing": missing,
+        "tokens": {"input": work.tokens.input, "output": work.tokens.output},
+        "requests": work.requests,
+        "coverage": min((p["coverage"] for p in phases if p["coverage"] is not None), default=None),
+    }
+    for name, ratio in ratios.items():
+        out[name] = None if ratio is None else ratio.value_j
+        out[f"{name}_u95"] = None if ratio is None else k * ratio.u_j
+    return {**out, "cost": costs.block(work, evidence, scope=scope), "display": display(work, ratios, k, u95_j)}
+
+
+def ratios_of(work: Work) -> dict[str, Ratio | None]:
+    """Energy per 1000 tokens of each kind and per request; None where unknown."""
+    if work.energy_j is None or work.u_energy_j is None:
+        return dict.fromkeys(RATIOS)
+    counts = {"output": work.tokens.output, "input": work.tokens.input, "total": work.tokens.total}
+    ratios = {
+        f"joules_per_1k_{name}_tokens": joules_per_1k(
+            work.energy_j, count, u_energy_j=work.u_energy_j, disagreement=work.tokens.disagreement
+        )
+        for name, count in counts.items()
+    }
+    per_request = None if work.requests is None else joules_per(work.energy_j, work.requests, u_energy_j=work.u_energy_j)
+    return {**ratios, "joules_per_request": per_request}
+
+
+def display(work: Work, ratios: Mapping[str, Ratio | None], k: float, u95_j: float | None) -> dict[str, dict[str, str]]:
+    """Figures for people: the expanded uncertainty with two digits and the value to its place (UNC-5)."""
+    shown = {"energy_j": (work.energy_j, u95_j, "J")}
+    shown |= {name: (r.value_j, k * r.u_j, RATIOS[name]) for name, r in ratios.items() if r is not None}
+    out = {}
+    for name, (value, u95, unit) in shown.items():
+        if value is not None and u95 is not None:
+            text, u95_text = displayed(value, u95)
+            out[name] = {"value": text, "u95": u95_text, "unit": unit}
+    return out
+
+
+def gaps_and_losses(evidence: Evidence, phases: list[dict[str, Any]]) -> list[str]:
+    """Why the card is not complete: energies that are missing, time without readings, gaps and losses. Empty when it is."""
+    reasons = [f"{p['name']}: the energy is not known" for p in phases if p["energy_j"] is None]
+    reasons += [
+        f"{p['name']}: {p['coverage']:.4%} of the time has readings, largest gap {p['max_gap_s']:.3f} s"
+        for p in phases
+        if p["coverage"] is not None and p["coverage"] < 1.0
+    ]
+    for one in evidence.series:
+        for window in counted(evidence.run):
+            inside = (one.t_ns >= window.begin_ns) & (one.t_ns <= window.end_ns) & (one.quality == Quality.GAP)
+            if lost := int(inside.sum()):
+                reasons.append(f"{window.name}: {lost} failed readings of {one.meter.meter_id}")
+    if evidence.losses:
+        reasons.append(f"{len(evidence.losses)} losses of readings are recorded; see losses")
+    return reasons
+
+
+def total(values: list[Any]) -> Any:
+    """Sum of `values`; None when one of them is not known."""
+    return None if any(value is None for value in values) else sum(values)

@@ -1,0 +1,102 @@
+"""Evidence: everything a card is made from, and nothing else. The card and its bundle are functions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+import numpy as np
+
+from joulemark import __version__
+from joulemark.energy.series import INTEGRABLE, Series
+from joulemark.pricing.price import PriceModel
+from joulemark.pricing.snapshot import Answer, Snapshot, Status
+from joulemark.pricing.tariffs import Tariff
+from joulemark.runs import Run, Window
+from joulemark.units import NS_PER_S
+
+MARGIN_S: Final = 30.0
+"""Readings this long before the first phase and after the last belong to the evidence: they show what the load rose from."""
+
+BRACKETS: Final = 2
+"""At least so many readings stay on each side, however slow the meter."""
+
+RENTED: Final = ("provider", "region", "instance_type")
+"""Labels of a run that name what was rented."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A run, the readings around its phases, and what is known of clocks, losses, cost of monitoring and prices.
+
+    `clocks`: by host, its state and bounds. `losses`: dated losses of readings that touch the run. `overhead`: what monitoring
+    cost. `price`: the answer of the look-up of what was rented. `produced_by`: software and its versions. The energies are not
+    part of it: they follow from run and series.
+    """
+
+    run: Run
+    series: tuple[Series, ...]
+    clocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    losses: Sequence[Mapping[str, Any]] = ()
+    overhead: Mapping[str, Any] = field(default_factory=dict)
+    price: Answer = field(default_factory=lambda: Answer(Status.MISSING, reason="no price was looked up"))
+    tariff: Tariff | None = None
+    produced_by: Mapping[str, str] = field(default_factory=lambda: {"joulemark": __version__})
+
+    @classmethod
+    def gathered(cls, run: Run, series: Sequence[Series], prices: Snapshot, *, known_at_ns: int | None = None, **more: Any) -> Self:
+        """The evidence of `run`: `series` cut to its time, price and tariff looked up at its begin.
+
+        The labels `provider`, `region` and `instance_type` (and `price_model`, `os`, `tariff_zone`) of the run name the price.
+        `more`: the other fields.
+        """
+        begin_ns = counted(run)[0].begin_ns
+        return cls(
+            run,
+            tuple(around(one, run) for one in series),
+            price=price_of(run, prices, valid_at_ns=begin_ns, known_at_ns=known_at_ns),
+            tariff=prices.tariff_at(begin_ns, zone=run.labels.get("tariff_zone")),
+            **more,
+        )
+
+
+def counted(run: Run) -> tuple[Window, ...]:
+    """The phases a card is about: the measured ones, or all of a run that marks none as measured."""
+    return run.measured or run.windows
+
+
+def price_of(run: Run, prices: Snapshot, *, valid_at_ns: int, known_at_ns: int | None = None) -> Answer:
+    """The price of what the labels of `run` say was rented; missing, with the reason, where they do not say."""
+    absent = [label for label in RENTED if not run.labels.get(label)]
+    if absent:
+        return Answer(Status.MISSING, reason=f"the run does not say what was rented: no label {', '.join(absent)}")
+    model = run.labels.get("price_model", str(PriceModel.ON_DEMAND))
+    if model not in list(PriceModel):
+        return Answer(Status.MISSING, reason=f"the run's label price_model = {model} is none of {', '.join(PriceModel)}")
+    return prices.lookup(
+        provider=run.labels["provider"],
+        region=run.labels["region"],
+        instance_type=run.labels["instance_type"],
+        os=run.labels.get("os", "linux"),
+        price_model=PriceModel(model),
+        valid_at_ns=valid_at_ns,
+        known_at_ns=known_at_ns,
+    )
+
+
+def around(series: Series, run: Run) -> Series:
+    """The part of `series` from before the first phase of `run` until after its last, gaps and their reasons kept."""
+    if not len(series) or not run.windows:
+        return series
+    margin_ns = round(MARGIN_S * NS_PER_S)
+    begin_ns = min(w.begin_ns for w in run.windows)
+    end_ns = max(w.end_ns for w in run.windows)
+    good_ns = series.t_ns[np.isin(series.quality, INTEGRABLE)]
+    before, after = good_ns[good_ns <= begin_ns], good_ns[good_ns >= end_ns]
+    from_ns = min([begin_ns - margin_ns, *before[-BRACKETS:].tolist()])
+    until_ns = max([end_ns + margin_ns, *after[:BRACKETS].tolist()])
+    first = int(np.searchsorted(series.t_ns, from_ns, side="left"))
+    last = int(np.searchsorted(series.t_ns, until_ns, side="right"))
+    reasons = {row - first: reason for row, reason in series.reasons.items() if first <= row < last}
+    return replace(series.rows(slice(first, last)), reasons=reasons)

@@ -1,0 +1,62 @@
+"""The card for people: a short block of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any, Final
+
+from joulemark.pricing import money
+
+PRINTED: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
+
+
+def render(card: Mapping[str, Any]) -> str:
+    """The headline with its uncertainty, what was measured and with what, both costs with their dates, and what is missing."""
+    head = card["headline"]
+    title = f"Energy card of run {card['run_id'] or '(no id)'}"
+    lines = [title + (" [simulated: the path was measured, not a machine]" if card["simulated"] else "")]
+    for name in ("joules_per_1k_output_tokens", "joules_per_1k_total_tokens", "joules_per_request", "energy_j"):
+        if shown := head["display"].get(name):
+            lines.append(f"  {shown['value']} +- {shown['u95']} {shown['unit']}")
+    if head["energy_j"] is None:
+        lines.append("  energy not known")
+    if head["uncertainty_missing"]:
+        lines.append(f"  not in the uncertainty, because not known: {', '.join(head['uncertainty_missing'])}")
+    lines.append(f"  scope {card['scope'] or 'undefined'} ({head['boundary']}), level not validated, phases: {', '.join(head['phases'])}")
+    lines.append(f"  meters: {', '.join(m['meter_id'] for m in card['meters'] if m['used'])}")
+    lines += [f"  rent: {market_line(head['cost']['market'])}", f"  electricity: {energy_line(head['cost']['energy'])}"]
+    lines += [f"  incomplete: {reason}" for reason in card["incomplete_because"]]
+    return "\n".join(lines)
+
+
+def market_line(cost: Mapping[str, Any]) -> str:
+    """Rent per 1k output tokens with the price it comes from."""
+    if cost["reason"]:
+        return f"not known: {cost['reason']}"
+    price = cost["price"]
+    what = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
+    old = ", stale" if cost["stale"] else ""
+    return f"{per_1k(cost)} at {price['amount']} {price['currency']}/{price['unit']} ({what}, read {day(price['fetched_at'])}{old})"
+
+
+def energy_line(cost: Mapping[str, Any]) -> str:
+    """Electricity per 1k output tokens with the tariff it comes from."""
+    if cost["reason"]:
+        return f"not known: {cost['reason']}"
+    tariff = cost["tariff"]
+    pue = f"PUE {tariff['pue']} {tariff['pue_basis']}" if cost["pue_applied"] else "PUE not applied: not measured at the wall"
+    rate = f"{tariff['amount']} {tariff['currency']}/kWh {tariff['amount_basis']}"
+    return f"{per_1k(cost)} at {rate}, {pue} ({tariff['zone']}, read {day(tariff['fetched_at'])})"
+
+
+def per_1k(cost: Mapping[str, Any]) -> str:
+    """Cost per 1k output tokens, or of the whole where they are not known, to four digits."""
+    each = cost["per_1k_output_tokens"]
+    shown = money.text(PRINTED.plus(Decimal(cost["amount"] if each is None else each)))
+    return f"{shown} {cost['currency']}" + (" in all" if each is None else " per 1k output tokens")
+
+
+def day(moment: str) -> str:
+    """The date of an RFC 3339 time."""
+    return moment.partition("T")[0]

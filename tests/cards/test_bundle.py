@@ -1,0 +1,140 @@
+"""The bundle: complete, atomic, and every tampering named."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from joulemark.cards import bundle
+from joulemark.cards.evidence import Evidence
+from joulemark.energy.series import Series
+from joulemark.errors import UsageError
+
+Gather = Callable[..., Evidence]
+READINGS = "energy/readings/ipmi%3Anode.1%3ABMC%2F7%3Apower.csv"
+
+
+@pytest.fixture
+def written(gather: Gather, tmp_path: Path) -> Path:
+    bundle.write(tmp_path, gather())
+    return tmp_path
+
+
+def kinds(directory: Path) -> set[tuple[str, str]]:
+    return {(finding.kind, finding.path) for finding in bundle.verify(directory)}
+
+
+def test_everything_is_there_and_verifies(written: Path) -> None:
+    """A fresh bundle holds the nine files of the design, and nothing is wrong with it."""
+    files = {p.relative_to(written).as_posix() for p in written.rglob("*") if p.is_file()}
+    names = ("card", "meters", "phases", "clock", "prices", "manifest")
+    assert files == {"energy_summary.json", READINGS, *(f"energy/{name}.json" for name in names)}
+    assert bundle.verify(written) == []
+
+
+def test_the_manifest_lists_size_and_hash(written: Path) -> None:
+    """Every listed size and hash is that of the file."""
+    for entry in json.loads((written / "energy/manifest.json").read_text())["files"]:
+        data = (written / entry["path"]).read_bytes()
+        assert (entry["bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_summary_is_flat_and_without_null(written: Path) -> None:
+    """The summary has the flat keys of other sites and the card without its nulls; never joules per token alone."""
+    data = json.loads((written / "energy_summary.json").read_text())
+    assert data["energy_per_request_j"] == pytest.approx(3000)
+    assert data["avg_power_w"] == pytest.approx(5000)
+    assert set(data) == {"energy_per_request_j", "avg_power_w", "es"}
+    assert ": null" not in (written / "energy_summary.json").read_text()
+    assert data["es"]["headline"]["energy_j"] == pytest.approx(3e6)
+
+
+def test_gap_rows_are_empty_with_their_reason(gather: Gather, with_gap: Series, tmp_path: Path) -> None:
+    """A failed read is a row with an empty value, the code of GAP and its reason; never a 0."""
+    bundle.write(tmp_path, gather(series=(with_gap,)))
+    rows = (tmp_path / READINGS).read_text().splitlines()
+    assert rows[0] == "t_ns,t_unc_ns,power_watt,quality,reason"
+    gaps = [row for row in rows if row.split(",")[3] == "8"]
+    assert len(gaps) == 3
+    assert gaps[0].split(",", 4)[2:] == ["", "8", "BMC did not answer, 3 s"]
+
+
+def test_written_twice_is_the_same(written: Path, gather: Gather) -> None:
+    """Writing again changes no byte, keeps foreign files, and leaves nothing half-written behind."""
+    (written / "run.log").write_text("theirs", encoding="utf-8")
+    before = {p: p.read_bytes() for p in written.rglob("*") if p.is_file()}
+    bundle.write(written, gather())
+    assert {p: p.read_bytes() for p in written.rglob("*") if p.is_file()} == before
+    assert not list(written.glob(".*"))
+
+
+def test_a_foreign_energy_folder_is_kept(gather: Gather, tmp_path: Path) -> None:
+    """A folder `energy` that Joulemark did not write is never replaced."""
+    (tmp_path / "energy").mkdir()
+    (tmp_path / "energy" / "theirs.csv").write_text("1", encoding="utf-8")
+    with pytest.raises(UsageError, match="not written by joulemark"):
+        bundle.write(tmp_path, gather())
+    assert (tmp_path / "energy" / "theirs.csv").exists()
+
+
+def test_an_interrupted_write_is_repaired(gather: Gather, tmp_path: Path) -> None:
+    """What a killed writer left behind does not stop the next one."""
+    (tmp_path / ".energy.part").mkdir()
+    (tmp_path / ".energy.part" / "card.json").write_text("{", encoding="utf-8")
+    bundle.write(tmp_path, gather())
+    assert bundle.verify(tmp_path) == []
+    assert not (tmp_path / ".energy.part").exists()
+
+
+def test_a_changed_reading_is_named(written: Path) -> None:
+    """One watt changed in one reading, at the same length, is found."""
+    path = written / READINGS
+    path.write_text(path.read_text().replace(",5000,", ",5001,", 1))
+    assert kinds(written) == {("changed", READINGS)}
+
+
+def test_a_longer_or_missing_or_extra_file_is_named(written: Path) -> None:
+    """Each kind of tampering has its own finding with its path."""
+    with (written / "energy/card.json").open("a") as file:
+        file.write(" ")
+    (written / "energy/clock.json").unlink()
+    (written / "energy/readings/more.csv").write_text("t_ns", encoding="utf-8")
+    assert kinds(written) == {
+        ("changed", "energy/card.json"),
+        ("missing", "energy/clock.json"),
+        ("extra", "energy/readings/more.csv"),
+    }
+
+
+@pytest.mark.parametrize("path", ["../outside.json", "/etc/hostname", "energy/../../outside.json", "energy/a\0b"])
+def test_no_listed_path_leaves_the_folder(written: Path, path: str) -> None:
+    """A manifest that points outside is named unsafe, and the file outside is not read."""
+    manifest = written / "energy/manifest.json"
+    data = json.loads(manifest.read_text())
+    data["files"].append({"path": path, "bytes": 1, "sha256": "0" * 64})
+    manifest.write_text(json.dumps(data))
+    assert kinds(written) == {("unsafe", path)}
+
+
+def test_links_are_unsafe(written: Path, tmp_path: Path) -> None:
+    """A file replaced by a link is not followed."""
+    path = written / "energy/card.json"
+    path.rename(written / "elsewhere.json")
+    path.symlink_to(written / "elsewhere.json")
+    assert kinds(written) == {("unsafe", "energy/card.json")}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"schema": "other", "files": []}', '{"schema": "joulemark.manifest/1", "files": [{"path": 1}]}']
+)
+def test_a_damaged_manifest_is_a_finding(written: Path, text: str) -> None:
+    """A manifest that cannot be read is a finding, not a crash."""
+    (written / "energy/manifest.json").write_text(text)
+    assert kinds(written) == {("unreadable", "energy/manifest.json")}
+
+
+def test_no_manifest_is_a_finding(tmp_path: Path) -> None:
+    """A folder without a manifest is named so."""
+    assert kinds(tmp_path) == {("missing", "energy/manifest.json")}

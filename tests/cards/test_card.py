@@ -1,0 +1,196 @@
+"""The card: figures that follow from the evidence, nothing invented, everything named."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from joulemark.cards import card
+from joulemark.cards.contents import contents, json_bytes
+from joulemark.cards.evidence import Evidence, around
+from joulemark.energy.series import Series
+from joulemark.errors import InsufficientData
+from joulemark.pricing.snapshot import Snapshot
+from joulemark.readings import Boundary, Current
+from joulemark.runs import Run
+
+Gather = Callable[..., Evidence]
+
+
+def test_worked_numbers(gather: Gather) -> None:
+    """5000 W for 600 s and 12 million output tokens: 250 J per 1k, 0.000333333 USD rent and 8.33333e-6 USD electricity."""
+    head = card.build(gather())["headline"]
+    assert head["energy_j"] == pytest.approx(3_000_000, rel=1e-12)
+    assert head["joules_per_1k_output_tokens"] == pytest.approx(250.0, rel=1e-12)
+    assert head["joules_per_1k_total_tokens"] == pytest.approx(62.5, rel=1e-12)
+    assert head["joules_per_request"] == pytest.approx(3000.0, rel=1e-12)
+    assert float(head["cost"]["market"]["per_1k_output_tokens"]) == pytest.approx(0.0003333333333333333, rel=1e-6)
+    assert float(head["cost"]["energy"]["per_1k_output_tokens"]) == pytest.approx(8.333333333333334e-06, rel=1e-6)
+
+
+def test_uncertainty_of_a_ratio_holds_the_tokens(gather: Gather) -> None:
+    """U95 of J per 1k output joins that of the energy with the disagreement of the token counts, in quadrature."""
+    phase = card.build(gather())["phases"][1]
+    u_rel = math.hypot(phase["uncertainty"]["u_c_j"] / phase["energy_j"], 6000 / math.sqrt(3.0) / 12_000_000)
+    assert phase["joules_per_1k_output_tokens_u95"] == pytest.approx(2 * u_rel * 250.0, rel=1e-12)
+
+
+def test_costs_stand_apart_with_their_records(gather: Gather, prices: Snapshot) -> None:
+    """Each cost carries the whole record it comes from, with its hash, and no key holds a sum of the two."""
+    cost = card.build(gather())["headline"]["cost"]
+    assert set(cost) == {"basis", "market", "energy"}
+    assert cost["market"]["price"] == prices.prices[0].record()
+    assert cost["energy"]["tariff"] == prices.tariffs[0].record()
+    assert len(cost["market"]["price"]["sha256"]) == 64
+
+
+def test_missing_prices_are_null_with_a_reason(gather: Gather, run: Run) -> None:
+    """Without prices, or without labels that name what was rented, every cost figure is null and says why; none is 0."""
+    cost = card.build(gather(prices=Snapshot()))["headline"]["cost"]
+    for family in ("market", "energy"):
+        assert cost[family]["reason"]
+        assert {v for k, v in cost[family].items() if k.startswith("per_1k") or k == "amount"} == {None}
+    unnamed = card.build(gather(run=replace(run, labels={"region": "us-east-1"})))["headline"]["cost"]["market"]
+    assert unnamed["reason"] == "the run does not say what was rented: no label provider, instance_type"
+
+
+def test_a_zero_tariff_is_a_cost_and_not_a_missing_one(gather: Gather, prices: Snapshot) -> None:
+    """Free electricity costs 0, which is a number with a record, unlike a tariff that is not known."""
+    free = replace(prices.tariffs[0], amount=Decimal(0))
+    cost = card.build(gather(prices=Snapshot(prices.prices, (free,))))["headline"]["cost"]["energy"]
+    assert (cost["amount"], cost["reason"]) == ("0", "")
+
+
+def test_pue_only_at_the_wall(gather: Gather, counter: Series) -> None:
+    """Energy of GPU sensors is not multiplied by PUE, which is a ratio of wall energies."""
+    wall = card.build(gather())["headline"]["cost"]["energy"]
+    gpu_card = card.build(gather(series=(counter,)))
+    gpu = gpu_card["headline"]["cost"]["energy"]
+    assert (wall["pue_applied"], gpu["pue_applied"]) == (True, False)
+    assert Decimal(gpu["amount"]) == pytest.approx(Decimal("700") * 600 / 3_600_000 / 10, rel=Decimal("1e-6"))
+
+
+def test_old_prices_are_stale(gather: Gather, prices: Snapshot) -> None:
+    """A price read more than 30 days before the run is marked stale and keeps its true age; a younger one is not."""
+    begin_ns = 1_790_000_000_000_000_000
+    for days, stale in ((31, True), (29, False)):
+        read = replace(prices.prices[0], fetched_at_ns=begin_ns - days * 86_400 * 10**9)
+        market = card.build(gather(prices=Snapshot((read,))))["headline"]["cost"]["market"]
+        assert (market["stale"], market["age_s"]) == (stale, days * 86_400)
+
+
+def test_scope_follows_the_boundary(gather: Gather, wall: Series, counter: Series) -> None:
+    """A BMC on the AC side is NODE_AC, on the DC side NODE_DC; GPU sensors are GPU; a rack inlet on DC has no scope."""
+    assert card.build(gather())["scope"] == "NODE_AC"
+    assert card.build(gather(series=(counter,)))["scope"] == "GPU"
+    dc = replace(wall, meter=replace(wall.meter, current=Current.DC))
+    assert card.build(gather(series=(dc,)))["scope"] == "NODE_DC"
+    rack = card.build(gather(series=(replace(dc, meter=replace(dc.meter, boundary=Boundary.RACK)),)))
+    assert rack["scope"] is None
+    assert "DC side" in rack["scope_reason"]
+
+
+def test_no_level_is_claimed(gather: Gather) -> None:
+    """An unvalidated card has no level and names no rule set."""
+    made = card.build(gather())
+    assert (made["level"], made["level_reason"], made["rule_set"]) == (None, "not_validated", None)
+
+
+def test_complete_until_something_is_lost(gather: Gather, with_gap: Series) -> None:
+    """Gaps and losses make a card incomplete and are named; without them it is complete."""
+    assert card.build(gather())["complete"] is True
+    gapped = card.build(gather(series=(with_gap,)))
+    assert gapped["complete"] is False
+    assert any("3 failed readings of ipmi:node.1:BMC/7:power" in reason for reason in gapped["incomplete_because"])
+    lost = card.build(gather(losses=({"count": 5, "reason": "spool full"},)))
+    assert (lost["complete"], lost["losses"][0]["count"]) == (False, 5)
+
+
+def test_simulated_where_one_meter_is(gather: Gather, wall: Series, counter: Series) -> None:
+    """One replayed meter among real ones makes the whole card simulated."""
+    played = replace(counter, meter=replace(counter.meter, simulated=True))
+    assert card.build(gather())["simulated"] is False
+    assert card.build(gather(series=(wall, played)))["simulated"] is True
+
+
+def test_the_tools_own_figure_stands_beside(gather: Gather, wall: Series, counter: Series) -> None:
+    """What the benchmark tool printed is kept beside ours at the same boundary, and changes nothing of ours."""
+    phase = card.build(gather(series=(wall, counter)))["phases"][1]
+    (figure,) = phase["tool_reported"]
+    assert figure["value"] == 3.1e6
+    assert figure["ours"] == pytest.approx(420_000, rel=1e-6)
+    assert phase["energy_j"] == pytest.approx(3_000_000, rel=1e-12)
+
+
+def test_no_readings_no_card(gather: Gather, wall: Series) -> None:
+    """Readings that end before the phase make no card, and say how many seconds are missing."""
+    with pytest.raises(InsufficientData, match="before its end"):
+        card.build(gather(series=(wall.rows(slice(0, 300)),)))
+
+
+def test_several_measured_phases_add_up(gather: Gather, run: Run) -> None:
+    """Energies and tokens of two measured phases add; their uncertainties add linearly, since one meter erred in both alike."""
+    first = run.windows[1]
+    middle = (first.begin_ns + first.end_ns) // 2
+    halves = (replace(first, name="a", end_ns=middle), replace(first, name="b", begin_ns=middle))
+    made = card.build(gather(run=replace(run, windows=halves)))
+    a, b = made["phases"]
+    assert made["headline"]["energy_j"] == pytest.approx(3_000_000, rel=1e-12)
+    assert made["headline"]["tokens"]["output"] == 24_000_000
+    assert made["headline"]["u95_j"] == pytest.approx(a["u95_j"] + b["u95_j"], rel=1e-12)
+    assert made["headline"]["phases"] == ["a", "b"]
+
+
+def test_hashes_are_of_the_files(gather: Gather) -> None:
+    """The card names the hash of every file it was computed from."""
+    evidence = gather()
+    files = contents(evidence)
+    assert card.build(evidence)["hashes"] == {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    assert set(files) == {
+        "readings/ipmi%3Anode.1%3ABMC%2F7%3Apower.csv",
+        "meters.json",
+        "phases.json",
+        "clock.json",
+        "prices.json",
+    }
+
+
+def test_display_rounds_and_the_fields_do_not(gather: Gather, wall: Series) -> None:
+    """Printed figures have two digits of uncertainty; the stored ones keep every digit."""
+    odd = replace(wall, value=wall.value * 3 + 1)
+    head = card.build(gather(series=(odd,)))["headline"]
+    shown = head["display"]["joules_per_1k_output_tokens"]
+    assert len(shown["u95"].replace(".", "").lstrip("0")) == 2
+    assert len(shown["value"].partition(".")[2]) == len(shown["u95"].partition(".")[2])
+    assert head["joules_per_1k_output_tokens"] == pytest.approx(750.05, rel=1e-12)
+
+
+def test_the_same_evidence_is_the_same_card(gather: Gather) -> None:
+    """A card is a function of its evidence: twice built, the same bytes."""
+    assert json_bytes(card.build(gather())) == json_bytes(card.build(gather()))
+
+
+def test_the_cut_keeps_what_brackets_the_phases(run: Run, wall: Series, with_gap: Series) -> None:
+    """Readings 30 s around the run stay, a slow meter keeps two on each side, and gaps keep their reasons."""
+    cut = around(with_gap, run)
+    assert len(cut) == 70 + 600 + 31
+    assert set(cut.reasons) == {180 - 10, 181 - 10, 182 - 10}
+    slow = wall.rows(np.isin(np.arange(len(wall)), [0, 10, 300, 740, 760]))
+    assert len(around(slow, run)) == 5
+
+
+def test_non_numbers_never_reach_a_file(gather: Gather) -> None:
+    """NaN among the evidence stops the card from being written."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_bytes(card.build(gather(overhead={"read_s_per_s": math.nan})))
+
+
+def test_cards_are_json(gather: Gather) -> None:
+    """A card survives JSON unchanged: it holds plain values only."""
+    made = card.build(gather())
+    assert json.loads(json_bytes(made)) == made
