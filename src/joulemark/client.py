@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from joulemark.config import REST_PORT, data_dir
 from joulemark.errors import JoulemarkError, RemoteUnreachable, UsageError
-from joulemark.runs import PhaseKind, Run, Tokens
+from joulemark.runs import PhaseKind, Run, Tokens, Window
 from joulemark.timebase import Clock, SystemClock, boot_id
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
@@ -64,8 +64,22 @@ class Client:
         return self.deliver(f"/v1/runs/{run_id}/stop", {"moment": self.moment()} | counts(tokens, requests, requests_failed))
 
     def add_windows(self, run_id: str, run: Run) -> bool:
-        """Give a run the windows, counts and tool figures that a benchmark's files tell. Returns False when kept for later."""
-        return self.deliver(f"/v1/runs/{run_id}/phases", {"run": run.to_json()})
+        """Give a run the windows and counts that a benchmark's files tell. Returns False when some were kept for later."""
+        delivered = [self.add_window(run_id, window, source=run.benchmark) for window in run.windows]
+        return all(delivered)
+
+    def add_window(self, run_id: str, window: Window, *, source: str) -> bool:
+        """Give a run one window, dated in UTC of this host; `source` says who dated it. Returns False when kept for later."""
+        body = {
+            "edge": "window",
+            "name": window.name,
+            "kind": str(window.kind),
+            "moment": {"utc_ns": window.begin_ns, "boot_id": boot_id()},
+            "end_ns": window.end_ns,
+            "unc_ns": window.unc_ns,
+            "source": source,
+        }
+        return self.deliver(f"/v1/runs/{run_id}/phases", body | counts(window.tokens, window.requests, window.requests_failed))
 
     def moment(self) -> dict[str, Any]:
         """Now, as the caller's clocks say."""

@@ -11,8 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from joulemark.errors import EnvironmentFailed
+
+POLL_S: Final = 0.05
 
 
 def free_port() -> int:
@@ -68,11 +71,12 @@ class Daemon:
 
     def wait_for_port(self, port: int, limit_s: float = 30.0) -> None:
         """Until the port answers. Raises EnvironmentFailed with the log's last line when the process died or time ran out."""
-        deadline = time.monotonic() + limit_s
-        while not reachable(port):
-            if (self.process is not None and self.process.poll() is not None) or time.monotonic() > deadline:
-                lines = self.log.read_text(errors="replace").splitlines()
-                raise EnvironmentFailed(
-                    f"{' '.join(self.command[-2:])} did not come up: {lines[-1] if lines else 'no output'}", f"read {self.log}"
-                )
-            time.sleep(0.05)
+        for _ in range(round(limit_s / POLL_S)):
+            if reachable(port):
+                return
+            if self.process is not None and self.process.poll() is not None:
+                break
+            time.sleep(POLL_S)
+
+        lines = self.log.read_text(errors="replace").splitlines() or ["no output"]
+        raise EnvironmentFailed(f"{' '.join(self.command[-2:])} did not come up: {lines[-1]}", f"read {self.log}")
