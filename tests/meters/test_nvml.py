@@ -241,6 +241,14 @@ def test_union_member_follows_the_value_type(value_type: int, member: str) -> No
     assert (outcome.value, outcome.t_device_ns, outcome.quality) == (4321, 1_790_000_000_000_000_000, Quality.OK)
 
 
+def test_each_value_has_its_own_return_code() -> None:
+    """A field that failed inside a call that succeeded is a gap with the driver's words, whatever number lies in it."""
+    answer = pynvml.c_nvmlFieldValue_t()
+    answer.valueType, answer.nvmlReturn, answer.value.uiVal = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, pynvml.NVML_ERROR_TIMEOUT, 4321
+    outcome = nvml.parse_field("power_instant", answer)
+    assert (outcome.value, outcome.quality, outcome.reason) == (None, Quality.GAP, "driver: Timeout")
+
+
 def test_unknown_value_type_is_a_gap() -> None:
     """A value type of a later driver gives a gap that names it, never a guess."""
     answer = pynvml.c_nvmlFieldValue_t()
