@@ -1,0 +1,145 @@
+"""The stream of an agent at a real collector."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from joulemark.proto.messages import Ack, ClockProbe, ClockReply, Directive, FrozenBatch, Hello, Welcome
+from tests.collector.conftest import Agent, Collector
+
+S = 1_000_000_000
+
+
+def refusal(agent: Agent, address: str, *messages: object) -> tuple[grpc.StatusCode, str]:
+    """How the collector ends a stream that begins with `messages`."""
+    with pytest.raises(grpc.RpcError) as caught:
+        agent.converse(address, list(messages), answers=3)
+    error = caught.value
+    assert isinstance(error, grpc.Call)
+    return error.code(), error.details() or ""
+
+
+def test_what_was_acknowledged_survives_a_kill(collector: Collector) -> None:
+    """Kill -9 right after the ack loses nothing: the restarted collector welcomes the agent with that ack and has the readings."""
+    agent = Agent()
+    begin_ns = time.time_ns()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=begin_ns), agent.batch(1, begin_ns=begin_ns + S))
+    collector.kill()
+    collector.start()
+    welcome = agent.converse(collector.grpc, [], answers=1)[0]
+    assert isinstance(welcome, Welcome)
+    assert welcome.acks == (Ack(agent.epoch_ns, 1),)
+    query = {"meter": f"{agent.device.device_id}:power", "from_ns": begin_ns - S, "to_ns": begin_ns + 3 * S}
+    series = httpx.get(f"{collector.rest}/v1/readings", params=query).json()[0]
+    assert len(series["t_ns"]) == 20
+    assert series["value"] == [200_000] * 20
+
+
+def test_a_batch_sent_again_is_acknowledged_and_counted(collector: Collector, http: httpx.Client) -> None:
+    """A duplicate is acknowledged like the first one, stored once, and shows in the metrics."""
+    agent = Agent()
+    batch = agent.batch(0, begin_ns=time.time_ns())
+    agent.send(collector.grpc, batch)
+    answers = agent.converse(collector.grpc, [batch], answers=2)
+    assert answers[1] == Ack(agent.epoch_ns, 0)
+    metrics = http.get("/metrics").text
+    assert "joulemark_collector_samples_total 10\n" in metrics
+    assert "joulemark_collector_duplicates_suppressed_total 1\n" in metrics
+
+
+def test_a_clock_probe_is_answered_with_receive_and_send_time(collector: Collector) -> None:
+    """t2 and t3 lie, in this order, between the agent's t1 and its receipt."""
+    before = time.time_ns()
+    reply = Agent().converse(collector.grpc, [ClockProbe(7, before)], answers=2)[1]
+    assert isinstance(reply, ClockReply)
+    assert (reply.probe_id, reply.t1_ns) == (7, before)
+    assert before <= reply.t2_ns <= reply.t3_ns <= time.time_ns()
+
+
+def test_an_undescribed_device_is_kept_and_asked_about(collector: Collector, http: httpx.Client) -> None:
+    """A batch without description is acknowledged, and the agent is asked to describe its devices; then it can be read."""
+    agent = Agent()
+    begin_ns = time.time_ns()
+    answers = agent.converse(collector.grpc, [agent.batch(0, begin_ns=begin_ns, described=False)], answers=3)
+    assert set(map(str, answers[1:])) == {str(Ack(agent.epoch_ns, 0)), str(Directive(describe_devices=True))}
+    assert http.get("/v1/meters").json() == []
+    agent.send(collector.grpc, agent.batch(1, begin_ns=begin_ns + S))
+    query = {"meter": f"{agent.device.device_id}:power", "from_ns": begin_ns - S, "to_ns": begin_ns + 3 * S}
+    assert len(http.get("/v1/readings", params=query).json()[0]["t_ns"]) == 20
+
+
+def test_damaged_and_unreadable_batches_are_refused(collector: Collector) -> None:
+    """A wrong hash, a body that is no batch, and a stream that does not begin with Hello each end with their own status."""
+    agent = Agent()
+    good = agent.batch(0, begin_ns=time.time_ns())
+    code, details = refusal(agent, collector.grpc, replace(good, body=good.body + b"x"))
+    assert (code, "SHA-256" in details) == (grpc.StatusCode.DATA_LOSS, True)
+    code, _ = refusal(agent, collector.grpc, FrozenBatch(b"\xff\xff", hashlib.sha256(b"\xff\xff").digest()))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    code, _ = refusal(agent, collector.grpc, Hello("host-a", 1, "", "test"))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    agent.send(collector.grpc, good)
+
+
+def test_the_later_start_of_an_agent_wins(collector: Collector) -> None:
+    """While a later start of the same agent_id is connected, an earlier one is refused."""
+    later = Agent(epoch_ns=2 * S)
+    with grpc.insecure_channel(collector.grpc) as channel:
+        call = later.open(channel)
+        next(call)
+        code, details = refusal(Agent(epoch_ns=S), collector.grpc)
+        assert (code, "agent.agent_id" in details) == (grpc.StatusCode.ALREADY_EXISTS, True)
+        assert isinstance(Agent(epoch_ns=3 * S).converse(collector.grpc, [], answers=1)[0], Welcome)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(call)
+        assert isinstance(caught.value, grpc.Call)
+        assert caught.value.code() is grpc.StatusCode.ABORTED
+
+
+def test_spans_are_sealed_while_running(start_collector: Callable[..., Collector], tmp_path: Path) -> None:
+    """A running collector turns a finished span into chunks, and the readings stay the same."""
+    collector = start_collector(seal_after_s=1.0)
+    agent = Agent()
+    begin_ns = time.time_ns()
+    agent.send(collector.grpc, *(agent.batch(i, begin_ns=begin_ns + i * S) for i in range(3)))
+    query = {"meter": f"{agent.device.device_id}:energy", "from_ns": begin_ns - S, "to_ns": begin_ns + 9 * S, "format": "csv"}
+    before = httpx.get(f"{collector.rest}/v1/readings", params=query).text
+    deadline = time.monotonic() + 20
+    while "sealed" not in (collector.folder / "log").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert httpx.get(f"{collector.rest}/v1/readings", params=query).text == before
+    assert before.count("\n") == 31
+
+
+def test_a_taken_folder_or_port_ends_the_start(collector: Collector, tmp_path: Path) -> None:
+    """A second collector on the same folder, or on a port in use, ends with one line and exit 5; plaintext beyond loopback with 2."""
+    for settings, status, text in (
+        (f'grpc_listen = "127.0.0.1:0"\ndata_dir = "{collector.folder}/data"', 5, "another collector"),
+        (f'grpc_listen = "{collector.grpc}"\ndata_dir = "{tmp_path}/other"', 5, "cannot listen"),
+        (f'grpc_listen = "0.0.0.0:0"\ndata_dir = "{tmp_path}/other"', 2, "plaintext"),
+    ):
+        config = tmp_path / "second.toml"
+        config.write_text(f'[collector]\nrest_listen = "127.0.0.1:0"\n{settings}\n')
+        command = [sys.executable, "-m", "joulemark", "collector", "run", "--config", str(config)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert result.returncode == status, result.stderr
+        assert text in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_sigterm_ends_it_cleanly(collector: Collector) -> None:
+    """SIGTERM ends both processes with status 0."""
+    assert collector.stop() == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{collector.rest}/healthz")
