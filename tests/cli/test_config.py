@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from joulemark import config
-from joulemark.cli import config_text
 from joulemark.cli.config import command
 from joulemark.errors import ConfigError
-from joulemark.meters import registry
 
 
 def output(*arguments: str) -> str:
@@ -28,34 +24,6 @@ def test_default_is_a_valid_file_that_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "joulemark.toml"
     file.write_text(output("default"))
     assert config.load(file) == config.Config(path=file)
-
-
-def test_every_key_has_a_sentence() -> None:
-    """Each key of each table and of each kind of meter is explained by a sentence with a full stop."""
-    classes = [*config_text.tables().values(), *(registry.driver(kind).config for kind in registry.kinds())]
-    said = {f"{cls.__name__}.{key.name}": key.sentence for cls in classes for key in config_text.keys(cls)}
-    silent = [name for name, sentence in said.items() if not re.fullmatch(r"[A-Z].*\.", sentence)]
-    assert not silent
-
-
-def test_every_key_is_printed() -> None:
-    """No key of any table or kind is missing in the defaults, and required ones say so."""
-    text = output("default")
-    for kind in registry.kinds():
-        assert f'# kind = "{kind}"' in text
-        for key in config_text.keys(registry.driver(kind).config):
-            assert re.search(rf"^# {key.name} = ", text, re.MULTILINE), key.name
-    assert "# password_file =    (required)" in text
-
-
-def test_commented_meter_tables_are_toml() -> None:
-    """A meter table of the defaults works once its comment signs and its valueless keys are gone."""
-    text = output("default")
-    block = text[text.index('# kind = "nvml"') :].split("\n\n")[0]
-    keys = [line[2:] for line in block.splitlines() if re.match(r"# \w+ = (?!   )", line)]
-    table = tomllib.loads("\n".join(keys))
-    assert table.pop("kind") == "nvml"
-    config.build(registry.driver("nvml").config, table, "defaults")
 
 
 def test_check_accepts(tmp_path: Path) -> None:

@@ -1,0 +1,225 @@
+"""Each check of `joulemark doctor` finds what is wrong once, and passes once."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import grpc
+import pytest
+
+from joulemark.agent.clock import Discipline, KernelClock
+from joulemark.cli import checks
+from joulemark.cli.checks import Status
+from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, TlsConfig, load
+from joulemark.pricing.price import Price, Unit
+from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.sources import manual
+from joulemark.units import NS_PER_S
+from tests.conftest import ManualClock
+from tests.standins.ipmi_standin import Bmc
+
+
+@pytest.fixture
+def grpc_server() -> Iterator[str]:
+    """Address of a real gRPC server."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Address of a program that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def healthy_server() -> Iterator[str]:
+    """Address of an HTTP server that answers 200."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_python() -> None:
+    """Python 3.10 fails and this one passes."""
+    assert checks.python((3, 10, 9)).status is Status.FAIL
+    assert checks.python().status is Status.OK
+
+
+def test_sqlite() -> None:
+    """A SQLite before the WAL-reset repair is named; a later one passes."""
+    assert checks.sqlite((3, 51, 2)).status is Status.WARN
+    assert checks.sqlite((3, 51, 3)).status is Status.OK
+
+
+def test_configuration(tmp_path: Path) -> None:
+    """A wrong key fails with the nearest right one, and the other checks go on with the defaults."""
+    file = tmp_path / "joulemark.toml"
+    file.write_text("[agent]\ninterval = 5\n")
+    finding, config = checks.configuration(lambda: load(file))
+    assert finding.status is Status.FAIL
+    assert "interval_ms" in finding.mend
+    assert config == Config()
+    file.write_text("[agent]\ninterval_ms = 5\n")
+    finding, config = checks.configuration(lambda: load(file))
+    assert finding.status is Status.OK
+    assert config.agent.interval_ms == 5
+
+
+def test_nvml(tmp_path: Path) -> None:
+    """A library that is none fails where the meter is configured, and only warns where nobody asked for it."""
+    library = tmp_path / "libnvidia-ml.so.1"
+    library.write_text("no library")
+    options = {"library": str(library)}
+    finding = checks.meter(MeterTable("nvml", options), Config())
+    assert finding.status is Status.FAIL
+    assert finding.mend
+    assert checks.local_meter("nvml", Config(), options).status is Status.WARN
+
+
+def test_rapl(tmp_path: Path) -> None:
+    """A tree without zones fails with the module to load; one with a readable counter passes."""
+    table = MeterTable("rapl", {"root": str(tmp_path)})
+    assert "modprobe" in checks.meter(table, Config()).mend
+    zone = tmp_path / "class" / "powercap" / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    for name, text in (("name", "package-0"), ("energy_uj", "1000"), ("max_energy_range_uj", "262143328850")):
+        (zone / name).write_text(text + "\n")
+    assert checks.meter(table, Config()).status is Status.OK
+
+
+def test_ipmi_login(tmp_path: Path) -> None:
+    """A BMC that takes the login passes; with a wrong password the check fails and names the trial command."""
+    bmc = Bmc(tmp_path / "bmc")
+    bmc.start()
+    try:
+        table = MeterTable("ipmi", {"host": "127.0.0.1", "port": bmc.port, "user": bmc.user, "password_file": str(bmc.password_file)})
+        finding = checks.meter(table, Config())
+        assert finding.status is Status.OK
+        assert finding.name == "meter ipmi 127.0.0.1"
+        bmc.password_file.write_text("wrong")
+        finding = checks.meter(table, Config())
+        assert finding.status is Status.FAIL
+        assert "ipmitool" in finding.mend
+    finally:
+        bmc.stop()
+
+
+def test_unknown_meter_kind() -> None:
+    """A kind that does not exist fails with the nearest one."""
+    finding = checks.meter(MeterTable("nvlm"), Config())
+    assert finding.status is Status.FAIL
+    assert "nvml" in finding.mend
+
+
+def test_clock() -> None:
+    """Without a source the clock is named; the kernel's word or chrony's is enough."""
+    adrift, kept, nobody = KernelClock(False, 16_000_000_000), KernelClock(True, 2_000_000), Discipline()
+    assert checks.synchronised(adrift, nobody).status is Status.WARN
+    assert "2.000 ms" in checks.synchronised(kept, nobody).detail
+    assert "0.120 ms" in checks.synchronised(adrift, Discipline("chrony", 120_000)).detail
+    assert checks.clock().name == "clock"
+
+
+def test_directory(tmp_path: Path) -> None:
+    """A path below a plain file cannot become the data directory; a path still to be created can."""
+    (tmp_path / "file").write_text("")
+    finding = checks.directory(tmp_path / "file" / "data")
+    assert finding.status is Status.FAIL
+    assert finding.mend.startswith("sudo install -d")
+    assert checks.directory(tmp_path / "data").status is Status.OK
+    assert checks.directory(tmp_path).status is Status.OK
+
+
+def test_disk(tmp_path: Path) -> None:
+    """Less room than the spool may take fails, little more warns, and real room passes."""
+    wanted = 512 * 1024**2
+    assert checks.disk(tmp_path, wanted, wanted - 1).status is Status.FAIL
+    assert checks.disk(tmp_path, wanted, wanted + 1).status is Status.WARN
+    assert checks.disk(tmp_path, 0, 2 * 1024**3).status is Status.OK
+    assert checks.disk(tmp_path, 2**62).status is Status.FAIL
+
+
+def test_certificates(tmp_path: Path) -> None:
+    """A missing file and a key that others may read fail; a private key passes."""
+    key = tmp_path / "key.pem"
+    assert checks.certificates(TlsConfig(key_file=key)).status is Status.FAIL
+    key.write_text("key")
+    key.chmod(0o644)
+    assert checks.certificates(TlsConfig(key_file=key)).mend == f"chmod 600 {key}"
+    key.chmod(0o600)
+    assert checks.certificates(TlsConfig(key_file=key)).status is Status.OK
+
+
+def test_collector(grpc_server: str, silent_server: str) -> None:
+    """A gRPC server passes; a program that is none is a warning on this machine and a failure on another."""
+    assert checks.collector(Config(agent=AgentConfig(collector=grpc_server))).status is Status.OK
+    elsewhere = silent_server.replace("127.0.0.1", "127.0.0.2")
+    assert checks.collector(Config(agent=AgentConfig(collector=silent_server))).mend == "joulemark collector run"
+    assert checks.collector(Config(agent=AgentConfig(collector=elsewhere))).status is Status.FAIL
+
+
+def test_ports(
+    grpc_server: str, healthy_server: str, silent_server: str, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A free port and a collector's own pass; a port of another program fails with the command that names it."""
+
+    def statuses(grpc_listen: str, rest_listen: str) -> list[Status]:
+        config = Config(collector=CollectorConfig(grpc_listen=grpc_listen, rest_listen=rest_listen))
+        return [finding.status for finding in checks.ports(config)]
+
+    assert statuses(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}") == [Status.OK, Status.OK]
+    assert statuses(grpc_server, healthy_server) == [Status.OK, Status.OK]
+    assert statuses(silent_server, silent_server) == [Status.FAIL, Status.FAIL]
+    assert statuses("127.0.0.1:none", "203.0.113.1:7471") == [Status.FAIL, Status.FAIL]
+    assert "ss -ltnp" in checks.port("collector.grpc_listen", silent_server, lambda _: False).mend
+
+
+def test_prices(tmp_path: Path) -> None:
+    """No price file warns, a broken one fails, prices a day old pass, and the same prices 31 days later warn."""
+    clock, file = ManualClock(), tmp_path / "prices.json"
+    missing = checks.prices(file, clock)
+    assert (missing.status, missing.mend) == (Status.WARN, "joulemark price import FILE")
+    file.write_text("{")
+    assert checks.prices(file, clock).status is Status.FAIL
+    read_ns = clock.utc_ns()
+    price = Price(
+        provider="aws",
+        region="us-east-1",
+        instance_type="p5.48xlarge",
+        amount=Decimal("55.04"),
+        currency="USD",
+        unit=Unit.INSTANCE_HOUR,
+        effective_from_ns=read_ns,
+        fetched_at_ns=read_ns,
+        source_url="https://aws.example/prices",
+    )
+    manual.write(file, Snapshot((price,)))
+    clock.advance(86_400 * NS_PER_S)
+    assert checks.prices(file, clock).status is Status.OK
+    clock.advance(30 * 86_400 * NS_PER_S)
+    assert checks.prices(file, clock).status is Status.WARN
+    manual.write(file, Snapshot())
+    assert checks.prices(file, clock).status is Status.WARN
