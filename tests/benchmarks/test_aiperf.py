@@ -84,21 +84,6 @@ def test_usage_missing_from_one_request_is_not_summed(tmp_path: Path) -> None:
     assert any("not every completed request" in finding for finding in run.findings)
 
 
-def test_tool_energy_is_kept_as_its_own(tmp_path: Path) -> None:
-    """Energy that AIPerf prints, at the top level and per phase, arrives as tool-reported figures with unit and window."""
-    phase = tmp_path / "phases" / "profiling"
-    phase.mkdir(parents=True)
-    gpus = {f"gpu_{i}": {"metrics": {"nvidia_energy_consumption": {"avg": 0.5e-3, "unit": "MJ"}}} for i in (0, 1)}
-    (phase / "gpu_telemetry.json").write_text(json.dumps({"data": {"endpoints": {"n:1": {"gpus": gpus}}}}))
-    summary = {"nvidia_total_gpu_energy": {"unit": "J", "avg": 1001.5}, "request_latency": {"unit": "ms", "avg": 5}, "is_complete": False}
-    run = benchmarks.read(artifact(tmp_path, [record("profiling", T0, T0 + 5)], summary=summary), tz=None)
-    assert [(f.name, f.value, f.unit, f.window) for f in run.tool_reported] == [
-        ("nvidia_total_gpu_energy", 1001.5, "J", "profiling"),
-        ("gpu_energy", pytest.approx(1000.0), "J", "profiling"),
-    ]
-    assert any("incomplete" in finding for finding in run.findings)
-
-
 def test_torn_last_record_is_left_out_and_a_broken_one_refused(tmp_path: Path) -> None:
     """A record cut off at the end of the file is left out; one in the middle raises FormatError with its line."""
     path = artifact(tmp_path, [record("profiling", T0, T0 + 5)]) / "profile_export.jsonl"

@@ -1,0 +1,49 @@
+"""One recorded log: its lines with their numbers, ids that tell files apart, rows of the right width."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from joulemark import traces
+from joulemark.errors import FormatError
+from joulemark.traces.recording import Recording, fields
+
+SPL = "Time,07-17-2024 09:44:23.305,Watts,{},Volts,-1.000000,Amps,-1.000000,PF,-1.000000,Mark,x\n"
+
+
+def test_half_a_row_at_the_end_is_left_out(tmp_path: Path) -> None:
+    """A recorder stopped in the middle of a row loses that row only: half a number would be a wrong one."""
+    path = tmp_path / "spl.txt"
+    path.write_text(SPL.format("200.5") + "Time,07-17-2024 09:44:24.305,Watts,20")
+    (series,) = traces.read(path, tz=UTC)
+    assert len(series) == 1
+
+
+def test_last_row_without_a_newline_is_kept_when_whole(tmp_path: Path) -> None:
+    """A file that just lacks its last newline loses nothing."""
+    path = tmp_path / "spl.txt"
+    path.write_text((SPL.format("200.5") * 2).rstrip("\n"))
+    (series,) = traces.read(path, tz=UTC)
+    assert len(series) == 2
+
+
+def test_lines_carry_their_place() -> None:
+    """Blank lines are passed over and still counted."""
+    assert list(Recording(Path("log"), "a\n\r\n b\n").lines()) == [("log:1", "a"), ("log:3", "b")]
+
+
+def test_id_holds_no_colon_of_a_file_name() -> None:
+    """A colon in a file name does not add a part to the id, and another text gives another id."""
+    one, two = (Recording(Path("a:b.txt"), content).meter_id("csv", "power") for content in ("1", "2"))
+    assert one.count(":") == 3
+    assert one != two
+
+
+@pytest.mark.parametrize("line", ["1", "1,2,3", "1,\r2"])
+def test_row_of_another_width_is_refused(line: str) -> None:
+    """A row that has not the columns of the header raises FormatError that names its place."""
+    with pytest.raises(FormatError, match="log:9"):
+        fields(line, 2, where="log:9")
