@@ -1,7 +1,6 @@
-"""The collector over REST, for scripts, notebooks and the command line; standard library only.
+"""Marks of a run from Python: `joulemark.Client` and `with joulemark.phase("decode")`. Standard library only.
 
-Marks carry the caller's wall and monotonic time, so a slow or absent collector moves no phase. A mark that could not be
-delivered is kept in a file and sent later by `Client.resend`: nothing measured is lost.
+A mark must never stop a benchmark: one that cannot be delivered is kept in a file and delivered later.
 """
 
 from __future__ import annotations
@@ -9,185 +8,176 @@ from __future__ import annotations
 import json
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark.config import REST_PORT, data_dir
-from joulemark.errors import JoulemarkError, RemoteUnreachable, UsageError
-from joulemark.runs import PhaseKind, Run, Tokens, Window
-from joulemark.timebase import Clock, SystemClock, boot_id
+from joulemark import config, timebase
+from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
+from joulemark.runs import PhaseKind, Tokens, Window, new_run_id
+from joulemark.timebase import Clock, SystemClock
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
 RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
-DEFAULT_URL: Final = f"http://127.0.0.1:{REST_PORT}"
+DEFAULT_URL: Final = f"http://127.0.0.1:{config.REST_PORT}"
+TIMEOUT_S: Final = 10.0
+
+
+@dataclass
+class Counts:
+    """What a phase produced; set it inside the block. None where not known."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    requests: int | None = None
+    requests_failed: int | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The keys of the REST bodies."""
+        known = {"input": self.input_tokens, "output": self.output_tokens}
+        tokens = {name: value for name, value in known.items() if value is not None}
+        return {
+            **({"tokens": tokens} if tokens else {}),
+            **({"requests": self.requests} if self.requests is not None else {}),
+            **({"requests_failed": self.requests_failed} if self.requests_failed is not None else {}),
+        }
 
 
 class Client:
-    """A collector at `url` (`$JOULEMARK_URL`, else this machine). Methods raise RemoteUnreachable when it does not answer."""
+    """A collector's REST API: runs and their marks."""
 
-    def __init__(
-        self, url: str | None = None, *, timeout_s: float = 10.0, clock: Clock | None = None, pending_dir: Path | None = None
-    ) -> None:
+    def __init__(self, url: str | None = None, *, clock: Clock | None = None) -> None:
+        """`url`: of the collector's pages, default `$JOULEMARK_URL`, else this machine."""
         self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
-        self.timeout_s = timeout_s
-        self.clock: Clock = clock or SystemClock()
-        self.pending_dir = pending_dir or data_dir() / "marks"
+        self._clock = clock or SystemClock()
 
-    def start_run(self, *, benchmark: str = "", labels: Mapping[str, str] | None = None) -> str:
-        """Begin a run; its id."""
-        body = {"moment": self.moment(), "benchmark": benchmark, "labels": dict(labels or {})}
-        return str(self.post("/v1/runs", body)["run_id"])
+    def moment(self) -> dict[str, Any]:
+        """Now, by both clocks of this host."""
+        return {"utc_ns": self._clock.utc_ns(), "mono_ns": self._clock.mono_ns(), "boot_id": timebase.boot_id()}
 
-    def mark(
-        self,
-        run_id: str,
-        name: str,
-        *,
-        edge: str,
-        kind: PhaseKind = PhaseKind.MEASURED,
-        tokens: Tokens | None = None,
-        requests: int | None = None,
-        requests_failed: int | None = None,
-    ) -> bool:
-        """Mark the `begin` or `end` of a phase, now. Returns False when the mark was kept for later instead of delivered."""
-        body = {"name": name, "edge": edge, "kind": str(kind), "moment": self.moment()}
-        return self.deliver(f"/v1/runs/{run_id}/phases", body | counts(tokens, requests, requests_failed))
+    def start(self, *, benchmark: str = "", labels: Mapping[str, str] | None = None) -> str:
+        """Start a run and return its id. Raises RemoteUnreachable."""
+        body = {"run_id": new_run_id(self._clock), "benchmark": benchmark, "labels": dict(labels or {}), "moment": self.moment()}
+        run_id: str = self.call("POST", "/v1/runs", body)["run_id"]
+        return run_id
 
-    def stop_run(
-        self, run_id: str, *, tokens: Tokens | None = None, requests: int | None = None, requests_failed: int | None = None
-    ) -> bool:
-        """End a run, now; counts are those of its measured phases together. Returns False when kept for later."""
-        return self.deliver(f"/v1/runs/{run_id}/stop", {"moment": self.moment()} | counts(tokens, requests, requests_failed))
+    def begin(self, run_id: str, name: str, kind: PhaseKind = PhaseKind.MEASURED) -> None:
+        """Begin a phase now."""
+        self.deliver(run_id, "phases", {"name": name, "kind": kind, "edge": "begin", "moment": self.moment()})
 
-    def add_windows(self, run_id: str, run: Run) -> bool:
-        """Give a run the windows and counts that a benchmark's files tell. Returns False when some were kept for later."""
-        delivered = [self.add_window(run_id, window, source=run.benchmark) for window in run.windows]
-        return all(delivered)
+    def end(self, run_id: str, name: str, counts: Counts | None = None) -> None:
+        """End a phase now, with what it produced."""
+        self.deliver(run_id, "phases", {"name": name, "edge": "end", "moment": self.moment(), **(counts or Counts()).body()})
 
-    def add_window(self, run_id: str, window: Window, *, source: str) -> bool:
-        """Give a run one window, dated in UTC of this host; `source` says who dated it. Returns False when kept for later."""
+    def window(self, run_id: str, window: Window, *, source: str) -> None:
+        """Hand in a phase that `source`, a benchmark's file, dated in UTC."""
         body = {
-            "edge": "window",
             "name": window.name,
-            "kind": str(window.kind),
-            "moment": {"utc_ns": window.begin_ns, "boot_id": boot_id()},
+            "kind": window.kind,
+            "edge": "window",
+            "moment": {**self.moment(), "utc_ns": window.begin_ns},
             "end_ns": window.end_ns,
             "unc_ns": window.unc_ns,
             "source": source,
+            **counts_of(window),
         }
-        return self.deliver(f"/v1/runs/{run_id}/phases", body | counts(window.tokens, window.requests, window.requests_failed))
+        self.deliver(run_id, "phases", body)
 
-    def moment(self) -> dict[str, Any]:
-        """Now, as the caller's clocks say."""
-        return {"utc_ns": self.clock.utc_ns(), "mono_ns": self.clock.mono_ns(), "boot_id": boot_id()}
+    def stop(self, run_id: str, counts: Counts | None = None) -> None:
+        """Stop a run now; phases still open end here."""
+        self.deliver(run_id, "stop", {"moment": self.moment(), **(counts or Counts()).body()})
 
-    def deliver(self, path: str, body: Mapping[str, Any]) -> bool:
-        """POST `body`, or keep it in a file when the collector does not answer. Earlier kept ones are sent first, in order."""
-        kept = self.pending_dir / "pending.jsonl"
+    def energy(self, run_id: str) -> dict[str, Any]:
+        """Energy of every phase. Raises InsufficientData while there is none."""
+        found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy")
+        return found
+
+    def deliver(self, run_id: str, what: str, body: Mapping[str, Any]) -> None:
+        """Post a mark; when the collector does not answer, keep it in a file and warn."""
         try:
-            if kept.exists():
-                self.resend()
-            self.post(path, body)
-        except RemoteUnreachable:
-            self.pending_dir.mkdir(parents=True, exist_ok=True)
-            with kept.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({"url": self.url, "path": path, "body": dict(body)}) + "\n")
-                out.flush()
-                os.fsync(out.fileno())
-            return False
-        return True
+            self.call("POST", f"/v1/runs/{quoted(run_id)}/{what}", body)
+        except RemoteUnreachable as error:
+            with kept_file(run_id).open("a", encoding="utf-8") as kept:
+                kept.write(json.dumps({"what": what, "body": body}) + "\n")
+            warnings.warn(f"{error.what}: the mark is kept; deliver it with: joulemark run resend {run_id}", RuntimeWarning, stacklevel=3)
 
-    def resend(self) -> int:
-        """Deliver what was kept for this collector; how many marks that were.
-
-        Raises RemoteUnreachable, and then everything not yet delivered is still kept.
-        """
-        kept = self.pending_dir / "pending.jsonl"
-        if not kept.exists():
+    def resend(self, run_id: str) -> int:
+        """Deliver the kept marks of a run, in their order; how many there were. Raises RemoteUnreachable, and keeps them."""
+        path = kept_file(run_id)
+        if not path.exists():
             return 0
-        lines = kept.read_text(encoding="utf-8").splitlines()
-        sent = 0
+        marks = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for mark in marks:
+            self.call("POST", f"/v1/runs/{quoted(run_id)}/{mark['what']}", mark["body"])
+        path.unlink()
+        return len(marks)
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON answer. Raises RemoteUnreachable when none comes, UsageError or InsufficientData as the collector says."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            for line in lines:
-                entry = json.loads(line)
-                if entry["url"] != self.url:
-                    break
-                self.post(entry["path"], entry["body"])
-                sent += 1
-        finally:
-            rest = lines[sent:]
-            if rest:
-                kept.write_text("\n".join(rest) + "\n", encoding="utf-8")
-            else:
-                kept.unlink()
-        return sent
-
-    def fetch(self, path: str) -> Any:
-        """GET `path`, JSON decoded. Raises RemoteUnreachable, or UsageError with the collector's own words."""
-        return json.loads(self.fetch_bytes(path))
-
-    def fetch_bytes(self, path: str) -> bytes:
-        """GET `path`. Raises as `fetch`."""
-        return self._send(urllib.request.Request(self.url + path))
-
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """POST `body` as JSON; the answer decoded. Raises as `fetch`."""
-        data = json.dumps(body, allow_nan=False).encode()
-        return json.loads(self._send(urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method="POST")))
-
-    def _send(self, request: urllib.request.Request) -> bytes:
-        try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
-                return bytes(answer.read())
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+                return json.load(response)
         except urllib.error.HTTPError as error:
             with error:
-                raise problem(error.read(), f"{request.get_method()} {request.full_url}: {error.code}") from error
-        except (urllib.error.URLError, OSError) as error:
+                raise refusal(error.code, error.read(), f"{method} {self.url}{path}") from error
+        except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise RemoteUnreachable(
-                f"the collector at {self.url} does not answer ({reason})",
-                "start it with: joulemark collector run, or name another one with --url or JOULEMARK_URL",
+                f"the collector at {self.url} does not answer: {reason}", "start it with: joulemark collector run"
             ) from error
 
 
-def problem(body: bytes, where: str) -> JoulemarkError:
-    """The error that a problem+json answer stands for; `where` when the answer is something else."""
-    try:
-        answer = json.loads(body)
-        return UsageError(str(answer["detail"]), str(answer.get("next_step", "")))
-    except (ValueError, KeyError, TypeError):
-        return UsageError(where, "check the address; is it a Joulemark collector?")
-
-
-def counts(tokens: Tokens | None, requests: int | None, requests_failed: int | None) -> dict[str, Any]:
-    """The counts of a phase that are known, as the collector reads them."""
-    known = {"tokens": asdict(tokens) if tokens else None, "requests": requests, "requests_failed": requests_failed}
-    return {name: value for name, value in known.items() if value is not None}
-
-
 @contextmanager
-def phase(
-    name: str, *, kind: PhaseKind = PhaseKind.MEASURED, run_id: str | None = None, client: Client | None = None
-) -> Iterator[dict[str, Any]]:
-    """Mark a phase around a block of code: `with joulemark.phase("decode") as counted: ...; counted["output_tokens"] = n`.
+def phase(name: str, kind: PhaseKind | str = PhaseKind.MEASURED, *, run_id: str | None = None, url: str | None = None) -> Iterator[Counts]:
+    """Mark a phase of the run that `joulemark run -- ...` started (`$JOULEMARK_RUN_ID`), or of `run_id`.
 
-    The run is `run_id`, else the one that `joulemark run -- CMD` started this program in. Set `input_tokens`, `output_tokens` and
-    `requests` in the dictionary to have them counted. Raises UsageError when there is no run to mark.
+    The meters are read at both edges. Set `input_tokens`, `output_tokens` and `requests` of the object it gives. Raises
+    UsageError when there is no run; a collector that does not answer costs a warning, never the benchmark.
     """
     run = run_id or os.environ.get(RUN_VARIABLE)
     if not run:
-        raise UsageError(f"phase {name!r} has no run to belong to", "start the program with: joulemark run -- CMD, or give run_id")
-    caller = client or Client()
-    caller.mark(run, name, edge="begin", kind=kind)
-    counted: dict[str, Any] = {}
+        raise UsageError(f"phase {name!r} belongs to no run", "run the program under: joulemark run -- COMMAND, or pass run_id")
+    client, counts = Client(url), Counts()
+    client.begin(run, name, PhaseKind(kind))
     try:
-        yield counted
+        yield counts
     finally:
-        tokens = None
-        if "output_tokens" in counted or "input_tokens" in counted:
-            tokens = Tokens(input=counted.get("input_tokens"), output=counted.get("output_tokens"), source="the program itself")
-        caller.mark(run, name, edge="end", kind=kind, tokens=tokens, requests=counted.get("requests"))
+        client.end(run, name, counts)
+
+
+def kept_file(run_id: str) -> Path:
+    """Where marks of a run wait that could not be delivered."""
+    folder = config.data_dir() / "marks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{quoted(run_id)}.jsonl"
+
+
+def counts_of(window: Window) -> dict[str, Any]:
+    """The keys of the REST body for the counts of a window."""
+    tokens = {name: value for name, value in asdict(window.tokens).items() if value is not None} if window.tokens != Tokens() else {}
+    counts = {"tokens": tokens or None, "requests": window.requests, "requests_failed": window.requests_failed}
+    return {name: value for name, value in counts.items() if value is not None}
+
+
+def refusal(status: int, raw: bytes, what: str) -> JoulemarkError:
+    """The error that a problem document stands for."""
+    try:
+        problem = json.loads(raw)
+        detail, next_step = str(problem["detail"]), str(problem.get("next_step", ""))
+    except (ValueError, KeyError, TypeError):
+        return RemoteUnreachable(f"{what} answered {status} without a reason", "check that the address is a joulemark collector's")
+    if status == 409:
+        return InsufficientData(detail, next_step)
+    return UsageError(detail, next_step) if status < 500 else RemoteUnreachable(detail, next_step)
+
+
+def quoted(text: str) -> str:
+    """`text` as one part of a path."""
+    return urllib.parse.quote(text, safe="")

@@ -2,207 +2,233 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import time
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from joulemark import timebase
 from joulemark.cli import emit, json_option
-from joulemark.client import DEFAULT_URL, RUN_VARIABLE, URL_VARIABLE, Client
-from joulemark.errors import UsageError
-from joulemark.runs import PhaseKind, Tokens
+from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client, Counts
+from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
+from joulemark.runs import PhaseKind
 
-COMMAND_NOT_FOUND = 127
-COMMAND_NOT_EXECUTABLE = 126
+SETTLE_LIMIT_S: Final = 20.0
+RESEND_LIMIT_S: Final = 5.0
+KINDS: Final = click.Choice([str(kind) for kind in PhaseKind])
 
 
 class RunGroup(click.Group):
-    """A group whose rest after `--` is a command to measure, whatever its name: `run -- start` runs a program called start."""
+    """`run [OPTIONS] -- CMD` means `run exec [OPTIONS] -- CMD`, whatever the command is called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            split = args.index("--")
-            args, rest = args[:split], args[split + 1 :]
-            if not rest:
-                raise click.UsageError("nothing to run after --; write for example: joulemark run -- sleep 1", ctx)
-            ctx.meta["joulemark.child"] = rest
-            options = super().parse_args(ctx, [*args, "measure"])
-            return options
+        if "--" in args and args[0].startswith("-"):
+            args = ["exec", *args]
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS OF EXEC] -- CMD...", "|", *super().collect_usage_pieces(ctx)[1:]]
 
-def url_option(function: Any) -> Any:
+
+def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--url`."""
-    return click.option("--url", envvar=URL_VARIABLE, default=DEFAULT_URL, show_default=True, help="Address of the collector.")(function)
+    return click.option("--url", help="Pages of the collector; default $JOULEMARK_URL, else this machine.")(function)
 
 
-def count_options(function: Any) -> Any:
-    """Add the options that carry counts."""
-    for option, text in (
-        ("--requests-failed", "Requests that failed or were cancelled."),
-        ("--requests", "Requests completed."),
-        ("--output-tokens", "Output tokens, reasoning included."),
-        ("--input-tokens", "Input tokens, cached ones included."),
-    ):
-        function = click.option(option, type=click.IntRange(min=0), help=text)(function)
+def count_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the counts of what was produced."""
+    for name in ("failed-requests", "requests", "output-tokens", "input-tokens"):
+        function = click.option(f"--{name}", type=click.IntRange(min=0))(function)
     return function
 
 
-@click.group(cls=RunGroup, invoke_without_command=True)
+@click.group(cls=RunGroup)
+def command() -> None:
+    r"""Measure a command, or mark the phases of a run.
+
+    \b
+    joulemark run -- CMD...                  measures CMD; its exit status passes through
+    joulemark run --benchmark DIR -- CMD...  and takes phases and tokens from the files it wrote
+    """
+
+
+@command.command("exec")
+@click.option("--benchmark", "folder", type=click.Path(path_type=Path), help="Folder the command writes its benchmark results to.")
+@click.option("--tz", help="Zone of times in those files that carry none.")
+@click.option("--name", default="", help="Name of the benchmark; default the command's.")
+@count_options
 @url_option
-@click.option(
-    "--benchmark", "benchmark_dir", type=click.Path(path_type=Path), help="Folder where the command leaves its results; read afterwards."
-)
-@click.option("--tool", help="Which tool wrote the folder; found out when not given.")
-@click.option("--tz", help="Time zone of times in the folder that name none.")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A fact about the run, for example provider=aws.")
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context, url: str, benchmark_dir: Path | None, tool: str | None, tz: str | None, labels: tuple[str, ...], as_json: bool
-) -> None:
-    """Measure a command (`joulemark run -- CMD ...`), or mark phases with start, phase and stop.
+@click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(
+    cmd: tuple[str, ...], folder: Path | None, tz: str | None, name: str, url: str | None, as_json: bool, **given: int | None
+) -> int:
+    """Run CMD and measure its energy. Exits with CMD's status, or 6 before it starts when the collector does not answer."""
+    zone = timebase.zone(tz) if tz else None
+    client = Client(url)
+    run_id = client.start(benchmark=name or Path(cmd[0]).name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_args, **_kwargs: click.echo(f"joulemark: {message}", err=True)
+        status = child_status(cmd, {URL_VARIABLE: client.url, RUN_VARIABLE: run_id})
+        client.stop(run_id, Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"]))
+        findings = post_windows(client, run_id, folder, zone)
+    report(client, run_id, status, findings, as_json=as_json)
+    return status
 
-    The command's exit status is passed through.
+
+def child_status(cmd: Sequence[str], extra: dict[str, str]) -> int:
+    """Run `cmd` to its end and return its exit status, 128 + n when signal n ended it. Raises UsageError when it cannot start.
+
+    The terminal sends SIGINT to the child itself; SIGTERM is handed on.
     """
-    ctx.obj = {"url": url, "benchmark": benchmark_dir, "tool": tool, "tz": tz, "labels": labels, "json": as_json}
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-
-
-@command.command(hidden=True)
-@click.pass_context
-def measure(ctx: click.Context) -> int:
-    """Run the child between the start and the stop of a run."""
-    if "joulemark.child" not in ctx.meta:
-        raise click.UsageError("write: joulemark run -- CMD ...")
-    given = ctx.obj
-    child: list[str] = ctx.meta["joulemark.child"]
-    client = Client(given["url"])
-    run_id = client.start_run(benchmark=given["tool"] or Path(child[0]).name, labels=parsed_labels(given["labels"]))
-    status = passed_through(child, {URL_VARIABLE: client.url, RUN_VARIABLE: run_id})
-    delivered = client.stop_run(run_id)
-    problem = None
-    if given["benchmark"] is not None:
-        problem = join(client, run_id, given["benchmark"], tool=given["tool"], tz=given["tz"])
-    if not delivered:
-        click.echo("joulemark: the collector is away; the end of the run is kept. Deliver it with: joulemark run resend", err=True)
-    if problem is not None:
-        click.echo(f"joulemark: {problem}", err=True)
-    result = {"schema": "joulemark.run_result/1", "run_id": run_id, "status": status, "delivered": delivered, "url": client.url}
-    emit(
-        result,
-        as_json=given["json"],
-        text=lambda r: f"run {r['run_id']}: exit status {r['status']}, see {r['url']}/v1/runs/{r['run_id']}/card",
-    )
-    return status or (0 if problem is None else 2)
-
-
-def join(client: Client, run_id: str, folder: Path, *, tool: str | None, tz: str | None) -> UsageError | None:
-    """Give the run what the benchmark's files tell. A folder that cannot be read is an error to print; the run is kept."""
-    from joulemark import benchmarks
-    from joulemark.timebase import zone
-
     try:
-        client.add_windows(run_id, benchmarks.read(folder, tz=zone(tz) if tz else None, tool=tool))
-    except UsageError as error:
-        return error
-    return None
-
-
-@command.command()
-@click.option("--benchmark", default="", help="Name of what is about to run.")
-@click.pass_obj
-def start(given: dict[str, Any], benchmark: str) -> None:
-    """Begin a run and print its id."""
-    client = Client(given["url"])
-    run_id = client.start_run(benchmark=benchmark, labels=parsed_labels(given["labels"]))
-    emit({"schema": "joulemark.run_start/1", "run_id": run_id}, as_json=given["json"], text=lambda r: str(r["run_id"]))
-
-
-@command.command()
-@click.argument("name")
-@click.option("--run", "run_id", envvar=RUN_VARIABLE, required=True, help="Id of the run.")
-@click.option("--begin/--end", "begins", default=True, help="Which edge of the phase this is.")
-@click.option(
-    "--kind", type=click.Choice([str(k) for k in PhaseKind]), default="measured", show_default=True, help="What the phase is for."
-)
-@count_options
-@click.pass_obj
-def phase(given: dict[str, Any], /, name: str, run_id: str, begins: bool, kind: str, **counted: int | None) -> None:
-    """Mark the begin or the end of phase NAME, now."""
-    client = Client(given["url"])
-    edge = "begin" if begins else "end"
-    delivered = client.mark(run_id, name, edge=edge, kind=PhaseKind(kind), **parsed_counts(counted))
-    tell(given, {"schema": "joulemark.mark/1", "run_id": run_id, "phase": name, "edge": edge, "delivered": delivered})
-
-
-@command.command()
-@click.option("--run", "run_id", envvar=RUN_VARIABLE, required=True, help="Id of the run.")
-@count_options
-@click.pass_obj
-def stop(given: dict[str, Any], /, run_id: str, **counted: int | None) -> None:
-    """End a run, with the counts of its measured phases together when no phase carried its own."""
-    client = Client(given["url"])
-    delivered = client.stop_run(run_id, **parsed_counts(counted))
-    tell(given, {"schema": "joulemark.mark/1", "run_id": run_id, "phase": None, "edge": "stop", "delivered": delivered})
-
-
-@command.command()
-@click.pass_obj
-def resend(given: dict[str, Any]) -> None:
-    """Deliver the marks that were kept while the collector was away."""
-    sent = Client(given["url"]).resend()
-    emit({"schema": "joulemark.resend/1", "sent": sent}, as_json=given["json"], text=lambda r: f"{r['sent']} marks delivered")
-
-
-def tell(given: dict[str, Any], result: dict[str, Any]) -> None:
-    """Print what became of a mark."""
-    word = "marked" if result["delivered"] else "kept; deliver it with: joulemark run resend"
-    emit(result, as_json=given["json"], text=lambda r: f"{r['phase'] or 'run'} {r['edge']} {word}")
-
-
-def parsed_labels(labels: tuple[str, ...]) -> dict[str, str]:
-    """`KEY=VALUE` words as a dictionary. Raises UsageError for a word without `=`."""
-    for label in labels:
-        if "=" not in label:
-            raise UsageError(f"label {label!r} holds no '='", "write it as KEY=VALUE")
-    return dict(label.split("=", 1) for label in labels)
-
-
-def parsed_counts(counted: dict[str, int | None]) -> dict[str, Any]:
-    """What the count options say, as the client takes it."""
-    tokens = None
-    if counted["input_tokens"] is not None or counted["output_tokens"] is not None:
-        tokens = Tokens(input=counted["input_tokens"], output=counted["output_tokens"], source="given on the command line")
-    return {"tokens": tokens, "requests": counted["requests"], "requests_failed": counted["requests_failed"]}
-
-
-def passed_through(child: list[str], env: dict[str, str]) -> int:
-    """Run `child` with our standard streams; its exit status, 128 + n when signal n ended it.
-
-    An interrupt reaches the child from the terminal as well; it decides when to end, so that its last phase is kept.
-    """
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        process.send_signal(number)
-
+        child = subprocess.Popen(cmd, env={**os.environ, **extra})
+    except OSError as error:
+        raise UsageError(f"cannot run {cmd[0]}: {error.strerror}", "give an existing command after --") from error
+    before_int = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before_term = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
-        process = subprocess.Popen(child, env={**os.environ, **env})
-    except FileNotFoundError:
-        click.echo(f"joulemark: no command {child[0]!r}; check its name or its path.", err=True)
-        return COMMAND_NOT_FOUND
-    except PermissionError:
-        click.echo(f"joulemark: {child[0]!r} may not be executed; check its permissions.", err=True)
-        return COMMAND_NOT_EXECUTABLE
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, forward)
-    try:
-        status = process.wait()
+        code = child.wait()
     finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGTERM, before[1])
-    return status if status >= 0 else 128 - status
+        signal.signal(signal.SIGINT, before_int)
+        signal.signal(signal.SIGTERM, before_term)
+    return code if code >= 0 else 128 - code
+
+
+def post_windows(client: Client, run_id: str, folder: Path | None, zone: Any) -> list[str]:
+    """Hand in the phases that the benchmark's files tell; what could not be read, in words."""
+    if folder is None:
+        return []
+    from joulemark import benchmarks
+
+    try:
+        run = benchmarks.read(folder, tz=zone)
+    except JoulemarkError as error:
+        return [f"The benchmark's files were not used: {error}"]
+    for window in run.windows:
+        client.window(run_id, window, source=f"{run.benchmark}: {folder}")
+    return list(run.findings)
+
+
+def report(client: Client, run_id: str, status: int, findings: list[str], *, as_json: bool) -> None:
+    """Print the run and its energy, once the readings of its end have arrived."""
+    data: dict[str, Any] = {"run_id": run_id, "exit_status": status, "url": client.url, "energy": None, "findings": findings}
+    try:
+        resend(client, run_id)
+        data["energy"] = settled_energy(client, run_id)
+    except RemoteUnreachable as error:
+        findings.append(f"{error} Then: joulemark run resend {run_id}")
+    except JoulemarkError as error:
+        findings.append(str(error))
+    if as_json:
+        click.echo(json.dumps(data, allow_nan=False))
+    else:
+        click.echo(summary(data), err=True)
+
+
+def resend(client: Client, run_id: str) -> None:
+    """Deliver kept marks, waiting a little for a collector that restarts. Raises RemoteUnreachable."""
+    deadline = time.monotonic() + RESEND_LIMIT_S
+    while True:
+        try:
+            client.resend(run_id)
+            return
+        except RemoteUnreachable:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
+
+
+def settled_energy(client: Client, run_id: str) -> dict[str, Any]:
+    """The energy once every agent has sent readings beyond the end of the run, or what there is when none comes for long.
+
+    Raises InsufficientData when there is no energy by then.
+    """
+    deadline = time.monotonic() + SETTLE_LIMIT_S
+    while True:
+        late = time.monotonic() > deadline
+        try:
+            energy = client.energy(run_id)
+        except InsufficientData:
+            if late:
+                raise
+        else:
+            if energy["settled"] or late:
+                return energy
+        time.sleep(0.3)
+
+
+def summary(data: dict[str, Any]) -> str:
+    """Lines for a person."""
+    lines = [f"run {data['run_id']}"]
+    for phase in (data["energy"] or {}).get("phases", []):
+        energy_j, u95_j, per_1k = phase["energy_j"], phase["u95_j"], phase["joules_per_1k_output_tokens"]
+        shown = "no energy" if energy_j is None else f"{energy_j:.1f} J" + (f" ± {u95_j:.1f} J" if u95_j is not None else "")
+        rate = f", {per_1k:.2f} J per 1k output tokens" if per_1k is not None else ""
+        lines.append(f"  {phase['name']} at {phase['boundary']}: {shown} in {phase['duration_s']:.2f} s{rate}")
+    lines += [f"  {finding}" for finding in [*data["findings"], *(data["energy"] or {}).get("findings", [])]]
+    return "\n".join(lines)
+
+
+@command.command()
+@click.option("--name", default="", help="Name of the benchmark.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A fact about system, model or load; may be repeated.")
+@url_option
+@json_option
+def start(name: str, labels: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Start a run and print its id."""
+    pairs = [label.partition("=") for label in labels]
+    if bad := [label for label, (key, sep, _) in zip(labels, pairs, strict=True) if not key or not sep]:
+        raise UsageError(f"label {bad[0]!r} is not KEY=VALUE", "write for example --label model=llama-3-8b")
+    client = Client(url)
+    run_id = client.start(benchmark=name, labels={key: value for key, _, value in pairs})
+    emit({"run_id": run_id, "url": client.url}, as_json=as_json, text=lambda data: str(data["run_id"]))
+
+
+@command.command()
+@click.argument("phase_name", metavar="NAME")
+@click.option("--begin", "edge", flag_value="begin", help="The phase begins now.")
+@click.option("--end", "edge", flag_value="end", help="The phase ends now.")
+@click.option("--run", "run_id", envvar=RUN_VARIABLE, required=True, help=f"Id of the run; default ${RUN_VARIABLE}.")
+@click.option("--kind", type=KINDS, default=str(PhaseKind.MEASURED), show_default=True)
+@count_options
+@url_option
+def phase(phase_name: str, edge: str | None, run_id: str, kind: str, url: str | None, **given: int | None) -> None:
+    """Begin or end the phase NAME of a run; every meter is read at the mark."""
+    if edge is None:
+        raise UsageError("neither --begin nor --end is given", f"for example: joulemark run phase {phase_name} --begin")
+    client = Client(url)
+    if edge == "begin":
+        client.begin(run_id, phase_name, PhaseKind(kind))
+    else:
+        client.end(run_id, phase_name, Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"]))
+
+
+@command.command()
+@click.argument("run_id", envvar=RUN_VARIABLE)
+@count_options
+@url_option
+@json_option
+def stop(run_id: str, url: str | None, as_json: bool, **given: int | None) -> None:
+    """Stop the run RUN_ID and print its energy."""
+    client = Client(url)
+    client.stop(run_id, Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"]))
+    report(client, run_id, 0, [], as_json=as_json)
+
+
+@command.command("resend")
+@click.argument("run_id", envvar=RUN_VARIABLE)
+@url_option
+@json_option
+def resend_command(run_id: str, url: str | None, as_json: bool) -> None:
+    """Deliver marks of RUN_ID that were kept because the collector did not answer."""
+    count = Client(url).resend(run_id)
+    emit({"run_id": run_id, "delivered": count}, as_json=as_json, text=lambda data: f"{data['delivered']} marks delivered")

@@ -1,0 +1,135 @@
+"""`joulemark run` against a real collector."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.collector.conftest import Agent, Collector
+from tests.collector.conftest import collector as collector
+from tests.collector.conftest import start_collector as start_collector
+
+S = 1_000_000_000
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, "STATE_DIRECTORY": str(tmp_path / "state")}
+
+
+def joulemark(*args: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "joulemark", *args], capture_output=True, text=True, timeout=90, env=environment)
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 137)])
+def test_the_status_of_the_command_passes_through(collector: Collector, environment: dict[str, str], script: str, status: int) -> None:
+    """The command's exit status is the run's, also when a signal ended it; its output stays on stdout; the run is on record."""
+    agent = Agent()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=time.time_ns() - 2 * S, rows=300))
+    result = joulemark("run", "--url", collector.rest, "--json", "--", "sh", "-c", f"echo out; {script}", environment=environment)
+    assert result.returncode == status, result.stderr
+    out, line = result.stdout.splitlines()
+    data = json.loads(line)
+    assert (out, data["exit_status"]) == ("out", status)
+    run = httpx.get(f"{collector.rest}/v1/runs/{data['run_id']}").json()
+    assert [(p["name"], p["kind"]) for p in run["phases"]] == [("measured", "measured")]
+    assert data["energy"]["phases"][0]["energy_j"] == pytest.approx(200 * data["energy"]["phases"][0]["duration_s"], rel=0.05)
+
+
+def test_the_command_may_be_called_like_a_subcommand(collector: Collector, environment: dict[str, str], tmp_path: Path) -> None:
+    """`run -- start` runs the program `start`."""
+    program = tmp_path / "start"
+    program.write_text("#!/bin/sh\necho I am start\nexit 7\n")
+    program.chmod(0o755)
+    agent = Agent()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=time.time_ns() - 2 * S, rows=200))
+    path = f"{tmp_path}:{environment['PATH']}"
+    result = joulemark("run", "--", "start", environment={**environment, "PATH": path, "JOULEMARK_URL": collector.rest})
+    assert (result.returncode, result.stdout) == (7, "I am start\n")
+
+
+def test_an_unreachable_collector_ends_it_before_the_command(environment: dict[str, str], tmp_path: Path) -> None:
+    """Without a collector the command is not started: exit 6, one line, the next step."""
+    result = joulemark("run", "--url", "http://127.0.0.1:9", "--", "touch", str(tmp_path / "ran"), environment=environment)
+    assert result.returncode == 6
+    assert result.stderr.count("\n") == 1
+    assert "joulemark collector run" in result.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_marks_of_a_dead_collector_are_kept_and_resent(collector: Collector, environment: dict[str, str]) -> None:
+    """A collector killed inside the run costs nothing: the command goes on, and the named command delivers the marks later."""
+    agent = Agent()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=time.time_ns() - 2 * S, rows=600))
+    assert collector.process is not None
+    killing = (
+        "import joulemark, os, signal, time\n"
+        "with joulemark.phase('decode') as phase:\n"
+        "    time.sleep(0.3)\n"
+        f"    os.killpg({collector.process.pid}, signal.SIGKILL)\n"
+        "    phase.output_tokens = 500\n"
+    )
+    result = joulemark("run", "--url", collector.rest, "--json", "--", sys.executable, "-c", killing, environment=environment)
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["energy"] is None
+    assert any(f"joulemark run resend {data['run_id']}" in finding for finding in data["findings"])
+    collector.close()
+    collector.start()
+    again = joulemark("run", "resend", data["run_id"], "--url", collector.rest, "--json", environment=environment)
+    assert json.loads(again.stdout)["delivered"] == 2
+    run = httpx.get(f"{collector.rest}/v1/runs/{data['run_id']}").json()
+    assert [(p["name"], p["tokens"]["output"]) for p in run["phases"]] == [("decode", 500)]
+    assert run["phases"][0]["end_ns"] - run["phases"][0]["begin_ns"] == pytest.approx(0.3 * S, rel=0.8)
+
+
+def test_a_run_by_hand(collector: Collector, environment: dict[str, str]) -> None:
+    """start, phase --begin, phase --end and stop make a run with a phase, its kind and its counts."""
+    settings = {**environment, "JOULEMARK_URL": collector.rest}
+    agent = Agent()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=time.time_ns() - 2 * S, rows=600))
+    run_id = joulemark("run", "start", "--name", "mine", "--label", "model=m", environment=settings).stdout.strip()
+    settings["JOULEMARK_RUN_ID"] = run_id
+    assert joulemark("run", "phase", "prefill", "--begin", "--kind", "warmup", environment=settings).returncode == 0
+    assert joulemark("run", "phase", "prefill", "--end", environment=settings).returncode == 0
+    assert joulemark("run", "phase", "decode", "--begin", environment=settings).returncode == 0
+    assert joulemark("run", "phase", "decode", "--end", "--output-tokens", "2000", "--requests", "4", environment=settings).returncode == 0
+    result = joulemark("run", "stop", run_id, "--json", environment=settings)
+    phases = json.loads(result.stdout)["energy"]["phases"]
+    assert [(p["name"], p["kind"], p["requests"]) for p in phases] == [("prefill", "warmup", None), ("decode", "measured", 4)]
+    assert phases[1]["joules_per_1k_output_tokens"] == pytest.approx(phases[1]["energy_j"] / 2)
+    assert joulemark("run", "phase", "decode", environment=settings).returncode == 2
+
+
+def test_windows_and_tokens_come_from_the_benchmark_files(collector: Collector, environment: dict[str, str], tmp_path: Path) -> None:
+    """With --benchmark the phases of the files become windows of the run; unreadable files are a finding, not a failure."""
+    agent = Agent()
+    begin_ns = time.time_ns()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=begin_ns - 2 * S, rows=300))
+    window = {
+        "name": "load",
+        "kind": "measured",
+        "begin_ns": begin_ns,
+        "end_ns": begin_ns + 2 * S,
+        "tokens": {"output": 1000},
+        "requests": 8,
+    }
+    text = json.dumps({"schema": "joulemark.run/1", "benchmark": "mine", "phases": [window]})
+    (tmp_path / "result").mkdir()
+    writing = f"open({str(tmp_path / 'result' / 'run.json')!r}, 'w').write({text!r})"
+    arguments = ["run", "--url", collector.rest, "--json", "--benchmark", str(tmp_path / "result"), "--"]
+    data = json.loads(joulemark(*arguments, sys.executable, "-c", writing, environment=environment).stdout)
+    (phase,) = data["energy"]["phases"]
+    assert (phase["name"], phase["begin_ns"], phase["requests"]) == ("load", begin_ns, 8)
+    assert phase["joules_per_1k_output_tokens"] == pytest.approx(400, rel=1e-6)
+    (tmp_path / "result" / "run.json").unlink()
+    result = joulemark(*arguments, "true", environment=environment)
+    assert result.returncode == 0
+    assert "files were not used" in json.loads(result.stdout)["findings"][0]
