@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from joulemark.errors import FormatError
+from joulemark.errors import FormatError, NaiveTimeError
 from joulemark.timebase import datetime_ns, iso_utc
 
 
@@ -19,6 +19,8 @@ def moment_ns(value: object, where: str) -> int:
         except ValueError as error:
             raise FormatError(f"{where} = {value!r} is not a date", "write 2025-06-01 or 2025-06-01T12:00:00Z") from error
     if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            raise NaiveTimeError(f"{where}: {value.isoformat()} has no time zone", "add one, for example Z for UTC")
         return datetime_ns(value, None, where=where)
     if isinstance(value, datetime.date):
         return datetime_ns(datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC), None, where=where)
