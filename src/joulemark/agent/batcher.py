@@ -11,6 +11,7 @@ from typing import Final
 
 from joulemark.agent.spool import Spool, SpoolFull, Stored
 from joulemark.agent.thinning import loss_of
+from joulemark.errors import ConfigError
 from joulemark.proto import convert
 from joulemark.proto.messages import MAX_BATCH_BYTES, Batch, ClockState, FrozenBatch, Loss, Overhead
 from joulemark.readings import DeviceInfo, Quantity, Sample
@@ -55,13 +56,17 @@ class Batcher:
         self._lock = threading.Lock()
         self._chunks: list[Chunk] = []
         self._devices: dict[str, DeviceInfo] = {}
+        self._sources: dict[str, str] = {}
         self._undescribed: set[str] = set()
         self._next_seq = 0
         self._unspooled: list[Loss] = []
 
-    def describe(self, device: DeviceInfo) -> None:
-        """Make `device` known; a changed description starts a new batch."""
+    def describe(self, device: DeviceInfo, source: str) -> None:
+        """Make `device` known; a changed description starts a new batch. Raises ConfigError when another source reads it."""
         with self._lock:
+            owner = self._sources.setdefault(device.device_id, source)
+            if owner != source:
+                raise ConfigError(f"device {device.device_id} is read by {owner} and by {source}", "remove one of the two [[meter]] tables")
             if self._devices.get(device.device_id) != device:
                 self._devices[device.device_id] = device
                 self._undescribed.add(device.device_id)

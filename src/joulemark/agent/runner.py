@@ -88,7 +88,7 @@ class Runner:
         return MeterCost(self.source, self._read_count, self._error_count, self._busy_ns)
 
     def start(self) -> None:
-        """Open a meter whose policy is `fail`; the others open at their first poll. Raises MeterError."""
+        """Open a meter whose policy is `fail`; the others open at their first poll. Raises MeterError and ConfigError."""
         if self.settings.on_open_error is OnOpenError.FAIL:
             self.meter.open()
             self._opened()
@@ -111,11 +111,10 @@ class Runner:
     def _try_open(self) -> None:
         try:
             self.meter.open()
+            self._opened()
         except Exception as error:  # noqa: BLE001  # a driver may raise anything; it is counted and reported, and the others go on
             self._error_count += 1
             self._open_failed(error)
-        else:
-            self._opened()
 
     def _open_failed(self, error: Exception) -> None:
         if self.settings.on_open_error is OnOpenError.SKIP:
@@ -127,32 +126,40 @@ class Runner:
         self._open_after_ns = self._clock.mono_ns() + round(self._backoff.next_s() * NS_PER_S)
 
     def _opened(self) -> None:
-        """Take the descriptions; the numbers of a device that was known go on."""
+        """Take the descriptions; the numbers of a device that was known go on. Raises ConfigError when another source reads it too."""
+        self._devices = self.meter.info
+        for device in self._devices:
+            self._batcher.describe(device, self.source)
+            if [watch.meter for watch in self._watches.get(device.device_id, ())] != list(device.meters):
+                self._watches[device.device_id] = [MeterWatch(meter) for meter in device.meters]
+            self._next_seq.setdefault(device.device_id, 0)
         if self._backoff.failures:
             log.info("meter %s is open again", self.source)
         self._backoff.reset()
         self.state = State.OPEN
-        self._devices = self.meter.info
-        for device in self._devices:
-            self._watches[device.device_id] = [MeterWatch(meter) for meter in device.meters]
-            self._next_seq.setdefault(device.device_id, 0)
-            self._batcher.describe(device)
 
     def _read(self, *, pinned: bool) -> None:
         began_ns = self._clock.mono_ns()
         try:
-            samples = self.meter.read(self._clock)
+            samples = self._complete(self.meter.read(self._clock), began_ns)
         except Exception as error:  # noqa: BLE001  # as above
             samples = self._gaps(began_ns, said(error))
             self._failed(error)
         else:
-            if len(samples) < len(self._devices):
-                told = {sample.device_id for sample in samples}
-                samples += [gap for gap in self._gaps(began_ns, "the driver gave no sample") if gap.device_id not in told]
             self._failing = False
         self._read_count += 1
         self._busy_ns += self._clock.mono_ns() - began_ns
         self._add(samples, pinned=pinned)
+
+    def _complete(self, samples: list[Sample], began_ns: int) -> list[Sample]:
+        """`samples` with a gap for each device that is missing. Raises ValueError when the driver breaks its own description."""
+        for sample in samples:
+            if len(sample.values) != len(self._watches.get(sample.device_id, ())):
+                raise ValueError(f"the driver gave {len(sample.values)} values for {sample.device_id!r}, which it does not describe so")
+        if len(samples) == len(self._devices):
+            return samples
+        told = {sample.device_id for sample in samples}
+        return samples + [gap for gap in self._gaps(began_ns, "the driver gave no sample") if gap.device_id not in told]
 
     def _failed(self, error: Exception) -> None:
         """Count the error, report the first of a row, and move on to the state that it means."""

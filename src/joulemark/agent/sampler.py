@@ -46,9 +46,9 @@ class Lane:
         self._stopping = True
         self._wake.set()
 
-    def join(self) -> None:
+    def join(self, timeout_s: float) -> None:
         """Wait for the end, close the meters. A thread that hangs in its device is left behind: it holds nothing but that device."""
-        self._thread.join(STOP_WAIT_S)
+        self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.warning("meter %s did not answer in %.1f s; leaving it", self.name, STOP_WAIT_S)
             return
@@ -76,6 +76,7 @@ class Sampler:
     """Every lane of the host."""
 
     def __init__(self, runners: Sequence[Runner], clock: Clock) -> None:
+        self._clock = clock
         shared = [runner for runner in runners if runner.meter.isolation is Isolation.SHARED]
         self.lanes = [Lane(runner.source, [runner], clock) for runner in runners if runner.meter.isolation is not Isolation.SHARED]
         if shared:
@@ -95,8 +96,9 @@ class Sampler:
         """End every lane and close every meter."""
         for lane in self.lanes:
             lane.ask_to_stop()
+        give_up_ns = self._clock.mono_ns() + round(STOP_WAIT_S * NS_PER_S)
         for lane in self.lanes:
-            lane.join()
+            lane.join(max(0.0, (give_up_ns - self._clock.mono_ns()) / NS_PER_S))
 
     @property
     def late_tick_count(self) -> int:

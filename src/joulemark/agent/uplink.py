@@ -1,0 +1,165 @@
+"""Keeps a stream to the collector: connects, delivers, and tries again for ever when it breaks."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import grpc
+
+from joulemark.agent.clock import ClockTracker
+from joulemark.agent.dial import channel
+from joulemark.agent.schedule import Backoff
+from joulemark.agent.session import Session
+from joulemark.agent.spool import Spool
+from joulemark.config import Config
+from joulemark.errors import FormatError
+from joulemark.proto.messages import STREAM_METHOD, Directive, Hello
+from joulemark.timebase import Clock
+from joulemark.units import NS_PER_S
+
+log = logging.getLogger("joulemark.agent")
+
+RETRY_S: Final = (0.5, 30.0)
+"""First and longest wait between attempts; each is drawn from zero to the wait."""
+
+GOODBYE_S: Final = 2.0
+
+
+class Uplink:
+    """The thread that delivers the spool. A batch leaves the spool only when the collector has said that it is durable."""
+
+    def __init__(
+        self,
+        config: Config,
+        hello: Hello,
+        *,
+        spool: Spool,
+        tracker: ClockTracker,
+        clock: Clock,
+        on_directive: Callable[[Directive], None],
+    ) -> None:
+        self._config, self._hello = config, hello
+        self._spool, self._tracker, self._clock = spool, tracker, clock
+        self._on_directive = on_directive
+        self._stopping = threading.Event()
+        self._progress = threading.Event()
+        self._session: Session | None = None
+        self._call: grpc.Call | None = None
+        self._backoff = Backoff(*RETRY_S)
+        self._down_since_ns: int | None = None
+        self._down_code: grpc.StatusCode | None = None
+        self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Raises ConfigError for an address or certificates that cannot work."""
+        channel(self._config.agent.collector, self._config.tls).close()
+        self._thread.start()
+
+    def appended(self) -> None:
+        """The spool has a new batch."""
+        if (session := self._session) is not None:
+            session.appended()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until the spool is empty; False when that takes longer, or the collector is known to be away."""
+        give_up_ns = self._clock.mono_ns() + round(timeout_s * NS_PER_S)
+        while self._spool.batch_count():
+            left_s = (give_up_ns - self._clock.mono_ns()) / NS_PER_S
+            if left_s <= 0 or self._down_since_ns is not None:
+                return False
+            self._progress.wait(left_s)
+            self._progress.clear()
+        return True
+
+    def stop(self) -> None:
+        """End the stream in order, or break it off when the collector does not end it in time."""
+        self._stopping.set()
+        if (session := self._session) is not None:
+            session.close()
+        if self._thread.is_alive():
+            self._thread.join(GOODBYE_S)
+        if self._thread.is_alive() and (call := self._call) is not None:
+            call.cancel()
+            self._thread.join(GOODBYE_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            paused_until_ns = self._connect()
+            self._progress.set()
+            pause_s = max(0.0, (paused_until_ns - self._clock.mono_ns()) / NS_PER_S)
+            self._stopping.wait(max(self._backoff.jittered_s(), pause_s))
+
+    def _connect(self) -> int:
+        """One stream from its start to its end; returns until when the collector wants no other (monotonic ns)."""
+        agent = self._config.agent
+        session = Session(
+            self._hello,
+            spool=self._spool,
+            tracker=self._tracker,
+            clock=self._clock,
+            window=agent.window_batches,
+            probe_period_s=agent.clock_probe_period_s,
+        )
+        with channel(agent.collector, self._config.tls) as to_collector:
+            # Dated on arrival, in gRPC's thread: later the answer may wait for somebody.
+            stream: grpc.StreamStreamMultiCallable[bytes, tuple[bytes, int]]
+            stream = to_collector.stream_stream(STREAM_METHOD, response_deserializer=lambda raw: (raw, self._clock.mono_ns()))
+            call = stream(session.requests())
+            session.on_stall = call.cancel
+            self._session, self._call = session, call
+            if self._stopping.is_set():
+                session.close()
+            try:
+                for raw, t4_mono_ns in call:
+                    self._take(session, raw, t4_mono_ns)
+                self._went_down(None, "it ended the stream")
+            except grpc.RpcError as error:
+                self._went_down(call.code(), call.details() or str(error))
+            except (FormatError, sqlite3.Error) as error:
+                self._went_down(None, str(error))
+            finally:
+                self._session = self._call = None
+                session.close()
+                call.cancel()
+        return session.paused_until_ns
+
+    def _take(self, session: Session, raw: bytes, t4_mono_ns: int) -> None:
+        was_welcomed = session.welcomed
+        directive = session.take(raw, t4_mono_ns)
+        if directive is not None:
+            self._on_directive(directive)
+        if session.welcomed and not was_welcomed:
+            self._came_up()
+        self._progress.set()
+
+    def _came_up(self) -> None:
+        self._backoff.reset()
+        if self._down_since_ns is None:
+            log.info("connected to the collector %s", self._config.agent.collector)
+            return
+        away_s = (self._clock.mono_ns() - self._down_since_ns) / NS_PER_S
+        log.info(
+            "the collector %s is back after %.1f s; %d batches to deliver", self._config.agent.collector, away_s, self._spool.batch_count()
+        )
+        self._down_since_ns = self._down_code = None
+
+    def _went_down(self, code: grpc.StatusCode | None, why: str) -> None:
+        """Report the loss of the collector once for each kind of loss, until it is back."""
+        if self._stopping.is_set():
+            return
+        if self._down_since_ns is None or code is not self._down_code:
+            kind = code.name.lower() if code else "closed"
+            log.warning(
+                "the collector %s is away (%s: %s); readings stay in %s, trying again until it is back",
+                self._config.agent.collector,
+                kind,
+                why,
+                self._spool.path,
+            )
+        if self._down_since_ns is None:
+            self._down_since_ns = self._clock.mono_ns()
+        self._down_code = code
