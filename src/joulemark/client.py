@@ -5,6 +5,7 @@ A mark must never stop a benchmark: one that cannot be delivered is kept in a fi
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -117,17 +118,29 @@ class Client:
         path.unlink()
         return len(marks)
 
+    def download(self, path: str) -> bytes:
+        """The bytes at `path`. Raises as `call`."""
+        return self._answer("GET", path)
+
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON answer. Raises RemoteUnreachable when none comes, UsageError or InsufficientData as the collector says."""
+        raw = self._answer(method, path, body)
+        try:
+            return json.loads(raw)
+        except ValueError as error:
+            raise RemoteUnreachable(f"{self.url}{path} did not answer with JSON", "check that it is a joulemark collector") from error
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-                return json.load(response)
+                raw: bytes = response.read()
+                return raw
         except urllib.error.HTTPError as error:
             with error:
                 raise refusal(error.code, error.read(), f"{method} {self.url}{path}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise RemoteUnreachable(
                 f"the collector at {self.url} does not answer: {reason}", "start it with: joulemark collector run"

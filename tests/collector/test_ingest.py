@@ -53,8 +53,8 @@ def test_a_batch_sent_again_is_acknowledged_and_counted(collector: Collector, ht
     answers = agent.converse(collector.grpc, [batch], answers=2)
     assert answers[1] == Ack(agent.epoch_ns, 0)
     metrics = http.get("/metrics").text
-    assert "joulemark_collector_samples_total 10\n" in metrics
-    assert "joulemark_collector_duplicates_suppressed_total 1\n" in metrics
+    assert "joulemark_samples_total 10\n" in metrics
+    assert "joulemark_duplicate_batches_total 1\n" in metrics
 
 
 def test_a_clock_probe_is_answered_with_receive_and_send_time(collector: Collector) -> None:

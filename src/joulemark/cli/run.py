@@ -42,6 +42,18 @@ def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--url", help="Pages of the collector; default $JOULEMARK_URL, else this machine.")(function)
 
 
+def label_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--label KEY=VALUE`, given to the command as a dictionary."""
+
+    def pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+        if bad := [value for value in values if not value.partition("=")[0] or "=" not in value]:
+            raise UsageError(f"label {bad[0]!r} is not KEY=VALUE", "write for example --label model=llama-3-8b")
+        return {key: text for key, _, text in (value.partition("=") for value in values)}
+
+    about = "A fact about system, model or load; may be repeated."
+    return click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", callback=pairs, help=about)(function)
+
+
 def count_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the counts of what was produced."""
     for name in ("failed-requests", "requests", "output-tokens", "input-tokens"):
@@ -63,17 +75,25 @@ def command() -> None:
 @click.option("--benchmark", "folder", type=click.Path(path_type=Path), help="Folder the command writes its benchmark results to.")
 @click.option("--tz", help="Zone of times in those files that carry none.")
 @click.option("--name", default="", help="Name of the benchmark; default the command's.")
+@label_option
 @count_options
 @url_option
 @json_option
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(
-    cmd: tuple[str, ...], folder: Path | None, tz: str | None, name: str, url: str | None, as_json: bool, **given: int | None
+    cmd: tuple[str, ...],
+    folder: Path | None,
+    tz: str | None,
+    name: str,
+    labels: dict[str, str],
+    url: str | None,
+    as_json: bool,
+    **given: int | None,
 ) -> int:
     """Run CMD and measure its energy. Exits with CMD's status, or 6 before it starts when the collector does not answer."""
     zone = timebase.zone(tz) if tz else None
     client = Client(url)
-    run_id = client.start(benchmark=name or Path(cmd[0]).name)
+    run_id = client.start(benchmark=name or Path(cmd[0]).name, labels=labels)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_args, **_kwargs: click.echo(f"joulemark: {message}", err=True)
@@ -180,16 +200,13 @@ def summary(data: dict[str, Any]) -> str:
 
 @command.command()
 @click.option("--name", default="", help="Name of the benchmark.")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A fact about system, model or load; may be repeated.")
+@label_option
 @url_option
 @json_option
-def start(name: str, labels: tuple[str, ...], url: str | None, as_json: bool) -> None:
+def start(name: str, labels: dict[str, str], url: str | None, as_json: bool) -> None:
     """Start a run and print its id."""
-    pairs = [label.partition("=") for label in labels]
-    if bad := [label for label, (key, sep, _) in zip(labels, pairs, strict=True) if not key or not sep]:
-        raise UsageError(f"label {bad[0]!r} is not KEY=VALUE", "write for example --label model=llama-3-8b")
     client = Client(url)
-    run_id = client.start(benchmark=name, labels={key: value for key, _, value in pairs})
+    run_id = client.start(benchmark=name, labels=labels)
     emit({"run_id": run_id, "url": client.url}, as_json=as_json, text=lambda data: str(data["run_id"]))
 
 

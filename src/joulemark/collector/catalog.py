@@ -1,10 +1,9 @@
-"""catalog.db: runs, marks, cards. Written by the REST process alone; the only importer of sqlite_utils."""
+"""catalog.db: runs and their marks. Written by the REST process alone; the only importer of sqlite_utils."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -48,12 +47,6 @@ def runs_and_marks(db: Database) -> None:
         foreign_keys=[("run_id", "run", "run_id")],
     )
     db.table("mark").create_index(["run_id", "edge", "name", "utc_ns"], unique=True)
-
-
-@migrations()
-def prices(db: Database) -> None:
-    """Price snapshots as their own JSON text: a number that went through a float is another price."""
-    db.table("price_snapshot").create({"sha256": str, "imported_ns": int, "body": str}, pk="sha256", not_null={"imported_ns", "body"})
 
 
 class Catalog:
@@ -103,14 +96,6 @@ class Catalog:
         """The newest runs: run_id, benchmark, labels, created_ns, stopped_ns."""
         query = "SELECT run_id, benchmark, labels, created_ns, stopped_ns FROM run ORDER BY created_ns DESC LIMIT ?"
         return [{**row, "labels": json.loads(row["labels"])} for row in self._db.query(query, (limit,))]
-
-    def import_prices(self, sha256: str, body: str, imported_ns: int) -> None:
-        """Keep a price snapshot; the same one again changes nothing."""
-        self._db.table("price_snapshot").insert({"sha256": sha256, "imported_ns": imported_ns, "body": body}, ignore=True)
-
-    def price_snapshots(self) -> Sequence[str]:
-        """The JSON texts of all snapshots, newest first."""
-        return [row["body"] for row in self._db.query("SELECT body FROM price_snapshot ORDER BY imported_ns DESC")]
 
 
 def mark_of(row: dict[str, Any]) -> Mark:

@@ -86,6 +86,7 @@ class Connection:
     async def serve(self) -> None:
         """Welcome the agent, then take what it sends until it ends the stream. Raises Refused."""
         agent_id = self.hello.agent_id
+        self._store.opened(agent_id)
         acks, devices = await asyncio.gather(
             asyncio.to_thread(self._store.acks, agent_id), asyncio.to_thread(self._store.devices, (agent_id,))
         )

@@ -39,18 +39,25 @@ def handlers(broadcast: Callable[[Directive], Awaitable[int]]) -> grpc.GenericRp
 
 
 class Control:
-    """The REST process's end of the socket."""
+    """The REST process's end of the socket; used from its event loop."""
 
     def __init__(self, folder: Path) -> None:
         self._target = f"unix:{socket_path(folder)}"
+        self._channel: grpc.aio.Channel | None = None
 
     async def broadcast(self, directive: Directive) -> int | None:
         """Tell every connected agent; how many there were, None when the ingest process does not answer within a second."""
-        async with grpc.aio.insecure_channel(self._target) as channel:
-            call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/Broadcast")
-            try:
-                raw = await call(convert.broadcast_request_bytes(directive), timeout=TIMEOUT_S)
-            except grpc.aio.AioRpcError as error:
-                log.warning("the ingest process does not answer: %s", error.details())
-                return None
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self._target)
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{SERVICE}/Broadcast")
+        try:
+            raw = await call(convert.broadcast_request_bytes(directive), timeout=TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            log.warning("the ingest process does not answer: %s", error.details())
+            return None
         return convert.parse_broadcast_response(raw)
+
+    async def close(self) -> None:
+        """Leave the socket."""
+        if self._channel is not None:
+            await self._channel.close()

@@ -22,27 +22,17 @@ MARGIN_NS: Final = 90 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A run, the readings around it, and the energy of its windows; `settled`: every agent has sent readings beyond its end."""
+class Gathered:
+    """A run and everything the store knows around it; `settled`: every agent has sent readings beyond its end.
+
+    `states` and `losses` are those of the agents whose meters count.
+    """
 
     run: Run
     series: tuple[Series, ...]
-    phases: tuple[PhaseEnergy, ...]
     states: tuple[HostState, ...]
-    losses: tuple[Loss, ...]
+    losses: tuple[tuple[str, Loss], ...]
     settled: bool
-    findings: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Phases in the order of time, one entry for each boundary."""
-        return {
-            "schema": "joulemark.energy/1",
-            "run_id": self.run.run_id,
-            "benchmark": self.run.benchmark,
-            "settled": self.settled,
-            "phases": [phase.to_json() for phase in self.phases],
-            "findings": [*self.run.findings, *self.findings],
-        }
 
 
 class Axis:
@@ -72,33 +62,44 @@ def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
     return run_of(recorded, Axis(boot_id, store.streams(), states))
 
 
-def energy(recorded: Recorded, store: ReadingStore, boot_id: str) -> Measured:
-    """Energy of every window of a run. Raises InsufficientData while it has no window or no reading in any."""
+def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
+    """The run with its readings. Raises InsufficientData while it has no window or no reading lies around one."""
     run = run_with_axis(recorded, store, boot_id)
     if not run.windows:
         raise InsufficientData(f"run {run.run_id} has no finished phase", f"end its phase, or stop it: joulemark run stop {run.run_id}")
     begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
-    agents = agents_of(recorded, store.streams())
+    streams = store.streams()
+    agents = agents_of(recorded, streams)
     meter_ids = [meter.meter_id for d in store.devices(agents) for meter in d.device.meters]
     series = tuple(store.series(meter_ids, begin_ns - MARGIN_NS, end_ns + MARGIN_NS))
-    levels = by_boundary(series)
-    if not levels:
+    if not series:
         raise InsufficientData(f"no reading lies within run {run.run_id}", "check that an agent is connected: joulemark doctor")
-    phases, findings = phases_of(run, levels)
-    if not phases:
-        raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")
-    return Measured(
+    return Gathered(
         run,
         series,
-        phases,
         tuple(s for s in store.states(begin_ns, end_ns) if s.agent_id in agents),
-        tuple(loss for agent_id, loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if agent_id in agents),
-        settled=all(s.last_ns > end_ns for s in newest(store.streams()) if s.agent_id in agents),
-        findings=findings,
+        tuple(loss for loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if loss[0] in agents),
+        settled=all(s.last_ns > end_ns for s in newest(streams) if s.agent_id in agents),
     )
 
 
-def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[tuple[PhaseEnergy, ...], tuple[str, ...]]:
+def energy_json(gathered: Gathered) -> dict[str, Any]:
+    """Energy of every window at every boundary, `joulemark.energy/1`. Raises InsufficientData when none has any."""
+    run = gathered.run
+    phases, findings = phases_of(run, by_boundary(gathered.series))
+    if not phases:
+        raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")
+    return {
+        "schema": "joulemark.energy/1",
+        "run_id": run.run_id,
+        "benchmark": run.benchmark,
+        "settled": gathered.settled,
+        "phases": [phase.to_json() for phase in phases],
+        "findings": [*run.findings, *findings],
+    }
+
+
+def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[list[PhaseEnergy], list[str]]:
     """Energy of each window at each boundary, and in words the ones that have none."""
     phases, findings = [], []
     for window in run.windows:
@@ -107,7 +108,7 @@ def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[tu
                 phases.append(measure(window, level, clock_bound_ns=max(s.clock_bound_ns for s in level)))
             except (InsufficientData, UsageError) as error:
                 findings.append(f"No energy at {boundary}: {error}")
-    return tuple(phases), tuple(findings)
+    return phases, findings
 
 
 def by_boundary(series: Sequence[Series]) -> dict[Boundary, list[Series]]:

@@ -42,4 +42,5 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None])
     try:
         await Server(settings, ready).serve([bound])
     finally:
+        await state.control.close()
         catalog.close()

@@ -35,12 +35,13 @@ async def readyz(state: Served) -> dict[str, int | str]:
 @router.get("/metrics")
 async def metrics(state: Served) -> Response:
     """Prometheus text. Counts are of what is durable, so they survive a restart."""
-    streams = await asyncio.to_thread(state.store.streams)
+    streams, opened = await asyncio.gather(asyncio.to_thread(state.store.streams), asyncio.to_thread(state.store.streams_opened))
     connected = await state.control.broadcast(Directive())
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
         *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
-        *metric("duplicates_suppressed_total", "counter", "Batches that came again.", sum(s.duplicate_count for s in streams)),
+        *metric("duplicate_batches_total", "counter", "Batches that came again.", sum(s.duplicate_count for s in streams)),
+        *metric("streams_opened_total", "counter", "Streams that agents opened.", sum(opened.values())),
         *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(connected is not None)),
         *metric("agents_connected", "gauge", "Agents connected now.", connected),
     ]
@@ -49,5 +50,5 @@ async def metrics(state: Served) -> Response:
 
 def metric(name: str, kind: str, text: str, value: int | None) -> list[str]:
     """The lines of one metric; none when its value is not known."""
-    full = f"joulemark_collector_{name}"
+    full = f"joulemark_{name}"
     return [] if value is None else [f"# HELP {full} {text}", f"# TYPE {full} {kind}", f"{full} {value}"]

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
+from joulemark.cards import bundle as bundles
+from joulemark.cards import card as cards
+from joulemark.cards.evidence import Evidence
 from joulemark.collector import measure
 from joulemark.collector.api.bodies import PhaseBody, StartBody, StopBody
 from joulemark.collector.api.state import Served, State
+from joulemark.collector.evidence import evidence_of, known_prices
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.proto.messages import Directive
 from joulemark.runs import PhaseKind, new_run_id
@@ -73,5 +82,38 @@ async def phases(run_id: str, state: Served) -> list[dict[str, Any]]:
 @router.get("/{run_id}/energy")
 async def energy(run_id: str, state: Served) -> dict[str, Any]:
     """Energy of every phase at every boundary. `settled` is false while readings of the run's end may still arrive."""
-    recorded = state.recorded(run_id)
-    return (await asyncio.to_thread(measure.energy, recorded, state.store, state.boot_id)).to_json()
+    return await asyncio.to_thread(measure.energy_json, await gathered(state, run_id))
+
+
+@router.get("/{run_id}/card")
+async def card(run_id: str, state: Served) -> dict[str, Any]:
+    """The energy card: schema `joulemark.card/1`."""
+    return await asyncio.to_thread(cards.build, await evidence(state, run_id))
+
+
+@router.get("/{run_id}/bundle", response_class=Response)
+async def bundle(run_id: str, state: Served) -> Response:
+    """The card and everything it was computed from, as a zip archive."""
+    files = await asyncio.to_thread(bundles.build, await evidence(state, run_id))
+    headers = {"Content-Disposition": f'attachment; filename="{quote(run_id)}.zip"'}
+    return Response(await asyncio.to_thread(zipped, files), media_type="application/zip", headers=headers)
+
+
+async def gathered(state: State, run_id: str) -> measure.Gathered:
+    """A run and what the store knows around it. Raises NotFound and InsufficientData."""
+    return await asyncio.to_thread(measure.gather, state.recorded(run_id), state.store, state.boot_id)
+
+
+async def evidence(state: State, run_id: str) -> Evidence:
+    """What the card of a run is made from."""
+    known = await gathered(state, run_id)
+    return evidence_of(known, await asyncio.to_thread(known_prices, state.config))
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip archive of `files`, equal for equal files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(path), data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()

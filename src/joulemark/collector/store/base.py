@@ -96,6 +96,10 @@ class ReadingStore(Protocol):
         """Every epoch of every agent, oldest first."""
         ...
 
+    def streams_opened(self) -> dict[str, int]:
+        """How many streams each agent ever opened."""
+        ...
+
     def acks(self, agent_id: str) -> list[Ack]:
         """For each epoch of the agent, the highest durable batch."""
         ...
@@ -125,6 +129,10 @@ class ChunkStore(ReadingStore, Protocol):
 
     def append(self, received: Received) -> Future[bool]:
         """Make the batch durable. The future is done after the commit: True when it was new, False for a duplicate."""
+        ...
+
+    def opened(self, agent_id: str) -> Future[None]:
+        """Count a stream that an agent opened."""
         ...
 
     def seal(self, now_ns: int, *, everything: bool = False) -> int:

@@ -20,6 +20,7 @@ CREATE TABLE stream (
   duplicate_count INTEGER NOT NULL DEFAULT 0, first_rx_ns INTEGER NOT NULL, last_rx_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
   known_offset_ns INTEGER, known_bound_ns INTEGER, known_at_ns INTEGER, state_ns INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX stream_key ON stream (agent_id, epoch_ns);
+CREATE TABLE agent (id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL UNIQUE, streams_opened INTEGER NOT NULL);
 CREATE TABLE device (
   id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL, device_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, batch_seq INTEGER NOT NULL,
   meters TEXT NOT NULL);

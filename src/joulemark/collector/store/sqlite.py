@@ -38,6 +38,10 @@ class SqliteReadings:
             rows = db.execute(f"SELECT {STREAM_COLUMNS} FROM stream ORDER BY epoch_ns").fetchall()
         return [Stream(*row) for row in rows]
 
+    def streams_opened(self) -> dict[str, int]:
+        with closing(schema.reader(self.path)) as db:
+            return dict(db.execute("SELECT agent_id, streams_opened FROM agent ORDER BY 1"))
+
     def acks(self, agent_id: str) -> list[Ack]:
         with closing(schema.reader(self.path)) as db:
             return [Ack(*row) for row in db.execute("SELECT epoch_ns, acked_seq FROM stream WHERE agent_id = ? ORDER BY 1", (agent_id,))]
@@ -86,6 +90,9 @@ class SqliteStore(SqliteReadings):
     def append(self, received: Received) -> Future[bool]:
         return self._writer.submit(lambda db: insert(db, received))
 
+    def opened(self, agent_id: str) -> Future[None]:
+        return self._writer.submit(lambda db: count_stream(db, agent_id))
+
     def seal(self, now_ns: int, *, everything: bool = False) -> int:
         with closing(schema.reader(self.path)) as db:
             spans = list(sealing.spans(db, now_ns, span_ns=self._span_ns, everything=everything))
@@ -104,6 +111,15 @@ class SqliteStore(SqliteReadings):
 
     def close(self) -> None:
         self._writer.close()
+
+
+def count_stream(db: sqlite3.Connection, agent_id: str) -> None:
+    """One more stream of the agent."""
+    db.execute(
+        """INSERT INTO agent (agent_id, streams_opened) VALUES (?, 1)
+           ON CONFLICT (agent_id) DO UPDATE SET streams_opened = streams_opened + 1""",
+        (agent_id,),
+    )
 
 
 def insert(db: sqlite3.Connection, received: Received) -> bool:

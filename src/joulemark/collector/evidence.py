@@ -1,0 +1,58 @@
+"""From what the store knows of a run to the evidence of its card."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from joulemark.cards.evidence import Evidence
+from joulemark.collector.measure import Gathered
+from joulemark.collector.store.base import HostState
+from joulemark.config import Config
+from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.sources import manual
+
+
+def evidence_of(gathered: Gathered, prices: Snapshot) -> Evidence:
+    """Everything the card of a run is made from. Raises what `Evidence.gathered` does."""
+    by_host: dict[str, list[HostState]] = defaultdict(list)
+    for state in gathered.states:
+        by_host[state.agent_id].append(state)
+    return Evidence.gathered(
+        gathered.run,
+        gathered.series,
+        prices,
+        clocks={host: clock_of(states) for host, states in by_host.items()},
+        losses=tuple({"agent_id": agent_id, **asdict(loss)} for agent_id, loss in gathered.losses),
+        overhead={host: overhead_of(states) for host, states in by_host.items()},
+    )
+
+
+def clock_of(states: Sequence[HostState]) -> dict[str, Any]:
+    """The host's last clock state of the run, its offset and the widest bound; `same_clock`: the collector ran under the same kernel."""
+    last = states[-1]
+    return {
+        "same_clock": last.same_clock,
+        "applied_offset_ns": last.offset_ns,
+        "widest_bound_ns": max(s.bound_ns for s in states),
+        **asdict(last.clock),
+    }
+
+
+def overhead_of(states: Sequence[HostState]) -> dict[str, Any]:
+    """What measuring cost on a host: memory, late ticks and time per source since the agent started; `cpu_share` of one core
+    between the first and the last state of the same start, None with one state.
+    """
+    last = states[-1]
+    first = next(s for s in states if s.epoch_ns == last.epoch_ns)
+    elapsed_ns = last.t_ns - first.t_ns
+    share = (last.overhead.cpu_ns - first.overhead.cpu_ns) / elapsed_ns if elapsed_ns > 0 else None
+    return {**asdict(last.overhead), "cpu_share": share}
+
+
+def known_prices(config: Config) -> Snapshot:
+    """The imported prices; an empty snapshot before the first import. Raises what `manual.read` does."""
+    path = config.prices.file or config.collector.data_dir / "prices.json"
+    return manual.read(path) if path.exists() else Snapshot()
