@@ -43,6 +43,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}", "see /openapi.json for what is served")
 
+    async def bug(request: Request, error: Exception) -> Response:
+        return problem(500, f"{request.method} {request.url.path}: {type(error).__name__}", "report it with the collector's log lines")
+
+    app.add_exception_handler(Exception, bug)
     app.add_exception_handler(JoulemarkError, deliberate)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
