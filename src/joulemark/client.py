@@ -14,13 +14,13 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from joulemark import config, timebase
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
-from joulemark.runs import PhaseKind, Tokens, Window, new_run_id
+from joulemark.runs import PhaseKind, Run, new_run_id
 from joulemark.timebase import Clock, SystemClock
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
@@ -75,19 +75,9 @@ class Client:
         """End a phase now, with what it produced."""
         self.deliver(run_id, "phases", {"name": name, "edge": "end", "moment": self.moment(), **(counts or Counts()).body()})
 
-    def window(self, run_id: str, window: Window, *, source: str) -> None:
-        """Hand in a phase that `source`, a benchmark's file, dated in UTC."""
-        body = {
-            "name": window.name,
-            "kind": window.kind,
-            "edge": "window",
-            "moment": {**self.moment(), "utc_ns": window.begin_ns},
-            "end_ns": window.end_ns,
-            "unc_ns": window.unc_ns,
-            "source": source,
-            **counts_of(window),
-        }
-        self.deliver(run_id, "phases", body)
+    def benchmark(self, run_id: str, run: Run, *, source: str) -> None:
+        """Hand in what `source`, a benchmark's files, tells: phases dated in UTC of this host, counts, the tool's own figures."""
+        self.deliver(run_id, "benchmark", {"moment": self.moment(), "run": run.to_json(), "source": source})
 
     def stop(self, run_id: str, counts: Counts | None = None) -> None:
         """Stop a run now; phases still open end here."""
@@ -170,13 +160,6 @@ def kept_file(run_id: str) -> Path:
     folder = config.data_dir() / "marks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{quoted(run_id)}.jsonl"
-
-
-def counts_of(window: Window) -> dict[str, Any]:
-    """The keys of the REST body for the counts of a window."""
-    tokens = {name: value for name, value in asdict(window.tokens).items() if value is not None} if window.tokens != Tokens() else {}
-    counts = {"tokens": tokens or None, "requests": window.requests, "requests_failed": window.requests_failed}
-    return {name: value for name, value in counts.items() if value is not None}
 
 
 def refusal(status: int, raw: bytes, what: str) -> JoulemarkError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from joulemark.collector.recorded import Edge, Mark, Recorded, run_of
-from joulemark.runs import PhaseKind, Tokens
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported
 
 S = 1_000_000_000
 
@@ -90,3 +90,15 @@ def test_a_window_from_files_keeps_its_own_uncertainty() -> None:
     window = mark(Edge.WINDOW, 1, "load", end_ns=4 * S, unc_ns=1000)
     run = run_of(Recorded("r", marks=(mark(Edge.START, 0), window, mark(Edge.STOP, 9))), lambda _: (5, 7))
     assert [(w.name, w.begin_ns, w.end_ns, w.unc_ns) for w in run.windows] == [("load", S + 5, 4 * S + 5, 1007)]
+
+
+def test_what_a_benchmarks_files_told_stands_beside_the_marks() -> None:
+    """The tool's own figures, its clock and what it could not tell reach the run; a label of the caller wins over the file's."""
+    told = Run((), clock=ClockKind.LOCAL, tool_reported=(ToolReported("gpu_energy", 5.0, "J"),), labels={"model": "a"}, findings=("No x.",))
+    run = run_of(Recorded("r", labels={"model": "b"}, told=(told,)), lambda _mark: (0, 0))
+    assert (run.clock, run.tool_reported, dict(run.labels), run.findings) == (
+        ClockKind.LOCAL,
+        told.tool_reported,
+        {"model": "b"},
+        ("No x.",),
+    )

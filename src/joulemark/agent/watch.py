@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from joulemark.readings import MeterInfo, Quality, Quantity, Sample
+from joulemark.readings import MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.units import NS_PER_S
 
 FROZEN_PERIODS: Final = 10
@@ -36,6 +36,8 @@ class MeterWatch:
         """What `value`, read at the monotonic time `t_ns`, is worth after the ones before it."""
         previous, self._value = self._value, value
         elapsed_ns, self._read_ns = t_ns - self._read_ns, t_ns
+        if self.meter.timestamp_source is TimestampSource.READ_BRACKET:
+            t_device_ns = None  # a clock that is kept as information only, as a BMC's, moves while the value is stuck
         if previous is None:
             self._t_device_ns, self._moved_ns = t_device_ns, t_ns
             return Quality.OK, ""

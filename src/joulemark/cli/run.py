@@ -133,8 +133,7 @@ def post_windows(client: Client, run_id: str, folder: Path | None, zone: Any) ->
         run = benchmarks.read(folder, tz=zone)
     except JoulemarkError as error:
         return [f"The benchmark's files were not used: {error}"]
-    for window in run.windows:
-        client.window(run_id, window, source=f"{run.benchmark}: {folder}")
+    client.benchmark(run_id, run, source=f"{run.benchmark}: {folder}")
     return list(run.findings)
 
 

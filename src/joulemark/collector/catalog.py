@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlite_utils import Database, Migrations
 
 from joulemark.collector.recorded import Edge, Mark, Recorded
-from joulemark.runs import PhaseKind, Tokens
+from joulemark.runs import PhaseKind, Run, Tokens
 
 migrations: Final = Migrations("joulemark.catalog")
 
@@ -49,6 +49,15 @@ def runs_and_marks(db: Database) -> None:
     db.table("mark").create_index(["run_id", "edge", "name", "utc_ns"], unique=True)
 
 
+@migrations()
+def benchmark_files(db: Database) -> None:
+    """What benchmarks' files told beside their windows, as `joulemark.run/1`."""
+    db.table("told").create(
+        {"id": int, "run_id": str, "body": str}, pk="id", not_null={"run_id", "body"}, foreign_keys=[("run_id", "run", "run_id")]
+    )
+    db.table("told").create_index(["run_id", "body"], unique=True)
+
+
 class Catalog:
     """Runs and what was said of them. Used from one thread."""
 
@@ -84,13 +93,25 @@ class Catalog:
             self._db.execute("UPDATE run SET stopped_ns = ? WHERE run_id = ? AND stopped_ns IS NULL", (mark.received_ns, run_id))
             self._db.conn.commit()
 
+    def tell(self, run_id: str, told: Run) -> None:
+        """Keep what a benchmark's files said; the same again changes nothing."""
+        self._db.table("told").insert({"run_id": run_id, "body": json.dumps(told.to_json(), sort_keys=True)}, ignore=True)
+
     def run(self, run_id: str) -> Recorded | None:
         """A run with its marks, None when there is none of that id."""
         row = next(self._db.query("SELECT benchmark, labels, agents FROM run WHERE run_id = ?", (run_id,)), None)
         if row is None:
             return None
         marks = self._db.query("SELECT * FROM mark WHERE run_id = ? ORDER BY utc_ns, id", (run_id,))
-        return Recorded(run_id, row["benchmark"], json.loads(row["labels"]), tuple(json.loads(row["agents"])), tuple(map(mark_of, marks)))
+        told = self._db.query("SELECT body FROM told WHERE run_id = ? ORDER BY id", (run_id,))
+        return Recorded(
+            run_id,
+            row["benchmark"],
+            json.loads(row["labels"]),
+            tuple(json.loads(row["agents"])),
+            tuple(map(mark_of, marks)),
+            tuple(Run.from_json(json.loads(entry["body"])) for entry in told),
+        )
 
     def runs(self, limit: int = 100) -> list[dict[str, Any]]:
         """The newest runs: run_id, benchmark, labels, created_ns, stopped_ns."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from joulemark.collector.recorded import Edge, Mark, Recorded, run_of
-from joulemark.collector.store.base import HostState, ReadingStore, Stream
+from joulemark.collector.store.base import UNKNOWN_BOUND_NS, HostState, ReadingStore, Stream
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
@@ -23,7 +23,7 @@ MARGIN_NS: Final = 90 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A run and everything the store knows around it; `settled`: every agent has sent readings beyond its end.
+    """A run and everything the store knows around it; `settled`: every meter that counts has spoken beyond its end.
 
     `states` and `losses` are those of the agents whose meters count.
     """
@@ -45,14 +45,17 @@ class Axis:
         self._states = states
 
     def __call__(self, mark: Mark) -> tuple[int, int]:
-        """(offset_ns, bound_ns): exact on the collector's own host; the agent's on an agent's host; else as late as it was received."""
+        """(offset_ns, bound_ns): exact on the collector's own host; the agent's on an agent's host; else as late as it was received.
+
+        A window that a file dated on a host without an agent was not received when it happened: nobody knows its clock.
+        """
         if mark.boot_id and mark.boot_id == self._boot_id:
             return 0, 0
         same = [s for s in self._states if mark.boot_id and self._epochs.get((s.agent_id, s.epoch_ns)) == mark.boot_id]
         if same:
             nearest = min(same, key=lambda s: abs(s.t_ns - mark.utc_ns))
             return nearest.offset_ns, nearest.bound_ns
-        return 0, abs(mark.received_ns - mark.utc_ns) if mark.edge is not Edge.WINDOW else 0
+        return 0, abs(mark.received_ns - mark.utc_ns) if mark.edge is not Edge.WINDOW else UNKNOWN_BOUND_NS
 
 
 def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
@@ -79,8 +82,17 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
         series,
         tuple(s for s in store.states(begin_ns, end_ns) if s.agent_id in agents),
         tuple(loss for loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if loss[0] in agents),
-        settled=all(s.last_ns > end_ns for s in newest(streams) if s.agent_id in agents),
+        settled=settled(series, end_ns) and all(s.last_ns > end_ns for s in newest(streams) if s.agent_id in agents),
     )
+
+
+def settled(series: Sequence[Series], end_ns: int) -> bool:
+    """Whether every meter has a reading, or a dated gap, at or after `end_ns`: a counter may refresh later than it is read."""
+    latest: dict[str, int] = {}
+    for one in series:
+        if len(one):
+            latest[one.meter.meter_id] = max(latest.get(one.meter.meter_id, 0), int(one.t_ns[-1]))
+    return all(t_ns >= end_ns for t_ns in latest.values())
 
 
 def energy_json(gathered: Gathered) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from joulemark.runs import PhaseKind, Run, Tokens, Window
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, Window
 
 
 class Edge(enum.StrEnum):
@@ -43,13 +43,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run with its marks, oldest first. `agents`: whose meters count; empty for those of the client's host."""
+    """A run with its marks, oldest first. `agents`: whose meters count; empty for those of the client's host.
+
+    `told`: what benchmarks' own files said beside their windows, which are marks.
+    """
 
     run_id: str
     benchmark: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     agents: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
+    told: tuple[Run, ...] = ()
 
     def first(self, edge: Edge) -> Mark | None:
         """The first mark of a kind."""
@@ -83,12 +87,15 @@ def run_of(recorded: Recorded, axis: Axis) -> Run:
     elif stop is not None:
         windows, more = with_counts(windows, stop[0])
         findings += more
+    clocks = {told.clock for told in recorded.told}
     return Run(
         windows=tuple(sorted(windows, key=lambda w: (w.begin_ns, w.end_ns))),
         benchmark=recorded.benchmark,
         run_id=recorded.run_id,
-        labels=dict(recorded.labels),
-        findings=tuple(findings),
+        clock=clocks.pop() if len(clocks) == 1 else ClockKind.UTC if not clocks else ClockKind.UNKNOWN,
+        tool_reported=tuple(figure for told in recorded.told for figure in told.tool_reported),
+        labels={**{key: value for told in recorded.told for key, value in told.labels.items()}, **recorded.labels},
+        findings=(*(finding for told in recorded.told for finding in told.findings), *findings),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from joulemark.collector.recorded import Edge, Mark
-from joulemark.runs import PhaseKind, Tokens
+from joulemark.runs import PhaseKind, Run, Tokens
 
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[int | float, Field(ge=0)]
@@ -99,6 +99,39 @@ class PhaseBody(Counts):
             self.requests,
             self.requests_failed,
             self.source,
+        )
+
+
+class BenchmarkBody(Body):
+    """What a benchmark's files tell: an object of schema `joulemark.run/1`, dated in UTC of the client's host, and which file."""
+
+    moment: Moment
+    run: dict[str, Any]
+    source: Label = ""
+
+    def plain(self) -> Run:
+        """The same as a value. Raises FormatError."""
+        return Run.from_json(self.run)
+
+    def marks(self, received_ns: int) -> tuple[Mark, ...]:
+        """Its windows as marks, heard of at `received_ns`. Raises FormatError."""
+        return tuple(
+            Mark(
+                Edge.WINDOW,
+                window.name,
+                window.kind,
+                window.begin_ns,
+                self.moment.mono_ns,
+                self.moment.boot_id,
+                received_ns,
+                window.end_ns,
+                window.unc_ns,
+                window.tokens,
+                window.requests,
+                window.requests_failed,
+                self.source,
+            )
+            for window in self.plain().windows
         )
 
 

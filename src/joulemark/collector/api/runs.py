@@ -6,6 +6,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from joulemark.cards import bundle as bundles
 from joulemark.cards import card as cards
 from joulemark.cards.evidence import Evidence
 from joulemark.collector import measure
-from joulemark.collector.api.bodies import PhaseBody, StartBody, StopBody
+from joulemark.collector.api.bodies import BenchmarkBody, PhaseBody, StartBody, StopBody
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.evidence import evidence_of, known_prices
 from joulemark.collector.recorded import Edge, Mark, Recorded
@@ -42,6 +43,17 @@ async def start(body: StartBody, state: Served) -> dict[str, Any]:
 async def phase(run_id: str, body: PhaseBody, state: Served) -> dict[str, Any]:
     """Begin or end a phase, or give a whole window. Every meter is read at a mark."""
     return await keep(state, run_id, body.mark(state.clock.utc_ns()))
+
+
+@router.post("/{run_id}/benchmark", status_code=201)
+async def benchmark(run_id: str, body: BenchmarkBody, state: Served) -> dict[str, Any]:
+    """Give a run what its benchmark's files tell: windows, counts, and the tool's own figures, which stand beside ours."""
+    received_ns = state.clock.utc_ns()
+    marks = body.marks(received_ns)
+    for mark in marks:
+        await keep(state, run_id, mark)
+    state.catalog.tell(run_id, replace(body.plain(), windows=()))
+    return {"received_ns": received_ns, "phases": len(marks)}
 
 
 @router.post("/{run_id}/stop")
