@@ -206,16 +206,21 @@ class Spool:
             return
 
     def _thin_some(self, level: Level, counter_devices: frozenset[str]) -> int:
-        """Bring the oldest never-sent batches above `level` down to it; returns how many."""
+        """Bring the oldest never-sent batches down to `level`, remove those of which nothing is left; returns how many."""
         with self._transaction() as db:
             rows = db.execute(
-                "SELECT id, body FROM batch WHERE sent = 0 AND level < ? ORDER BY id LIMIT ?", (int(level), THIN_AT_ONCE)
+                "SELECT id, epoch_ns, batch_seq, body FROM batch WHERE sent = 0 AND level < ? ORDER BY id LIMIT ?",
+                (int(level), THIN_AT_ONCE),
             ).fetchall()
-            for row_id, body in rows:
-                frozen, losses = thinned(body, level, counter_devices)
-                db.execute(
-                    "UPDATE batch SET body = ?, sha256 = ?, level = ? WHERE id = ?", (frozen.body, frozen.sha256, int(level), row_id)
-                )
+            # Removed and inserted anew: an update in place gives no page back.
+            db.executemany("DELETE FROM batch WHERE id = ?", [row[:1] for row in rows])
+            for row_id, epoch_ns, batch_seq, body in rows:
+                rest, losses = thinned(body, level, counter_devices)
+                if rest is not None:
+                    db.execute(
+                        "INSERT INTO batch (id, epoch_ns, batch_seq, level, sha256, body) VALUES (?, ?, ?, ?, ?, ?)",
+                        (row_id, epoch_ns, batch_seq, int(level), rest.sha256, rest.body),
+                    )
                 db.executemany(ADD_LOSS, [(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in losses])
         return len(rows)
 

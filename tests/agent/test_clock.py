@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+
+from joulemark.agent.clock import ClockTracker, Discipline, Timex, chrony, kernel_clock, parse_tracking
+from joulemark.agent.clock_fit import Exchange
+from tests.conftest import ManualClock
+
+LINE = "A9FEA97B,169.254.169.123,4,1790000000.123,-0.000012345,0.000001,0.000021,-12.3,0.001,0.05,0.000400,0.000250,16.3,Normal\n"
+
+
+def test_kernel_answers_without_privilege() -> None:
+    """Adjtimex reads: the structure has the kernel's size and the maximum error is a real figure."""
+    assert ctypes.sizeof(Timex) == 208
+    assert kernel_clock().max_error_ns > 0
+
+
+def test_chrony_bound_is_offset_dispersion_and_half_delay() -> None:
+    """12.345 us + 250 us + 400 us / 2 = 462.345 us."""
+    assert parse_tracking(LINE) == Discipline("chrony", 462_345)
+
+
+UNSYNCHRONISED = LINE.replace("Normal", "Not synchronised")
+
+
+@pytest.mark.parametrize("line", ["", "506 Cannot talk to daemon\n", UNSYNCHRONISED, LINE.replace("-0.000012345", "x")])
+def test_unsynchronised_chrony_is_no_discipline(line: str) -> None:
+    """A daemon that is absent, not synchronised or not understood vouches for nothing."""
+    assert parse_tracking(line) == Discipline()
+
+
+def test_chrony_is_asked_without_harm() -> None:
+    """Asking chrony gives an answer whether it runs here or not."""
+    assert chrony().name in {"", "chrony"}
+
+
+def tracker_with(clock: ManualClock, *, boot: str, offset_ns: int) -> ClockTracker:
+    tracker = ClockTracker(clock, boot_id="boot-a")
+    tracker.welcome(boot)
+    tracker.add_burst([Exchange(clock.mono, clock.utc - clock.mono + offset_ns, 200_000)])
+    return tracker
+
+
+def test_unknown_until_a_probe_is_answered(manual_clock: ManualClock) -> None:
+    """Before the first reply the offset is not known, and the state says so."""
+    assert not ClockTracker(manual_clock, boot_id="boot-a").state(0).offset_known
+
+
+def test_other_host_has_offset_and_bound(manual_clock: ManualClock) -> None:
+    """A collector 7 ms ahead gives an offset of 7 ms within half the round trip."""
+    state = tracker_with(manual_clock, boot="boot-b", offset_ns=7_000_000).state(manual_clock.utc - manual_clock.mono)
+    assert (state.offset_ns, state.bound_ns, state.offset_known) == (7_000_000, 200_000, True)
+
+
+def test_one_kernel_has_no_offset(manual_clock: ManualClock) -> None:
+    """Under one boot id, with probes that agree, both read the same clock: offset and bound are zero."""
+    state = tracker_with(manual_clock, boot="boot-a", offset_ns=50_000).state(manual_clock.utc - manual_clock.mono)
+    assert (state.offset_ns, state.bound_ns, state.offset_known) == (0, 0, True)
+
+
+def test_probes_outweigh_the_boot_id(manual_clock: ManualClock) -> None:
+    """Under one boot id a process with a false clock is found out by its probes."""
+    state = tracker_with(manual_clock, boot="boot-a", offset_ns=5_000_000_000).state(manual_clock.utc - manual_clock.mono)
+    assert (state.offset_ns, state.bound_ns) == (5_000_000_000, 200_000)
+
+
+def test_step_of_the_host_changes_only_the_difference(manual_clock: ManualClock) -> None:
+    """After a step of +5 s of the host, samples from before and after it get the offset that fits each."""
+    tracker = tracker_with(manual_clock, boot="boot-b", offset_ns=0)
+    before = manual_clock.utc - manual_clock.mono
+    assert tracker.state(before).offset_ns == 0
+    assert tracker.state(before + 5_000_000_000).offset_ns == -5_000_000_000

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from joulemark.agent.batcher import Batcher
+from joulemark.agent.runner import OnOpenError, Runner, RunnerConfig, State, divided
+from joulemark.agent.spool import Spool
+from joulemark.agent.thinning import samples_of
+from joulemark.config import MeterTable
+from joulemark.errors import ConfigError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
+from joulemark.meters.base import Isolation
+from joulemark.proto import convert
+from joulemark.readings import DeviceInfo, Quality, Sample
+from joulemark.timebase import Clock
+from tests.conftest import ManualClock
+
+S = 1_000_000_000
+OK = "ok"
+
+
+class ScriptedMeter:
+    """Answers each `open` and `read` as its script says: an exception is raised, anything else is a sample."""
+
+    kind: ClassVar[str] = "scripted"
+    isolation: ClassVar[Isolation] = Isolation.SHARED
+
+    def __init__(self, device: DeviceInfo, reads: list[Any], opens: list[Any] | None = None) -> None:
+        self.device, self.reads, self.opens = device, reads, opens or []
+        self.open_count = self.close_count = 0
+        self.info: tuple[DeviceInfo, ...] = ()
+
+    def open(self) -> None:
+        self.open_count += 1
+        if self.opens and isinstance(answer := self.opens.pop(0), Exception):
+            raise answer
+        self.info = (self.device,)
+
+    def read(self, clock: Clock) -> list[Sample]:
+        answer = self.reads.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            return []
+        t_ns = clock.mono_ns()
+        values = (300_000, answer)
+        return [Sample(self.device.device_id, t_ns, t_ns, clock.utc_ns() - t_ns, values, (None, None), (Quality.OK, Quality.OK), ("", ""))]
+
+    def close(self) -> None:
+        self.close_count += 1
+
+
+RunnerOf = Callable[..., Runner]
+
+
+@pytest.fixture
+def batcher(spool: Spool, batcher_of: Callable[..., Batcher]) -> Batcher:
+    return batcher_of(spool)
+
+
+@pytest.fixture
+def runner_of(device: DeviceInfo, batcher: Batcher, manual_clock: ManualClock) -> RunnerOf:
+    def build(reads: list[Any], opens: list[Any] | None = None, policy: OnOpenError = OnOpenError.RETRY) -> Runner:
+        meter = ScriptedMeter(device, reads, opens)
+        return Runner("scripted", meter, RunnerConfig(on_open_error=policy), clock=manual_clock, batcher=batcher, interval_ms=1000)
+
+    return build
+
+
+@pytest.fixture
+def rows(spool: Spool, batcher: Batcher) -> Callable[[], list[Sample]]:
+    """Every sample that came so far."""
+
+    def read() -> list[Sample]:
+        batcher.close()
+        views = [convert.decode(stored.frozen.body) for stored in spool.claim((-1, -1), 999)]
+        return [row for view in views for block in view.blocks for row in samples_of(block)]
+
+    return read
+
+
+def polled(runner: Runner, clock: ManualClock, times: int, **how: bool) -> None:
+    for _ in range(times):
+        runner.poll(**how)
+        clock.advance(S)
+
+
+@pytest.mark.parametrize("error", [MeterTransient("bus timeout"), RuntimeError("not foreseen")])
+def test_error_becomes_a_gap(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock, error: Exception) -> None:
+    """A read that fails, foreseen or not, leaves a numbered gap with its reason, is counted, and the next read goes on."""
+    runner = runner_of([1, error, 2])
+    polled(runner, manual_clock, 3)
+    got = rows()
+    assert [row.seq for row in got] == [0, 1, 2]
+    assert [row.qualities[0] for row in got] == [Quality.OK, Quality.GAP, Quality.OK]
+    assert str(error).split(".")[0] in got[1].reasons[0]
+    assert (runner.cost.read_count, runner.cost.error_count) == (3, 1)
+
+
+def test_repeated_error_is_reported_once(runner_of: RunnerOf, manual_clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+    """A meter that fails a hundred times in a row is one log line; after a success the next failure is a new one."""
+    runner = runner_of([MeterTransient("bus timeout")] * 100 + [1] + [MeterTransient("bus timeout")])
+    polled(runner, manual_clock, 102)
+    assert [r.message for r in caplog.records] == ["meter scripted: bus timeout"] * 2
+
+
+def test_missing_sample_is_a_gap(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
+    """A driver that forgets a device leaves a gap, not silence."""
+    polled(runner_of([None]), manual_clock, 1)
+    assert rows()[0].reasons == ("the driver gave no sample",) * 2
+
+
+def test_gone_meter_is_opened_again(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
+    """A lost device leaves one gap, is opened again with growing waits, and its numbers and its counter go on."""
+    runner = runner_of([100, MeterGone("fell off the bus"), 50], opens=[OK, MeterUnavailable("still away"), OK])
+    polled(runner, manual_clock, 5)
+    got = rows()
+    assert [row.seq for row in got] == [0, 1, 2]
+    assert got[1].reasons[0] == "fell off the bus"
+    assert got[2].qualities[1] is Quality.RESET
+    assert runner.meter.open_count == 3  # type: ignore[attr-defined]
+
+
+def test_fault_is_a_gap_until_the_end(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
+    """A meter that cannot recover is not read again; every deadline after it is a gap with the reason."""
+    runner = runner_of([1, MeterFault("bad firmware")])
+    polled(runner, manual_clock, 4)
+    assert [row.reasons[0] for row in rows()] == ["", "bad firmware", "bad firmware", "bad firmware"]
+    assert runner.state is State.FAULTY
+
+
+def test_open_policies(runner_of: RunnerOf, manual_clock: ManualClock) -> None:
+    """`fail` raises at the start, `skip` never asks again, `retry` waits 1, 2, 4 s and then opens."""
+    refused = MeterUnavailable("no permission")
+    with pytest.raises(MeterUnavailable):
+        runner_of([], [refused], OnOpenError.FAIL).start()
+    skipping = runner_of([], [refused], OnOpenError.SKIP)
+    polled(skipping, manual_clock, 5)
+    assert skipping.state is State.ENDED
+    retrying = runner_of([7] * 9, [refused] * 3)
+    polled(retrying, manual_clock, 7)
+    assert retrying.state is State.CLOSED
+    polled(retrying, manual_clock, 1)
+    assert retrying.state is State.OPEN
+    assert retrying.meter.open_count == 4  # type: ignore[attr-defined]
+
+
+def test_pinned_read_is_marked(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
+    """A read at a phase mark is pinned and shares the numbering."""
+    runner = runner_of([1, 2])
+    polled(runner, manual_clock, 1)
+    polled(runner, manual_clock, 1, pinned=True)
+    assert [(row.seq, row.pinned) for row in rows()] == [(0, False), (1, True)]
+
+
+def test_table_is_divided() -> None:
+    """The agent's own keys are taken out of a [[meter]] table and checked; the driver gets the rest."""
+    mine, rest = divided(MeterTable("fake", {"interval_ms": 100, "on_open_error": "skip", "devices": 2}))
+    assert (mine.interval_ms, mine.on_open_error) == (100, OnOpenError.SKIP)
+    assert rest == MeterTable("fake", {"devices": 2})
+    with pytest.raises(ConfigError, match="on_open_error"):
+        divided(MeterTable("fake", {"on_open_error": "explode"}))

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from joulemark.agent.batcher import Batcher
+from joulemark.agent.runner import Runner, RunnerConfig
+from joulemark.agent.sampler import Sampler
+from joulemark.agent.spool import Spool
+from joulemark.agent.thinning import samples_of
+from joulemark.config import MeterTable
+from joulemark.meters import registry
+from joulemark.proto import convert
+from joulemark.readings import Sample
+from joulemark.timebase import SystemClock
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def batcher(spool: Spool, batcher_of: Callable[..., Batcher]) -> Batcher:
+    return batcher_of(spool)
+
+
+@pytest.fixture
+def sampler_of(batcher: Batcher) -> Iterator[Callable[..., Sampler]]:
+    """A running sampler over fake meters, one for each set of options; each has a host name of its own."""
+    started: list[Sampler] = []
+
+    def start(*options: dict[str, Any], interval_ms: int = 20) -> Sampler:
+        runners = []
+        for i, option in enumerate(options):
+            (meter,) = registry.build([MeterTable("fake", option)], host=f"h{i}")
+            runners.append(Runner(f"fake:{i}", meter, RunnerConfig(), clock=SystemClock(), batcher=batcher, interval_ms=interval_ms))
+        started.append(Sampler(runners, SystemClock()))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for sampler in started:
+        sampler.stop()
+
+
+def rows_of(spool: Spool, batcher: Batcher) -> dict[str, list[Sample]]:
+    batcher.close()
+    found: dict[str, list[Sample]] = {}
+    for stored in spool.claim((-1, -1), 999):
+        for block in convert.decode(stored.frozen.body).blocks:
+            found.setdefault(block.device_id, []).extend(samples_of(block))
+    return found
+
+
+def test_reads_stand_on_one_grid(sampler_of: Callable[..., Sampler], spool: Spool, batcher: Batcher) -> None:
+    """Reads come at whole multiples of the interval after the first; the error of one never moves the next."""
+    sampler = sampler_of({})
+    time.sleep(1.0)
+    sampler.stop()
+    (rows,) = rows_of(spool, batcher).values()
+    late = [(row.t_read0_ns - rows[0].t_read0_ns + 10 * MS) % (20 * MS) - 10 * MS for row in rows]
+    assert len(rows) + sampler.late_tick_count >= 48
+    assert abs(statistics.median(late)) < 2 * MS
+
+
+def test_slow_meter_delays_nobody(sampler_of: Callable[..., Sampler], spool: Spool, batcher: Batcher) -> None:
+    """Beside a meter that takes 300 ms a read, another keeps its 20 ms; the slow one's missed deadlines are counted, not replayed."""
+    sampler = sampler_of({"hang_ms": 300}, {})
+    time.sleep(1.25)
+    sampler.stop()
+    rows = rows_of(spool, batcher)
+    steps = [b.t_read0_ns - a.t_read0_ns for a, b in zip(rows["fake:h1:0"], rows["fake:h1:0"][1:], strict=False)]
+    assert len(rows["fake:h1:0"]) > 50
+    assert statistics.median(steps) < 25 * MS
+    assert 3 <= len(rows["fake:h0:0"]) <= 5
+    slow = next(lane for lane in sampler.lanes if lane.name == "fake:0")
+    assert slow.late_tick_count >= 13 * 3
+
+
+def test_read_now_is_pinned_at_once(sampler_of: Callable[..., Sampler], spool: Spool, batcher: Batcher) -> None:
+    """A phase mark is read within milliseconds though the next deadline is a minute away, and its sample is pinned."""
+    sampler = sampler_of({}, {}, interval_ms=60_000)
+    time.sleep(0.2)
+    marked_ns = SystemClock().mono_ns()
+    sampler.read_now()
+    time.sleep(0.2)
+    sampler.stop()
+    for rows in rows_of(spool, batcher).values():
+        assert [row.pinned for row in rows] == [False, True]
+        assert 0 <= rows[1].t_read0_ns - marked_ns < 100 * MS
+
+
+def test_costs_are_kept_per_meter(sampler_of: Callable[..., Sampler]) -> None:
+    """Reads, errors and time in the driver are counted for each meter apart."""
+    sampler = sampler_of({"hang_ms": 30}, {"gone_after": 2})
+    time.sleep(0.5)
+    sampler.stop()
+    slow, gone = sorted(sampler.costs, key=lambda cost: cost.source)
+    assert slow.error_count == 0
+    assert slow.busy_ns >= slow.read_count * 30 * MS
+    assert gone.error_count >= 1

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from joulemark.agent.watch import MeterWatch, watched
+from joulemark.readings import Boundary, MeterInfo, Quality, Quantity, Sample, TimestampSource
+
+S = 1_000_000_000
+RAPL = MeterInfo(
+    "rapl:h:0:energy", "rapl", Quantity.ENERGY_COUNTER, -6, Boundary.PACKAGE, modulus=262_143_328_850, rated_w=350.0, update_period_s=0.001
+)
+POWER = replace(
+    RAPL,
+    meter_id="x:h:0:power",
+    quantity=Quantity.POWER,
+    modulus=None,
+    update_period_s=0.1,
+    timestamp_source=TimestampSource.DEVICE,
+)
+
+
+def test_believable_fall_is_a_wrap() -> None:
+    """A counter that falls as 300 W over a second would make it is wrapped, not reset."""
+    watch = MeterWatch(RAPL)
+    watch.judge(262_143_000_000, 0, None)
+    assert watch.judge(299_671_150, 1 * S, None)[0] is Quality.WRAPPED
+
+
+def test_unbelievable_fall_is_a_reset() -> None:
+    """A fall that would mean more than 1.2 times the rated power is a reset, and the reason says which power."""
+    watch = MeterWatch(RAPL)
+    watch.judge(100_000_000_000, 0, None)
+    quality, reason = watch.judge(0, 1 * S, None)
+    assert quality is Quality.RESET
+    assert "162143 W" in reason
+
+
+def test_fall_without_modulus_or_rating_is_a_reset() -> None:
+    """Where a wrap cannot be proved it is not assumed."""
+    for meter in (replace(RAPL, modulus=None), replace(RAPL, rated_w=None)):
+        watch = MeterWatch(meter)
+        watch.judge(262_143_000_000, 0, None)
+        assert watch.judge(299_671_150, 1 * S, None)[0] is Quality.RESET
+
+
+def test_gap_longer_than_a_wrap_is_a_reset() -> None:
+    """After more time than one wrap takes at full power a counter proves nothing, even if it did not fall."""
+    watch = MeterWatch(RAPL)
+    watch.judge(5, 0, None)
+    assert watch.judge(6, 700 * S, None)[0] is Quality.RESET
+
+
+def test_value_between_refreshes_is_not_stale() -> None:
+    """The same value and device time for less than 30 s is a meter that has nothing new, not a frozen one."""
+    watch = MeterWatch(POWER)
+    watch.judge(5, 0, 100)
+    assert watch.judge(5, 29 * S, 100) == (Quality.OK, "")
+
+
+def test_a_clock_kept_as_information_does_not_hide_a_stuck_counter() -> None:
+    """Where the read bracket dates a reading, a device clock that runs on does not make a frozen counter look alive."""
+    watch = MeterWatch(replace(RAPL, timestamp_source=TimestampSource.READ_BRACKET))
+    watch.judge(5, 0, 100)
+    assert watch.judge(5, 31 * S, 131)[0] is Quality.STALE
+
+
+def test_frozen_device_time_is_stale_after_thirty_seconds() -> None:
+    """Value and device time standing for more than 30 s make a reading stale, until one of them moves."""
+    watch = MeterWatch(POWER)
+    watch.judge(5, 0, 100)
+    assert watch.judge(5, 31 * S, 100)[0] is Quality.STALE
+    assert watch.judge(5, 32 * S, 101)[0] is Quality.OK
+
+
+def test_slow_meter_has_ten_periods() -> None:
+    """A meter that refreshes every 10 s is frozen after 100 s, not after 30."""
+    watch = MeterWatch(replace(POWER, update_period_s=10.0))
+    watch.judge(5, 0, 100)
+    assert watch.judge(5, 99 * S, 100)[0] is Quality.OK
+    assert watch.judge(5, 101 * S, 100)[0] is Quality.STALE
+
+
+def test_steady_power_without_device_time_is_believed() -> None:
+    """A power that stays the same is not called frozen where the meter gives no time of its own."""
+    watch = MeterWatch(POWER)
+    watch.judge(5, 0, None)
+    assert watch.judge(5, 3600 * S, None)[0] is Quality.OK
+
+
+def test_counter_that_stands_is_stale() -> None:
+    """An energy counter that has not moved for more than 30 s is frozen: nothing draws exactly 0 W."""
+    watch = MeterWatch(replace(RAPL, modulus=None))
+    watch.judge(5, 0, None)
+    assert watch.judge(5, 31 * S, None)[0] is Quality.STALE
+
+
+def test_driver_verdict_and_values_stay() -> None:
+    """What the driver already flagged is left alone, and a flagged value keeps its integer."""
+    sample = Sample("rapl:h:0", 0, 10, 0, (7, None), (None, None), (Quality.SENTINEL, Quality.GAP), ("blank", "lost"))
+    assert watched(sample, [MeterWatch(RAPL), MeterWatch(RAPL)]) is sample
+
+
+def test_value_beyond_64_bits_is_a_gap() -> None:
+    """A number that neither wire nor store can hold becomes a gap with the number as the reason."""
+    sample = Sample("rapl:h:0", 0, 10, 0, (2**63,), (None,), (Quality.OK,), ("",))
+    judged = watched(sample, [MeterWatch(RAPL)])
+    assert judged.values == (None,)
+    assert judged.qualities == (Quality.GAP,)
+    assert str(2**63) in judged.reasons[0]
