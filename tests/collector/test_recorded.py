@@ -94,7 +94,8 @@ def test_a_window_from_files_keeps_its_own_uncertainty() -> None:
 
 def test_what_a_benchmarks_files_told_stands_beside_the_marks() -> None:
     """The tool's own figures, its clock and what it could not tell reach the run; a label of the caller wins over the file's."""
-    told = Run((), clock=ClockKind.LOCAL, tool_reported=(ToolReported("gpu_energy", 5.0, "J"),), labels={"model": "a"}, findings=("No x.",))
+    figures = (ToolReported("gpu_energy", 5.0, "J"),)
+    told = Run((), clock=ClockKind.LOCAL, tool_reported=figures, labels={"model": "a"}, findings=("No x.",))
     run = run_of(Recorded("r", labels={"model": "b"}, told=(told,)), lambda _mark: (0, 0))
     assert (run.clock, run.tool_reported, dict(run.labels), run.findings) == (
         ClockKind.LOCAL,
