@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from joulemark.agent.clock import ClockTracker
+from joulemark.agent.dial import channel
+from joulemark.agent.spool import Spool, Stored
+from joulemark.agent.uplink import Uplink
+from joulemark.config import AgentConfig, Config, TlsConfig
+from joulemark.errors import ConfigError
+from joulemark.proto import convert
+from joulemark.proto.messages import Batch, ClockState, Directive, Hello
+from joulemark.timebase import SystemClock
+
+Eventually = Callable[..., None]
+
+
+class Link:
+    """An uplink on a spool, and what its directives were."""
+
+    def __init__(self, spool: Spool, port: int, *, window: int = 64) -> None:
+        clock = SystemClock()
+        self.spool, self.directives, self.next_seq = spool, list[Directive](), 0
+        self.epoch_ns = spool.new_epoch()
+        self.tracker = ClockTracker(clock, boot_id="boot-a")
+        agent = AgentConfig(agent_id="host", collector=f"127.0.0.1:{port}", window_batches=window, clock_probe_period_s=0.1)
+        self.uplink = Uplink(
+            Config(agent=agent),
+            Hello("host", self.epoch_ns, "boot-a", "test"),
+            spool=spool,
+            tracker=self.tracker,
+            clock=clock,
+            on_directive=self.directives.append,
+        )
+
+    def put(self, count: int) -> None:
+        for _ in range(count):
+            frozen = convert.freeze(Batch(self.epoch_ns, self.next_seq, "boot-a", 7, ClockState(), {}))
+            self.spool.append(Stored(self.epoch_ns, self.next_seq, frozen))
+            self.next_seq += 1
+        self.uplink.appended()
+
+
+@pytest.fixture
+def link_of(spool: Spool) -> Iterator[Callable[..., Link]]:
+    links: list[Link] = []
+
+    def build(port: int, **options: Any) -> Link:
+        links.append(Link(spool, port, **options))
+        return links[-1]
+
+    yield build
+    for link in links:
+        link.uplink.stop()
+
+
+def test_delivered_and_acknowledged_batches_leave_the_spool(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
+) -> None:
+    """What waits and what comes later is delivered in order, each once, and the spool is empty when all is acknowledged."""
+    port = free_port()
+    collector = collector_at(port)
+    link = link_of(port)
+    link.put(20)
+    link.uplink.start()
+    eventually(lambda: link.spool.batch_count() == 0, "the first twenty are delivered")
+    link.put(20)
+    assert link.uplink.drain(10.0)
+    assert collector.received == [(link.epoch_ns, seq) for seq in range(40)]
+
+
+def test_unacknowledged_batches_are_sent_again_byte_for_byte(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
+) -> None:
+    """A collector that received but never acknowledged is killed; the next one gets the same keys with the same bytes."""
+    port = free_port()
+    mute = collector_at(port, mute=True)
+    link = link_of(port)
+    link.put(10)
+    link.uplink.start()
+    eventually(lambda: len(mute.received) == 10, "ten batches arrive")
+    mute.stop()
+    link.put(5)
+    honest = collector_at(port)
+    eventually(lambda: link.spool.batch_count() == 0, "all fifteen are delivered to the second collector")
+    assert {key: honest.bodies[key] for key in mute.bodies} == mute.bodies
+    assert sorted(honest.bodies) == [(link.epoch_ns, seq) for seq in range(15)]
+
+
+def test_welcome_spares_what_is_already_stored(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
+) -> None:
+    """Batches that were stored though their acknowledgement was lost are deleted at the next greeting and not sent again."""
+    port = free_port()
+    mute = collector_at(port, mute=True)
+    link = link_of(port)
+    link.put(10)
+    link.uplink.start()
+    eventually(lambda: len(mute.received) == 10, "ten batches arrive")
+    mute.stop()
+    remembering = collector_at(port, bodies=dict(mute.bodies))
+    link.put(3)
+    eventually(lambda: link.spool.batch_count() == 0, "the spool is empty")
+    assert remembering.received == [(link.epoch_ns, seq) for seq in (10, 11, 12)]
+
+
+def test_epochs_are_delivered_in_order(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
+) -> None:
+    """What an earlier start of the agent left is delivered before the new, under its own epoch."""
+    port = free_port()
+    old, new = link_of(port), link_of(port)
+    old.put(5)
+    new.put(5)
+    collector = collector_at(port)
+    new.uplink.start()
+    eventually(lambda: new.spool.batch_count() == 0, "both epochs are delivered")
+    assert collector.received == [(old.epoch_ns, n) for n in range(5)] + [(new.epoch_ns, n) for n in range(5)]
+
+
+def test_window_limits_what_is_on_the_way(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
+) -> None:
+    """Without acknowledgements no more than the window is sent."""
+    port = free_port()
+    mute = collector_at(port, mute=True)
+    link = link_of(port, window=4)
+    link.put(20)
+    link.uplink.start()
+    eventually(lambda: link.tracker.state(0).probe_count >= 16, "the stream is alive for two bursts")
+    assert len(mute.received) == 4
+
+
+def test_pause_is_kept(link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually) -> None:
+    """After retry_after_ms no batch is sent for that time, while the clock is probed on."""
+    port = free_port()
+    collector = collector_at(port)
+    link = link_of(port)
+    link.uplink.start()
+    collector.ask(Directive(retry_after_ms=1500))
+    eventually(lambda: link.directives, "the directive arrives")
+    asked_ns = SystemClock().mono_ns()
+    link.put(1)
+    eventually(lambda: link.spool.batch_count() == 0, "the batch is delivered after the pause")
+    assert SystemClock().mono_ns() - asked_ns > 1_300_000_000
+
+
+def test_exhausted_collector_is_tried_again(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RESOURCE_EXHAUSTED loses nothing: the batch stays, is reported once, and is delivered when there is room."""
+    port = free_port()
+    collector = collector_at(port)
+    collector.refuse = grpc.StatusCode.RESOURCE_EXHAUSTED
+    link = link_of(port)
+    link.put(3)
+    with caplog.at_level(logging.INFO):
+        link.uplink.start()
+        eventually(lambda: len(collector.hellos) >= 3, "it comes back after refusals")
+        assert link.spool.batch_count() == 3
+        collector.refuse = None
+        eventually(lambda: link.spool.batch_count() == 0, "all is delivered")
+    assert "resource_exhausted: no room" in caplog.text
+
+
+def test_unreachable_collector_is_reported_once(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is tried, an absent collector is one warning that names the spool; its return is one line too."""
+    port = free_port()
+    link = link_of(port)
+    link.put(2)
+    with caplog.at_level(logging.INFO):
+        link.uplink.start()
+        assert not link.uplink.drain(5.0)
+        eventually(lambda: link.uplink._backoff.failures >= 3, "three attempts")
+        collector_at(port)
+        eventually(lambda: link.spool.batch_count() == 0, "delivered after all")
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"]
+    assert str(link.spool.path) in caplog.records[0].message
+    assert "is back after" in caplog.records[1].message
+
+
+def test_probes_find_the_offset(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
+) -> None:
+    """Against a collector on the same clock the measured offset is zero within a bound below 50 ms."""
+    port = free_port()
+    collector_at(port)
+    link = link_of(port)
+    link.uplink.start()
+    eventually(lambda: link.tracker.state(0).offset_known, "a burst is answered")
+    clock = SystemClock()
+    state = link.tracker.state(clock.utc_ns() - clock.mono_ns())
+    assert abs(state.offset_ns) <= state.bound_ns + 100_000
+    assert 0 < state.bound_ns < 50_000_000
+
+
+def test_plaintext_beyond_loopback_needs_a_word() -> None:
+    """Another machine is not dialled in plaintext unless the configuration allows it by name; loopback is."""
+    with pytest.raises(ConfigError, match=r"tls\.insecure"):
+        channel("10.0.0.1:7470", TlsConfig())
+    for address, tls in (("10.0.0.1:7470", TlsConfig(insecure=True)), ("127.0.0.1:7470", TlsConfig()), ("[::1]:7470", TlsConfig())):
+        channel(address, tls).close()
+
+
+def test_wrong_address_and_missing_certificate_are_named(tmp_path: Path) -> None:
+    """An address without a port and a certificate that is not there say which key to change."""
+    with pytest.raises(ConfigError, match=r"agent\.collector"):
+        channel("localhost", TlsConfig())
+    with pytest.raises(ConfigError, match=r"tls\.ca_file"):
+        channel("example.org:7470", TlsConfig(ca_file=tmp_path / "absent.pem"))
