@@ -18,11 +18,15 @@ import aiohttp
 from joulemark.errors import RemoteUnreachable
 from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, Window, new_run_id
 from joulemark.timebase import Clock, SystemClock
+from joulemark.units import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send: `requests` completions of `output_tokens` each, `concurrency` at a time, after `warmup` unmeasured ones."""
+    """What to send: `requests` completions of `output_tokens` each, `concurrency` at a time, after `warmup` unmeasured ones.
+
+    `begin_ns`: UTC of the first request; at once when None or past.
+    """
 
     url: str
     model: str = "stub-model"
@@ -30,6 +34,7 @@ class Load:
     warmup: int = 4
     concurrency: int = 4
     output_tokens: int = 48
+    begin_ns: int | None = None
     prompt: str = "How many joules does this sentence cost?"
 
 
@@ -71,6 +76,8 @@ async def complete(http: aiohttp.ClientSession, load: Load, phase: str, clock: C
 
 async def drive(load: Load, clock: Clock) -> list[Record]:
     """All requests, warm-up first; each phase is drained before the next begins."""
+    if load.begin_ns is not None:
+        await asyncio.sleep(max(0, load.begin_ns - clock.utc_ns()) / NS_PER_S)
     gate = asyncio.Semaphore(load.concurrency)
 
     async def one(http: aiohttp.ClientSession, phase: str) -> Record:
@@ -137,6 +144,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=defaults.warmup)
     parser.add_argument("--concurrency", type=int, default=defaults.concurrency)
     parser.add_argument("--output-tokens", type=int, default=defaults.output_tokens)
+    parser.add_argument("--begin-ns", type=int, help="UTC nanoseconds of the first request.")
     args = vars(parser.parse_args())
     output = args.pop("output")
     try:

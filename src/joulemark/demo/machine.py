@@ -132,8 +132,9 @@ file = {json.dumps(str(self.folder / "prices.json"))}
         """Measure one short benchmark of the stub service; the id of its run."""
         output = self.folder / "benchmark"
         labels = [word for label in LABELS for word in ("--label", label)]
-        load = [sys.executable, "-m", "joulemark.demo.load", "--url", f"http://127.0.0.1:{self.stub_port}", "--output", str(output), *LOAD]
-        time.sleep(max(0.0, (self.start_ns - self.clock.utc_ns()) / NS_PER_S + LOAD_BEGINS_S))
+        when = str(self.start_ns + round(LOAD_BEGINS_S * NS_PER_S))
+        url = f"http://127.0.0.1:{self.stub_port}"
+        load = [sys.executable, "-m", "joulemark.demo.load", "--url", url, "--output", str(output), "--begin-ns", when, *LOAD]
         said = self.run([*joulemark("run", "--json", "--benchmark", str(output), *labels), "--", *load])
         return str(json.loads(said.splitlines()[-1])["run_id"])
 
