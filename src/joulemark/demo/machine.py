@@ -135,7 +135,7 @@ file = {json.dumps(str(self.folder / "prices.json"))}
         when = str(self.start_ns + round(LOAD_BEGINS_S * NS_PER_S))
         url = f"http://127.0.0.1:{self.stub_port}"
         load = [sys.executable, "-m", "joulemark.demo.load", "--url", url, "--output", str(output), "--begin-ns", when, *LOAD]
-        said = self.run([*joulemark("run", "--json", "--benchmark", str(output), *labels), "--", *load])
+        said = self.run([*joulemark("run", "--json", "--name", "demo", "--benchmark", str(output), *labels), "--", *load])
         return str(json.loads(said.splitlines()[-1])["run_id"])
 
     def bundle(self, run_id: str) -> Path:
