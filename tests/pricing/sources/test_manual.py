@@ -1,15 +1,14 @@
-"""Price files: TOML and JSON, and the store that `joulemark price` keeps."""
+"""Price files: TOML and JSON, exact, whole, and refused with the place of the error."""
 
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from joulemark.cli.price import command
 from joulemark.errors import FormatError, UsageError
 from joulemark.pricing.sources import manual
+from tests.pricing.records import record
 
 TOML = """
 schema = "joulemark.prices/1"
@@ -81,36 +80,38 @@ def test_a_hand_written_file_is_not_overwritten(price_file: Path) -> None:
         manual.write(price_file, manual.read(price_file))
 
 
-def test_import_and_show(price_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`price import` twice adds once; `price show` then answers for a date inside, and with a reason before it."""
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
-    monkeypatch.delenv("JOULEMARK_CONFIG", raising=False)
-    runner = CliRunner()
-    first = json.loads(runner.invoke(command, ["import", str(price_file), "--json"], catch_exceptions=False).stdout)
-    second = json.loads(runner.invoke(command, ["import", str(price_file), "--json"], catch_exceptions=False).stdout)
-    assert (first["added"], second["added"], second["prices"], second["tariffs"]) == (2, 0, 1, 1)
-    asked = ["show", "--provider", "aws", "--instance", "p5.48xlarge", "--region", "us-east-1", "--json"]
-    inside = json.loads(runner.invoke(command, [*asked, "--valid-at", "2025-06-15"], catch_exceptions=False).stdout)
-    before = json.loads(runner.invoke(command, [*asked, "--valid-at", "2025-05-15"], catch_exceptions=False).stdout)
-    assert (inside["status"], inside["price"]["amount"]) == ("manual", "55.0400000000000000001")
-    assert (before["status"], before["price"]) == ("missing", None)
-    assert "2025-06-01" in before["reason"]
+def test_a_json_number_stays_exact(tmp_path: Path) -> None:
+    """An amount that another program wrote as a JSON number keeps all its digits too."""
+    text = json.dumps({"schema": "joulemark.prices/1", "price": [record(amount="@")]}).replace('"@"', "98.3200000000000000001")
+    (price,) = manual.parse(text, where="x", toml=False).prices
+    assert price.amount == Decimal("98.3200000000000000001")
 
 
-def test_show_lists_everything(price_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a full name `price show` lists what is known, and says what to do when that is nothing."""
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
-    monkeypatch.delenv("JOULEMARK_CONFIG", raising=False)
-    runner = CliRunner()
-    assert "joulemark price import FILE" in runner.invoke(command, ["show"], catch_exceptions=False).stdout
-    runner.invoke(command, ["import", str(price_file)], catch_exceptions=False)
-    assert "p5.48xlarge us-east-1 on_demand 55.04" in runner.invoke(command, ["show"], catch_exceptions=False).stdout
-    assert runner.invoke(command, ["show", "--provider", "azure", "--json"], catch_exceptions=False).stdout.count("instance_type") == 0
+def test_a_place_that_cannot_be_written_is_named(price_file: Path) -> None:
+    """Below a plain file nothing can be written: a usage error with the path, and what was there stays."""
+    before = price_file.read_bytes()
+    with pytest.raises(UsageError, match=r"cannot write .*kept\.json") as caught:
+        manual.write(price_file / "kept.json", manual.read(price_file))
+    assert "prices.file" in caught.value.next_step
+    assert price_file.read_bytes() == before
 
 
-def test_prices_file_of_the_configuration(price_file: Path, tmp_path: Path) -> None:
-    """`prices.file` names where the known prices are kept."""
-    settings = tmp_path / "joulemark.toml"
-    settings.write_text(f'[prices]\nfile = "{tmp_path / "kept.json"}"\n', encoding="utf-8")
-    CliRunner().invoke(command, ["import", str(price_file), "--config", str(settings)], catch_exceptions=False)
-    assert len(manual.read(tmp_path / "kept.json").prices) == 1
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"[]", "holds no object"), (b"\xff{}", "not UTF-8"), (b'{"price": 1e', "not valid JSON")]
+)
+def test_damaged_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    """A list, bytes that are no text and half a file are each refused with the path, never read as no prices."""
+    path = tmp_path / "mine.json"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=message) as caught:
+        manual.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    """A file above 64 MiB, which no list of prices is, is refused before it is read."""
+    path = tmp_path / "huge.json"
+    with path.open("wb") as file:
+        file.truncate(manual.MAX_BYTES + 1)
+    with pytest.raises(UsageError, match="larger than 67108864 bytes"):
+        manual.read(path)

@@ -1,0 +1,43 @@
+"""A price, its later cut, and a tariff, as a price file holds them, with whatever a test changes."""
+
+from __future__ import annotations
+
+from joulemark.pricing.price import Price
+from joulemark.pricing.tariffs import Tariff
+
+CUT = {"amount": "55.04", "effective_from": "2025-06-01", "fetched_at": "2025-07-03T20:49:06Z"}
+
+
+def record(**changes: object) -> dict[str, object]:
+    return {
+        "provider": "aws",
+        "region": "us-east-1",
+        "instance_type": "p5.48xlarge",
+        "amount": "98.32",
+        "currency": "USD",
+        "unit": "h",
+        "effective_from": "2024-01-01",
+        "fetched_at": "2024-02-05T20:41:07Z",
+        "source_url": "https://example.com/list",
+        **changes,
+    }
+
+
+def price(**changes: object) -> Price:
+    return Price.from_json(record(**changes))
+
+
+def tariff(**changes: object) -> Tariff:
+    return Tariff.from_json(
+        {
+            "zone": "site",
+            "amount": "0.12",
+            "currency": "USD",
+            "amount_basis": "measured",
+            "pue": "1.20",
+            "effective_from": "2025-01-01",
+            "fetched_at": "2025-01-02",
+            "source_url": "https://example.com/bill",
+            **changes,
+        }
+    )
