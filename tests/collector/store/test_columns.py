@@ -1,0 +1,103 @@
+"""Columns: wire, blob and series hold the same rows; clocks and sums are exact."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from joulemark.collector.store.base import UNKNOWN_BOUND_NS
+from joulemark.collector.store.columns import Columns, FirstClock, double_integral, known_clock, reason_runs, unrolled
+from joulemark.collector.store.sqlite import SqliteStore
+from joulemark.errors import FormatError
+from joulemark.proto.messages import ClockState
+from tests.collector.store.conftest import SYNCED, T0, S, batch, sample
+
+
+def columns(number: int, clock: ClockState = SYNCED) -> Columns:
+    """The rows of a received batch."""
+    view = batch(number, clock=clock).view
+    return Columns.from_block(view.blocks[0], view.clock, same_clock=False)
+
+
+def assert_equal(one: Columns, other: Columns) -> None:
+    """Every column and reason is the same."""
+    assert one.shared.keys() == other.shared.keys()
+    for name in one.shared:
+        np.testing.assert_array_equal(one.shared[name], other.shared[name])
+    for mine, theirs in zip(
+        (*one.values, *one.device_delta_ns, *one.quality), (*other.values, *other.device_delta_ns, *other.quality), strict=True
+    ):
+        assert (mine is None) == (theirs is None)
+        np.testing.assert_array_equal(mine, theirs)
+    assert one.reasons == other.reasons
+
+
+def test_a_sealed_blob_opens_to_the_same_columns() -> None:
+    """Times, values, driver stamps, qualities and reasons of joined batches come back exactly; a meter without a clock stays without."""
+    joined = Columns.joined([columns(0), columns(1), columns(2)])
+    opened = Columns.unseal(*joined.seal())
+    assert_equal(opened, joined)
+    assert opened.device_delta_ns[1] is None
+    assert opened.reasons[0] == dict.fromkeys((8, 17, 26), "driver did not answer")
+
+
+def test_a_blob_of_another_format_is_refused() -> None:
+    """A layout that this version does not write is an error, not a guess."""
+    layout, blob = columns(0).seal()
+    with pytest.raises(FormatError, match="format 2"):
+        Columns.unseal(json.dumps({**json.loads(layout), "format": 2}), blob)
+
+
+def test_rows_before_the_first_known_offset_get_it_widened_by_drift() -> None:
+    """100 ppm of drift: 10 s before the first comparison the bound is 1 ms wider; known rows keep their own."""
+    utc_ns, offset_ns, bound_ns = np.array([0, 10 * S]), np.array([0, 7]), np.array([-1, 50])
+    moved_ns, known_ns = known_clock(utc_ns, offset_ns, bound_ns, FirstClock(5, 40, 10 * S))
+    assert (moved_ns.tolist(), known_ns.tolist()) == ([5, 7], [40 + 1_000_000, 50])
+    moved_ns, known_ns = known_clock(utc_ns, offset_ns, bound_ns, None)
+    assert (moved_ns.tolist(), known_ns.tolist()) == ([0, 7], [UNKNOWN_BOUND_NS, 50])
+
+
+def test_the_clock_bound_is_of_the_rows_asked_for() -> None:
+    """The widest bound of a piece does not leak into a span that other rows cover."""
+    wide = columns(0, ClockState(offset_ns=0, bound_ns=900, offset_known=True))
+    joined = Columns.joined([wide, columns(9)])
+    assert joined.clock_bound_ns(None, T0, T0 + S) == 900
+    assert joined.clock_bound_ns(None, T0 + 9 * S, T0 + 10 * S) == 40_000
+    assert Columns.joined([columns(9), wide]).clock_bound_ns(None, T0, T0 + S // 2) == 900
+
+
+def test_reasons_are_kept_as_runs() -> None:
+    """Neighbours with equal text are one run; a hole or another text begins a new one; unrolled they are the same."""
+    reasons = {3: "a", 4: "a", 5: "b", 7: "b"}
+    assert reason_runs(reasons) == [(3, 5, "a"), (5, 6, "b"), (7, 8, "b")]
+    assert unrolled(reason_runs(reasons)) == reasons
+
+
+def test_sums_are_exact_beyond_int64() -> None:
+    """Twice the trapezoid equals big-integer arithmetic, also where int64 would have overflowed."""
+    rng = np.random.default_rng(7)
+    for scale in (10**3, 10**6, 10**12):
+        t_ns = T0 + np.cumsum(rng.integers(1, S, 6000))
+        value = rng.integers(-scale, scale * 700, 6000)
+        exact = sum((int(t_ns[i + 1]) - int(t_ns[i])) * (int(value[i]) + int(value[i + 1])) for i in range(len(value) - 1))
+        assert double_integral(t_ns, value) == exact
+    assert abs(exact) > 2**63
+
+
+def test_the_clock_offset_of_each_batch_moves_its_rows(store: SqliteStore) -> None:
+    """Rows stand on the collector's axis by the offset of their own batch, also after sealing."""
+    store.append(batch(0, clock=ClockState(offset_ns=5_000, bound_ns=100, offset_known=True))).result()
+    store.append(batch(1, clock=ClockState(offset_ns=9_000, bound_ns=300, offset_known=True))).result()
+    expected = [
+        (s.t_read0_ns + s.t_read1_ns) // 2 + s.utc_minus_mono_ns + (5_000 if s.seq < 10 else 9_000)
+        for rng in [[random.Random(0), random.Random(1)]]
+        for s in (sample(i, rng[i // 10]) for i in range(20))
+    ]
+    for _ in range(2):
+        series = store.series(["fake:h:0:energy"], T0 - S, T0 + 60 * S)[0]
+        assert series.t_ns.tolist() == expected
+        assert series.clock_bound_ns == 300
+        store.seal(T0, everything=True)
