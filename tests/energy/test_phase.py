@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -13,37 +12,10 @@ from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.energy.uncertainty import NAMES
 from joulemark.errors import InsufficientData, UsageError
-from joulemark.readings import Accuracy, Averaging, Boundary, Certificate, MeterInfo, Quality, Quantity
-from joulemark.runs import PhaseKind, Tokens, Window
+from joulemark.readings import Accuracy, Quantity
+from joulemark.runs import Tokens
 from joulemark.units import NS_PER_MS
-from tests.energy.waves import T0_NS, SquareWave, device, meter, polls_ns
-
-S = 1_000_000_000
-WALL = MeterInfo(
-    "ptd:host:wt310:1",
-    "ptd",
-    Quantity.POWER,
-    -1,
-    Boundary.WALL_ANALYZER,
-    averaging_window_s=1.0,
-    update_period_s=1.0,
-    accuracy=Accuracy(pct_reading=0.2, pct_range=0.05, range_w=10_000.0, source="manual"),
-    certificate=Certificate("1", "2026-01-01", "lab", 0.001),
-)
-
-
-def window(begin_s: float, end_s: float, **changes: Any) -> Window:
-    return Window("decode", PhaseKind.MEASURED, T0_NS + round(begin_s * S), T0_NS + round(end_s * S), **changes)
-
-
-def wall(power_w: list[float] | np.ndarray, info: MeterInfo = WALL) -> Series:
-    value = np.round(np.asarray(power_w) * 10).astype(np.int64)
-    return Series.plain(info, T0_NS + np.arange(len(value), dtype=np.int64) * S, value)
-
-
-def gpu(index: int = 0, *, high_w: float = 650.0) -> list[Series]:
-    wave = SquareWave(0.73, low_w=100.0, high_w=high_w)
-    return device(wave, polls_ns(np.random.default_rng(index), 12.0, rate_hz=20.0), gpu=index)
+from tests.energy.waves import T0_NS, WALL, S, gpu, meter, wall, window
 
 
 def component(found: PhaseEnergy, name: str) -> float | None:
@@ -134,15 +106,6 @@ def test_the_counter_leads_and_nothing_is_added_twice() -> None:
     assert both.energy_j == pytest.approx(2 * (found.energy_j or 0.0), rel=1e-3)
 
 
-def test_meters_that_cover_the_same_gpu_are_alternatives() -> None:
-    """Two tools that watch one GPU do not double its energy."""
-    first = [replace(s, meter=replace(s.meter, covers=("GPU-1",))) for s in gpu()]
-    second = replace(first[0], meter=replace(first[0].meter, meter_id="dcgm:host:gpu0:energy", kind="dcgm"))
-    found = measure(window(2, 8), [*first, second])
-    assert len(found.devices) == 1
-    assert found.energy_j == measure(window(2, 8), first).energy_j
-
-
 def test_channels_side_by_side_are_added() -> None:
     """Three inlets of one analyser, each its own power channel, make the sum."""
     inlets = [wall([1000.0 * n] * 20, replace(WALL, meter_id=f"ptd:host:wt333:{n}")) for n in (1, 2, 3)]
@@ -161,17 +124,6 @@ def test_a_meter_of_the_whole_stands_for_its_parts() -> None:
     assert measure(window(2, 12), channels).energy_j == pytest.approx(30_000.0)
 
 
-def test_a_coarse_counter_gives_way_to_power() -> None:
-    """A kWh register with steps of 360 kJ does not beat a trapezoid over two minutes."""
-    t_ns = T0_NS + np.arange(400, dtype=np.int64) * S
-    power = 3000.0 + 500.0 * np.sin(np.arange(400) / 40.0)
-    count = (np.cumsum(power) // 360_000 * 360_000).astype(np.int64)
-    register = replace(WALL, meter_id="ptd:host:wt310:wh", quantity=Quantity.ENERGY_COUNTER, exponent=0)
-    found = measure(window(130, 250), [Series.plain(register, t_ns, count), wall(power)])
-    assert found.energy_method == "trapezoid"
-    assert found.energy_counter_j is not None
-
-
 def test_spec_of_one_model_adds_linearly() -> None:
     """Two meters of one model share their error: u_spec doubles, it does not grow by sqrt 2."""
     one = measure(window(2, 8), gpu(), accuracy=Accuracy(pct_reading=5.0))
@@ -188,40 +140,6 @@ def test_a_device_without_coverage_leaves_no_sum() -> None:
     assert found.devices[0].energy_j is not None
     assert any("before its end" in text for text in found.findings)
     json.dumps(found.to_json(), allow_nan=False)
-
-
-def test_a_counter_reset_falls_back_to_power() -> None:
-    """A driver reload inside the window makes the counter unusable; power carries the headline and the finding says so."""
-    counter, power = gpu()
-    after = counter.t_ns > T0_NS + 5 * S
-    value = np.where(after, counter.value - counter.value[after][0], counter.value)
-    found = measure(window(2, 8), [replace(counter, value=value), power])
-    assert found.energy_method == "trapezoid"
-    assert found.energy_counter_j is None
-    assert any("was reset" in text for text in found.findings)
-
-
-def test_zero_watts_is_a_gap_and_widens_the_uncertainty() -> None:
-    """Failed reads that arrive as 0 W are gaps: counted, bridged, and paid for in u_gap; the energy does not sink to 0."""
-    power = 5000.0 + 100.0 * np.sin(np.arange(100.0))
-    whole = measure(window(10, 90), [wall(power)])
-    holed = power.copy()
-    holed[40:45] = 0.0
-    found = measure(window(10, 90), [wall(holed)])
-    assert found.energy_j == pytest.approx(whole.energy_j, rel=0.005)
-    assert component(whole, "gap") == 0.0
-    assert (component(found, "gap") or 0.0) > 100.0
-    assert found.to_json()["coverage"] == pytest.approx(1 - 5 / 80)
-    assert found.to_json()["max_gap_s"] == 6.0
-    assert any("5 readings of 0 W or less" in text for text in found.findings)
-
-
-def test_load_that_starts_at_the_mark_is_paid_for() -> None:
-    """A step of load at the begin enters u_edge; a steady load does not."""
-    steady = measure(window(10.5, 90.5), [wall([5000.0] * 100)])
-    stepped = measure(window(10.5, 90.5), [wall([2400.0] * 11 + [5000.0] * 89)])
-    assert component(steady, "edge") == 0.0
-    assert component(stepped, "edge") == pytest.approx(2600.0 * 1.25 / math.sqrt(3))
 
 
 @pytest.mark.parametrize(
@@ -246,37 +164,6 @@ def test_boundaries_are_never_mixed() -> None:
         measure(window(2, 8), [*gpu(), wall([5000.0] * 20)])
     with pytest.raises(UsageError, match="found none"):
         measure(window(2, 8), [])
-
-
-def test_ambiguous_and_overlapping_meters_are_refused() -> None:
-    """Counters and powers of several channels without `covers`, and meters of different extent, cannot be summed."""
-    counter, power = gpu()
-    second = [replace(s, meter=replace(s.meter, meter_id=s.meter.meter_id + "2")) for s in (counter, power)]
-    with pytest.raises(UsageError, match="several channels"):
-        measure(window(2, 8), [counter, power, *second])
-    wide = replace(power, meter=replace(power.meter, covers=("a", "b")))
-    narrow = replace(counter, meter=replace(counter.meter, covers=("b", "c")))
-    with pytest.raises(UsageError, match="b is covered"):
-        measure(window(2, 8), [wide, narrow])
-
-
-def test_readings_that_are_not_integrable_are_left_out() -> None:
-    """Stale and gap rows carry no energy."""
-    series = wall([5000.0] * 50)
-    value, quality = series.value.copy(), series.quality.copy()
-    value[20], quality[20] = 10**9, Quality.STALE
-    found = measure(window(10, 40), [replace(series, value=value, quality=quality)])
-    assert found.energy_j == pytest.approx(150_000.0)
-
-
-def test_part_time_sensor_is_honest() -> None:
-    """A sensor that looks a quarter of the time is charged for it."""
-    counter, power = gpu()
-    part = replace(power, meter=replace(power.meter, coverage=0.25, update_period_s=0.1, averaging=Averaging.BOXCAR))
-    assert (component(measure(window(2, 8), [part]), "sampling") or 0.0) > 0.0
-    quarter = replace(counter, meter=replace(counter.meter, coverage=0.25))
-    assert (component(measure(window(2, 8), [quarter]), "sampling") or 0.0) > 0.0
-    assert component(measure(window(2, 8), [counter]), "sampling") == 0.0
 
 
 def test_a_day_at_ten_hertz_is_quick() -> None:

@@ -1,13 +1,28 @@
-"""A square wave of known energy and the meters that look at it, seeded."""
+"""A square wave of known energy and the meters that look at it, seeded; a wall meter; windows in seconds."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from joulemark.energy.series import Float64, Int64, Series
-from joulemark.readings import Averaging, Boundary, MeterInfo, Quality, Quantity, TimestampSource
+from joulemark.readings import Accuracy, Averaging, Boundary, Certificate, MeterInfo, Quality, Quantity, TimestampSource
+from joulemark.runs import PhaseKind, Window
 
 T0_NS = 1_700_000_000_000_000_000
+S = 1_000_000_000
+WALL = MeterInfo(
+    "ptd:host:wt310:1",
+    "ptd",
+    Quantity.POWER,
+    -1,
+    Boundary.WALL_ANALYZER,
+    averaging_window_s=1.0,
+    update_period_s=1.0,
+    accuracy=Accuracy(pct_reading=0.2, pct_range=0.05, range_w=10_000.0, source="manual"),
+    certificate=Certificate("1", "2026-01-01", "lab", 0.001),
+)
 
 
 class SquareWave:
@@ -53,3 +68,20 @@ def device(wave: SquareWave, t_ns: Int64, *, gpu: int = 0, step_ns: int = 100_00
         Series(counter, T0_NS + stamp, count, ok, zero, device_stamps=True),
         Series(instant, T0_NS + t_ns, power, ok, zero, device_stamps=True),
     ]
+
+
+def window(begin_s: float, end_s: float, **changes: Any) -> Window:
+    """A measured phase from `begin_s` until `end_s` after `T0_NS`."""
+    return Window("decode", PhaseKind.MEASURED, T0_NS + round(begin_s * S), T0_NS + round(end_s * S), **changes)
+
+
+def wall(power_w: list[float] | np.ndarray, info: MeterInfo = WALL) -> Series:
+    """Power read each second from `T0_NS` on, in steps of 0.1 W."""
+    value = np.round(np.asarray(power_w) * 10).astype(np.int64)
+    return Series.plain(info, T0_NS + np.arange(len(value), dtype=np.int64) * S, value)
+
+
+def gpu(index: int = 0, *, high_w: float = 650.0) -> list[Series]:
+    """Counter and power of one GPU under a square wave for 12 s."""
+    wave = SquareWave(0.73, low_w=100.0, high_w=high_w)
+    return device(wave, polls_ns(np.random.default_rng(index), 12.0, rate_hz=20.0), gpu=index)

@@ -1,0 +1,112 @@
+"""One device: which meters are alternatives, which stand side by side, and which of them leads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from joulemark.energy.device import devices, disagreement_rel, measure_device
+from joulemark.energy.phase import measure
+from joulemark.energy.series import Series
+from joulemark.errors import UsageError
+from joulemark.readings import Accuracy, Quantity
+from tests.energy.waves import T0_NS, WALL, S, gpu, wall, window
+
+
+def covering(series: Series, *things: str) -> Series:
+    return replace(series, meter=replace(series.meter, covers=things))
+
+
+def test_meters_that_cover_the_same_gpu_are_alternatives() -> None:
+    """Two tools that watch one GPU do not double its energy."""
+    first = [covering(one, "GPU-1") for one in gpu()]
+    second = replace(first[0], meter=replace(first[0].meter, meter_id="dcgm:host:gpu0:energy", kind="dcgm"))
+    assert list(devices([*first, second]).values()) == [(*first, second)]
+    assert measure(window(2, 8), [*first, second]).energy_j == measure(window(2, 8), first).energy_j
+
+
+def test_the_whole_leaves_out_its_parts_at_any_depth() -> None:
+    """A meter of a rack stands for those of its nodes, and these for the ones of their GPUs; a node beside it stays."""
+    one, *_ = gpu()
+    rack, node, chip, beside = (covering(one, *names) for names in (("a", "b", "c"), ("a", "b"), ("a",), ("z",)))
+    assert list(devices([chip, node, beside, rack]).values()) == [(beside,), (rack,)]
+
+
+def test_channels_of_one_view_are_devices_of_their_own() -> None:
+    """Three power channels of one analyser are three devices with three names, none of which hides another."""
+    inlets = [wall([1000.0] * 20, replace(WALL, meter_id=f"ptd:host:wt333:{n}")) for n in (1, 2, 3)]
+    found = devices(inlets)
+    assert [len(group) for group in found.values()] == [1, 1, 1]
+    assert sorted(group[0].meter.meter_id for group in found.values()) == [one.meter.meter_id for one in inlets]
+
+
+def test_ambiguous_and_overlapping_meters_are_refused() -> None:
+    """Counters and powers of several channels without `covers`, and meters of different extent, cannot be summed."""
+    counter, power = gpu()
+    second = [replace(one, meter=replace(one.meter, meter_id=one.meter.meter_id + "2")) for one in (counter, power)]
+    with pytest.raises(UsageError, match="several channels"):
+        devices([counter, power, *second])
+    with pytest.raises(UsageError, match="b is covered"):
+        devices([covering(power, "a", "b"), covering(counter, "b", "c")])
+
+
+def test_a_coarse_counter_gives_way_to_power() -> None:
+    """A kWh register with steps of 360 kJ does not beat a trapezoid over two minutes."""
+    t_ns = T0_NS + np.arange(400, dtype=np.int64) * S
+    power = 3000.0 + 500.0 * np.sin(np.arange(400) / 40.0)
+    count = (np.cumsum(power) // 360_000 * 360_000).astype(np.int64)
+    register = replace(WALL, meter_id="ptd:host:wt310:wh", quantity=Quantity.ENERGY_COUNTER, exponent=0)
+    found = measure_device(window(130, 250), "wt310", [Series.plain(register, t_ns, count), wall(power)])
+    assert found.headline is not None
+    assert found.headline.method == "trapezoid"
+    assert found.energy_counter_j is not None
+
+
+def test_a_counter_reset_falls_back_to_power() -> None:
+    """A driver reload inside the window makes the counter unusable; power carries the headline and the finding says so."""
+    counter, power = gpu()
+    after = counter.t_ns > T0_NS + 5 * S
+    value = np.where(after, counter.value - counter.value[after][0], counter.value)
+    found = measure_device(window(2, 8), "gpu0", [replace(counter, value=value), power])
+    assert found.energy_j == found.energy_trapezoid_j
+    assert found.energy_counter_j is None
+    assert any("was reset" in text for text in found.findings)
+
+
+def test_a_device_without_energy_is_null_with_its_reasons() -> None:
+    """Where no meter of the device reaches over the window every figure is null, and each meter has its reason."""
+    counter, power = gpu()
+    found = measure_device(window(2, 60), "gpu0", [counter, power])
+    shown = found.to_json()
+    assert {shown[key] for key in ("meter_id", "energy_j", "energy_method", "energy_counter_j", "coverage")} == {None}
+    assert [text.split(":")[3].split()[0] for text in found.findings] == ["energy", "instant"]
+
+
+def test_stated_accuracy_goes_before_the_meters_own() -> None:
+    """0.5 % of 5 kW over 60 s is a limit of 1500 J, 866 J as standard uncertainty, in the place of the meter's data sheet."""
+    found = measure_device(window(2, 62), "wt310", [wall([5000.0] * 70)], accuracy=Accuracy(pct_reading=0.5))
+    spec, cert = found.components[:2]
+    assert (spec.name, spec.u_j) == ("spec", pytest.approx(1500.0 / math.sqrt(3.0)))
+    assert (cert.name, cert.source) == ("cert", "certificate of 2026-01-01, lab")
+
+
+def test_an_unknown_accuracy_is_not_zero() -> None:
+    """A meter without stated accuracy has a null specification, named by its kind, and never one of 0 J."""
+    spec = measure_device(window(2, 8), "gpu0", gpu()).components[0]
+    assert (spec.name, spec.u_j, spec.source) == ("spec", None, "the accuracy of nvml is not known")
+
+
+def test_the_level_at_the_edges_holds_what_the_load_rose_from() -> None:
+    """A load that starts at the begin has its idle power in the level; the mean of the window is in it too."""
+    found = measure_device(window(10.5, 90.5), "wt310", [wall([2400.0] * 11 + [5000.0] * 89)])
+    assert found.edge_level is not None
+    assert (found.edge_level.low_w, found.edge_level.high_w) == (2400.0, 5000.0)
+
+
+def test_disagreement_is_counter_over_power() -> None:
+    """A counter 2 % above the trapezoid disagrees by +0.02; without one of the two, or over no energy, there is no figure."""
+    assert disagreement_rel(102.0, 100.0) == pytest.approx(0.02)
+    assert [disagreement_rel(None, 100.0), disagreement_rel(100.0, None), disagreement_rel(1.0, 0.0)] == [None] * 3

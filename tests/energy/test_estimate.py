@@ -1,0 +1,138 @@
+"""One meter, one window: the energy, and what this way of measuring leaves uncertain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from joulemark.energy.estimate import CounterSource, Estimate, PowerSource, duty_of, source_of
+from joulemark.energy.series import Series
+from joulemark.errors import InsufficientData
+from joulemark.readings import Averaging, Quality, Quantity
+from joulemark.runs import Window
+from tests.energy.waves import T0_NS, WALL, S, gpu, meter, wall, window
+
+
+def estimated(phase: Window, series: Series) -> Estimate:
+    """By the meter's own means alone."""
+    source = source_of(series)
+    return source.estimate(phase, [] if source.trace is None else [source.trace])
+
+
+def component_j(found: Estimate, name: str) -> float:
+    (one,) = [c for c in found.components if c.name == name]
+    assert one.u_j is not None
+    return one.u_j
+
+
+def test_zero_watts_is_a_gap_and_widens_the_uncertainty() -> None:
+    """Failed reads that arrive as 0 W are gaps: counted, bridged, and paid for in u_gap; the energy does not sink to 0."""
+    power = 5000.0 + 100.0 * np.sin(np.arange(100.0))
+    whole = estimated(window(10, 90), wall(power))
+    holed = power.copy()
+    holed[40:45] = 0.0
+    found = estimated(window(10, 90), wall(holed))
+    assert found.energy_j == pytest.approx(whole.energy_j, rel=0.005)
+    assert component_j(whole, "gap") == 0.0
+    assert component_j(found, "gap") > 100.0
+    assert found.coverage.share == pytest.approx(1 - 5 / 80)
+    assert found.coverage.max_gap_s == 6.0
+    source = PowerSource.of(wall(holed))
+    assert [source.invalid_inside(window(*span)) for span in ((10, 90), (42, 90), (45, 90))] == [5, 3, 0]
+
+
+def test_one_gap_costs_half_the_span_around_it() -> None:
+    """4 s missing where the power moved between 4000 and 5000 W: 4 s x 500 W / sqrt 3."""
+    power = np.where(np.arange(100) % 2, 4000.0, 5000.0)
+    power[40:44] = 0.0
+    assert component_j(estimated(window(10, 90), wall(power)), "gap") == pytest.approx(4 * 500 / math.sqrt(3.0))
+
+
+def test_load_that_starts_at_the_mark_is_paid_for() -> None:
+    """A step of load at the begin enters u_edge; a steady load does not."""
+    steady = estimated(window(10.5, 90.5), wall([5000.0] * 100))
+    stepped = estimated(window(10.5, 90.5), wall([2400.0] * 11 + [5000.0] * 89))
+    assert component_j(steady, "edge") == 0.0
+    assert component_j(stepped, "edge") == pytest.approx(2600.0 * 1.25 / math.sqrt(3))
+
+
+def test_a_reading_on_the_mark_needs_no_bracket() -> None:
+    """Where readings stand on both marks the bracket is 0 s; half a second beside them it is the second between two readings."""
+    assert estimated(window(10, 90), wall([5000.0] * 100)).bracket_s == 0.0
+    assert estimated(window(10.5, 90), wall([5000.0] * 100)).bracket_s == 1.0
+
+
+def test_readings_that_are_not_integrable_are_left_out() -> None:
+    """Stale and gap rows carry no energy."""
+    series = wall([5000.0] * 50)
+    value, quality = series.value.copy(), series.quality.copy()
+    value[20], quality[20] = 10**9, Quality.STALE
+    assert estimated(window(10, 40), replace(series, value=value, quality=quality)).energy_j == pytest.approx(150_000.0)
+
+
+def test_resolution_of_a_steady_load_does_not_average_out() -> None:
+    """Steps of 0.1 W over 80 s are 2.3 J where the power stands still, and less by the root of the count where it moves."""
+    still = component_j(estimated(window(10, 90), wall([5000.0] * 100)), "resolution")
+    moving = estimated(window(10, 90), wall(5000.0 + np.arange(100.0) % 7))
+    assert still == pytest.approx(80 * 0.1 / math.sqrt(12.0))
+    assert component_j(moving, "resolution") == pytest.approx(still / math.sqrt(moving.sample_count))
+
+
+def test_a_counter_that_looks_part_of_the_time_is_charged_for_it() -> None:
+    """A counter over a sensor that sees a quarter of the time has a sampling component; one that integrates has none."""
+    counter, power = gpu()
+    part = replace(power, meter=replace(power.meter, coverage=0.25, update_period_s=0.1, averaging=Averaging.BOXCAR))
+    quarter = replace(counter, meter=replace(counter.meter, coverage=0.25))
+    assert component_j(estimated(window(2, 8), part), "sampling") > 0.0
+    assert component_j(estimated(window(2, 8), quarter), "sampling") > 0.0
+    assert component_j(estimated(window(2, 8), counter), "sampling") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("stated", "interval_s", "duty"),
+    [
+        ({"averaging_window_s": 0.025, "update_period_s": 0.1}, 0.05, 0.25),
+        ({"averaging_window_s": 1.0, "update_period_s": 0.1}, 0.1, 1.0),
+        ({"averaging_window_s": 0.1, "update_period_s": 0.1}, 1.0, 0.1),
+        ({"averaging_window_s": 0.1, "update_period_s": 0.1, "coverage": 0.25}, 0.1, 0.25),
+        ({"coverage": 0.25, "update_period_s": 0.1}, 0.1, 0.25),
+        ({"averaging_window_s": 0.1, "update_period_s": 0.1, "update_period_measured_s": 0.2}, 0.1, 0.5),
+        ({"update_period_s": 0.1}, 0.1, 0.0),
+    ],
+)
+def test_share_of_time_that_is_seen(stated: dict[str, float], interval_s: float, duty: float) -> None:
+    """Window over the longer of period and interval, at most 1 and the declared coverage; nothing is seen of an unknown window."""
+    assert duty_of(meter("average", Quantity.POWER, **stated), interval_s) == pytest.approx(duty)
+
+
+def test_a_counter_measures_across_a_gap() -> None:
+    """Ten seconds without a read in the middle cost a counter nothing: it went on counting, and the energy is the same."""
+    t_s = np.arange(0.0, 60.0, 0.5)
+    register = meter("energy", Quantity.ENERGY_COUNTER)
+    whole = Series.plain(register, T0_NS + np.round(t_s * S).astype(np.int64), np.round(t_s * 300_000).astype(np.int64))
+    found = estimated(window(10, 50), whole.rows((t_s <= 25) | (t_s >= 35)))
+    assert found.energy_j == pytest.approx(12_000.0, rel=1e-12)
+    assert component_j(found, "gap") == 0.0
+    assert found.coverage.max_gap_s == 10.0
+
+
+def test_nothing_to_read_is_said_of_the_meter() -> None:
+    """Only zeros, or a counter that never moves, make no source; the message names the meter."""
+    with pytest.raises(InsufficientData, match=r"power readings of ptd:host:wt310:1: there is no valid one"):
+        source_of(wall([0.0] * 10))
+    frozen = Series.plain(replace(WALL, quantity=Quantity.ENERGY_COUNTER), T0_NS + np.arange(10) * S, np.full(10, 7))
+    with pytest.raises(InsufficientData, match=r"counter ptd:host:wt310:1 never changed in 10 readings"):
+        source_of(frozen)
+
+
+def test_a_blurred_counter_shows_no_power_around_the_marks() -> None:
+    """A counter dated only between polls is no trace of power; one whose stamps freeze with its refreshes is."""
+    counter, _ = gpu()
+    blurred = replace(counter, t_ns=T0_NS + np.arange(len(counter)) * 50_000_000, device_stamps=False)
+    assert source_of(counter).trace is not None
+    source = source_of(blurred)
+    assert isinstance(source, CounterSource)
+    assert source.trace is None
