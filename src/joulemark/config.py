@@ -86,7 +86,7 @@ class CollectorConfig:
     rest_listen: str = f"127.0.0.1:{REST_PORT}"
     """Address HOST:PORT on which the REST interface and the pages are served."""
     data_dir: Path = field(default_factory=data_dir)
-    """Folder that holds readings.db, catalog.db and cards."""
+    """Folder that holds readings.db, catalog.db and prices.json."""
     seal_after_s: float = 600.0
     """Seconds after which the readings of a device are sealed into a compressed chunk."""
 

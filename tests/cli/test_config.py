@@ -29,7 +29,7 @@ def test_default_is_a_valid_file_that_changes_nothing(tmp_path: Path) -> None:
 def test_check_accepts(tmp_path: Path) -> None:
     """A valid file passes, and the answer names its meters."""
     file = tmp_path / "joulemark.toml"
-    file.write_text('[agent]\ninterval_ms = 50\n[[meter]]\nkind = "fake"\ndevices = 2\n')
+    file.write_text('[agent]\ninterval_ms = 50\n[[meter]]\nkind = "fake"\ndevices = 2\ninterval_ms = 20\non_open_error = "skip"\n')
     assert json.loads(output("check", str(file), "--json")) == {"schema": "joulemark.config_check/1", "file": str(file), "meters": ["fake"]}
 
 
@@ -39,6 +39,7 @@ def test_check_accepts(tmp_path: Path) -> None:
         ("[agent]\nintervall_ms = 5\n", r"unknown key 'intervall_ms'. did you mean 'interval_ms'"),
         ('[[meter]]\nkind = "fak"\n', r"no meter kind 'fak'. did you mean 'fake'"),
         ('[[meter]]\nkind = "fake"\ndevises = 2\n', r"unknown key 'devises'. did you mean 'devices'"),
+        ('[[meter]]\nkind = "fake"\non_open_error = "ignore"\n', r"use one of fail, skip, retry"),
         ("[agent\n", "not valid TOML"),
     ],
 )
@@ -55,12 +56,13 @@ def test_check_refuses(tmp_path: Path, text: str, message: str) -> None:
 def test_show_gives_the_values_in_force(tmp_path: Path) -> None:
     """`show` joins the file with the defaults, as JSON and as TOML that loads to the same values."""
     file = tmp_path / "joulemark.toml"
-    file.write_text('[agent]\ninterval_ms = 50\n[[meter]]\nkind = "fake"\ndevices = 2\n')
+    file.write_text('[agent]\ninterval_ms = 50\n[[meter]]\nkind = "fake"\ndevices = 2\ninterval_ms = 20\n')
     values = json.loads(output("show", "--config", str(file), "--json"))
     assert values["agent"]["interval_ms"] == 50
     assert values["agent"]["batch_period_ms"] == 1000
     assert values["prices"] == {"file": None}
     assert (values["meter"][0]["devices"], values["meter"][0]["mean_w"]) == (2, 300.0)
+    assert (values["meter"][0]["interval_ms"], values["meter"][0]["on_open_error"]) == (20, "retry")
     again = tmp_path / "again.toml"
     again.write_text(output("show", "--config", str(file)))
     assert json.loads(output("show", "--config", str(again), "--json")) == values

@@ -23,6 +23,7 @@ from typing import Any, Final
 import grpc
 
 from joulemark.agent import clock as agent_clock
+from joulemark.agent.runner import divided
 from joulemark.config import Config, MeterTable, TlsConfig
 from joulemark.errors import JoulemarkError
 from joulemark.meters import registry
@@ -109,7 +110,8 @@ def meter(table: MeterTable, config: Config) -> Finding:
     where = table.options.get("host") or table.options.get("file") or ""
     name = f"meter {table.kind} {where}".rstrip()
     try:
-        device = registry.driver(table.kind).build(table, host=config.agent.agent_id)
+        _, own = divided(table)
+        device = registry.driver(table.kind).build(own, host=config.agent.agent_id)
     except JoulemarkError as error:
         return fail(name, error.what, error.next_step)
     try:

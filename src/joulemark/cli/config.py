@@ -45,8 +45,9 @@ def show(config_file: Path | None, as_json: bool) -> None:
 
 def checked(path: Path | None) -> Config:
     """The configuration of `path` (as `config.load` finds it), its `[[meter]]` tables checked by their drivers. Raises ConfigError."""
+    from joulemark.agent.runner import divided
     from joulemark.meters import registry
 
     config = load(path)
-    registry.build(config.meters, host=config.agent.agent_id)
+    registry.build([divided(table)[1] for table in config.meters], host=config.agent.agent_id)
     return config

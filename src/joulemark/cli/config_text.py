@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from joulemark.agent.runner import RunnerConfig
 from joulemark.config import Config, MeterTable
 from joulemark.meters import registry
 
@@ -130,7 +131,8 @@ def plain(source: Any, table: MeterTable | None = None) -> dict[str, Any]:
     if table is None:
         values = {f.name: getattr(source, f.name) for f in dataclasses.fields(source)}
     else:
-        values = {"kind": table.kind, **{key.name: table.options.get(key.name, key.default) for key in keys(source)}}
+        known = [*keys(RunnerConfig), *keys(source)]
+        values = {"kind": table.kind, **{key.name: table.options.get(key.name, key.default) for key in known}}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
