@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import click
 import pytest
 
-from joulemark import config, errors
+from joulemark import cli, config, errors
+from joulemark.agent.runner import RunnerConfig
 from joulemark.cli import COMMANDS
+from joulemark.collector.api import app, health
 
 TABLES = {
     "agent": config.AgentConfig,
@@ -44,6 +50,43 @@ def test_config_keys_are_documented(repository: Path, table: str) -> None:
     section = rest.partition("\n[")[0]
     missing = [f.name for f in dataclasses.fields(TABLES[table]) if not re.search(rf"^(# )?{f.name} =", section, re.MULTILINE)]
     assert missing == []
+
+
+def test_keys_of_any_meter_are_documented(repository: Path) -> None:
+    """The keys that every [[meter]] table may have stand in the reference."""
+    page = text(repository, "reference/config.md")
+    assert [f.name for f in dataclasses.fields(RunnerConfig) if f"| `{f.name}` |" not in page] == []
+
+
+def test_routes_are_documented(repository: Path) -> None:
+    """Every route of the REST application has its row, and no other route has one."""
+    paths = app.create(cast("Any", None)).openapi()["paths"]
+    served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} | {"GET /"}
+    assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text(repository, "reference/rest.md"), re.MULTILINE)) == served
+
+
+def test_metrics_are_documented(repository: Path) -> None:
+    """Every metric that the collector publishes has its row with its type, and no other has one."""
+    published = set(re.findall(r'metric\("(\w+)", "(\w+)"', inspect.getsource(health.metrics)))
+    rows = re.findall(r"^\| `joulemark_(\w+)` \| (\w+) \|", text(repository, "reference/metrics.md"), re.MULTILINE)
+    assert set(rows) == published
+
+
+def json_commands(command: click.Command, name: str) -> Iterator[str]:
+    """Full names of the commands below `command` that take --json."""
+    if any("--json" in parameter.opts for parameter in command.params):
+        yield name
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for child in command.list_commands(context):
+            if (found := command.get_command(context, child)) is not None:
+                yield from json_commands(found, f"{name} {child}")
+
+
+def test_json_of_every_command_is_documented(repository: Path) -> None:
+    """Every command that takes --json has a section that says what it prints, and no other has one."""
+    sections = re.findall(r"^## (joulemark .+)$", text(repository, "reference/cli-json.md"), re.MULTILINE)
+    assert set(sections) == set(json_commands(cli.group, "joulemark"))
 
 
 def test_exit_codes_are_documented(repository: Path) -> None:
