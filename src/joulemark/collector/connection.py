@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
+from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
 import grpc
@@ -66,6 +67,7 @@ class Connection:
         self._boot_id = timebase.boot_id()
         self._write_lock = asyncio.Lock()
         self._pending: asyncio.Queue[tuple[Ack, asyncio.Future[bool]]] = asyncio.Queue(PENDING_LIMIT)
+        self._last: Future[bool] | None = None
         self._meter_counts: dict[str, int] = {}
         self._asked: set[tuple[str, int]] = set()
 
@@ -130,8 +132,8 @@ class Connection:
         view = self._checked(frozen)
         self._meter_counts.update({d.device_id: len(d.meters) for d in view.devices})
         received = Received(self.hello.agent_id, view, frozen.body, rx_ns, same_clock=bool(self._boot_id) and view.boot_id == self._boot_id)
-        durable = asyncio.wrap_future(self._store.append(received))
-        await self._pending.put((Ack(view.epoch_ns, view.batch_seq), durable))
+        self._last = self._store.append(received, after=self._last)
+        await self._pending.put((Ack(view.epoch_ns, view.batch_seq), asyncio.wrap_future(self._last)))
         await self._ask_for_descriptions(view)
 
     async def _ask_for_descriptions(self, view: BatchView) -> None:
@@ -164,6 +166,8 @@ class Connection:
             raise Refused(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, f"the collector cannot store: {error}; free space in collector.data_dir"
             ) from error
+        except (OverflowError, ValueError) as error:
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"a batch cannot be stored: {error}") from error
 
     def _checked(self, frozen: FrozenBatch) -> BatchView:
         """The decoded batch. Raises Refused when it is too large, damaged or not decodable."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -61,3 +63,13 @@ def test_losses_and_states_are_kept(store: SqliteStore) -> None:
     states = store.states(T0, T0 + 100 * S)
     assert [s.clock for s in states] == [SYNCED]
     assert (states[0].offset_ns, states[0].bound_ns) == (1_500_000, 40_000)
+
+
+def test_nothing_is_acknowledged_past_a_batch_that_failed(store: SqliteStore) -> None:
+    """When a batch cannot be stored, the ones behind it on its stream are not either: else their acknowledgement would delete it."""
+    assert store.append(batch(0)).result() is True
+    failed = store.append(replace(batch(1), rx_ns=2**63))
+    behind = store.append(batch(2), after=failed)
+    assert isinstance(failed.exception(), OverflowError)
+    assert isinstance(behind.exception(), sqlite3.OperationalError)
+    assert store.acks("h") == [Ack(T0, 0)]

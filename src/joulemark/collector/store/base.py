@@ -127,8 +127,11 @@ class ReadingStore(Protocol):
 class ChunkStore(ReadingStore, Protocol):
     """A store that takes batches: at least once in, exactly once kept."""
 
-    def append(self, received: Received) -> Future[bool]:
-        """Make the batch durable. The future is done after the commit: True when it was new, False for a duplicate."""
+    def append(self, received: Received, *, after: Future[bool] | None = None) -> Future[bool]:
+        """Make the batch durable. The future is done after the commit: True when it was new, False for a duplicate.
+
+        It fails when `after`, the batch before it on the stream, failed: an acknowledgement speaks for every batch before its own.
+        """
         ...
 
     def opened(self, agent_id: str) -> Future[None]:

@@ -87,8 +87,13 @@ class SqliteStore(SqliteReadings):
         self._span_ns = seal_after_ns
         self._writer = Writer(path, schema.prepare)
 
-    def append(self, received: Received) -> Future[bool]:
-        return self._writer.submit(lambda db: insert(db, received))
+    def append(self, received: Received, *, after: Future[bool] | None = None) -> Future[bool]:
+        def work(db: sqlite3.Connection) -> bool:
+            if after is not None and after.done() and after.exception() is not None:
+                raise sqlite3.OperationalError("the batch before it was not stored")
+            return insert(db, received)
+
+        return self._writer.submit(work)
 
     def opened(self, agent_id: str) -> Future[None]:
         return self._writer.submit(lambda db: count_stream(db, agent_id))
