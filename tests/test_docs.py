@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +18,8 @@ import pytest
 
 from joulemark import cli, config, errors
 from joulemark.agent.runner import RunnerConfig
+from joulemark.benchmarks import aiperf, mlperf
+from joulemark.benchmarks import joulemark as joulemark_run
 from joulemark.cli import COMMANDS
 from joulemark.collector.api import app, health
 
@@ -122,3 +127,25 @@ def test_every_page_is_reachable(repository: Path) -> None:
         p.resolve() for folder in ("tutorials", "how-to", "reference", "explanation", "standard") for p in (docs / folder).rglob("*.md")
     }
     assert pages - seen == set()
+
+
+def test_meter_of_the_how_to_works(repository: Path, tmp_path: Path) -> None:
+    """The driver printed in the how-to, registered as it says, answers a probe."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text(repository, "how-to/add-a-meter.md"), re.MULTILINE | re.DOTALL)
+    info = tmp_path / "steady-0.1.dist-info"
+    info.mkdir()
+    (tmp_path / "steady.py").write_text(code)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: steady\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[joulemark.meters]\nsteady = steady:DRIVER\n")
+    command = [sys.executable, "-m", "joulemark", "meters", "probe", "steady", "--count", "2", "--json"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (meter,) = json.loads(done.stdout)["meters"]
+    assert (meter["value_si"], meter["good"]) == (42.0, 2)
+
+
+def test_recorded_benchmarks_are_documented(repository: Path) -> None:
+    """The how-to names every file pattern that a benchmark's reader looks for."""
+    page = text(repository, "how-to/use-recorded-logs.md").replace("[.gz]", "")
+    patterns = {p.removesuffix(".gz") for p in (*mlperf.PATTERNS, *joulemark_run.PATTERNS, aiperf.MANIFEST, aiperf.RECORDS)}
+    assert [p for p in patterns if f"`{p}`" not in page] == []
