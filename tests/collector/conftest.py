@@ -116,12 +116,16 @@ class Agent:
                 self.epoch_ns,
                 batch_seq,
                 self.boot_id,
-                clock.utc_ns(),
+                begin_ns + rows * S // 10,
                 ClockState(offset_known=True, probe_count=8),
                 {self.device.device_id: tuple(samples)},
                 devices=(self.device,) if described else (),
             )
         )
+
+    def description(self, batch_seq: int, device: DeviceInfo) -> FrozenBatch:
+        """A batch that brings no sample and describes `device`."""
+        return convert.freeze(Batch(self.epoch_ns, batch_seq, self.boot_id, self.epoch_ns, ClockState(), {}, devices=(device,)))
 
     def hello(self) -> Hello:
         return Hello(self.agent_id, self.epoch_ns, self.boot_id, "test")

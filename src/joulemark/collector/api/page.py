@@ -57,7 +57,7 @@ def rows(described: Described, newest: dict[str, Series]) -> list[dict[str, str]
         series = newest.get(meter.meter_id)
         good = series.integrable() if series is not None else None
         unit = "W" if meter.quantity == "power" else "J"
-        shown = f"{meter.si(int(good.value[-1])):,.1f} {unit}" if good is not None and len(good) else "none in the last minute"
+        shown = f"{good.meter.si(int(good.value[-1])):,.1f} {unit}" if good is not None and len(good) else "none in the last minute"
         at = f"{iso_utc(int(good.t_ns[-1]))[:19]}Z" if good is not None and len(good) else ""
         origin = "simulated" if meter.simulated else ""
         found.append({"meter_id": meter.meter_id, "boundary": str(meter.boundary), "reading": shown, "at": at, "origin": origin})

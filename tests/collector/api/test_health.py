@@ -1,0 +1,49 @@
+"""Health, readiness and metrics, without an ingest process and with one."""
+
+from __future__ import annotations
+
+import httpx
+
+from joulemark.collector.api.health import metric
+from tests.collector.api.conftest import Api
+from tests.collector.conftest import Agent, Collector
+
+
+def test_without_ingest_it_is_healthy_but_not_ready(api: Api) -> None:
+    """The REST process alone answers /healthz; /readyz is 503 and names the next step."""
+    assert api.get("/healthz").json()["status"] == "ok"
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:joulemark:RemoteUnreachable")
+    assert "joulemark collector run" in answer.json()["next_step"]
+
+
+def test_metrics_count_what_is_durable(api: Api) -> None:
+    """Batches, samples and duplicates are counted from the store; the number of agents is left out while nobody can tell it."""
+    agent = Agent()
+    first = agent.batch(0, begin_ns=api.clock.utc_ns())
+    api.take(agent, first, first, agent.batch(1, begin_ns=api.clock.utc_ns()))
+    answer = api.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    values = dict(line.split() for line in answer.text.splitlines() if not line.startswith("#"))
+    assert values == {
+        "joulemark_batches_total": "2",
+        "joulemark_samples_total": "20",
+        "joulemark_duplicate_batches_total": "1",
+        "joulemark_streams_opened_total": "0",
+        "joulemark_ingest_up": "0",
+    }
+
+
+def test_a_metric_has_help_and_type_and_zero_is_a_value() -> None:
+    """0 is printed; None prints nothing at all."""
+    assert metric("a", "gauge", "T.", 0) == ["# HELP joulemark_a T.", "# TYPE joulemark_a gauge", "joulemark_a 0"]
+    assert metric("a", "gauge", "T.", None) == []
+
+
+def test_readiness_follows_the_ingest_process(http: httpx.Client, collector: Collector) -> None:
+    """A collector that answers is healthy and ready, and says how many agents are connected."""
+    assert http.get("/healthz").json()["status"] == "ok"
+    assert http.get("/readyz").json() == {"status": "ok", "agents_connected": 0}
+    metrics = http.get("/metrics").text
+    assert "joulemark_ingest_up 1\n" in metrics
+    assert "joulemark_agents_connected 0\n" in metrics

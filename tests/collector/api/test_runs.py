@@ -1,0 +1,99 @@
+"""Runs over REST: marks in; windows, energy, card and bundle out."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from joulemark.collector.api.runs import zipped
+from joulemark.runs import PhaseKind, Run, ToolReported, Window
+from tests.collector.api.conftest import BOOT_ID, Api, S
+from tests.collector.conftest import POWER_W
+
+
+def test_energy_of_a_run(api: Api) -> None:
+    """200 W for 3 s are 600 J, 1 J per token; the run is settled because readings beyond its end are stored."""
+    run_id = api.run_of_three_seconds()
+    energy = api.get(f"/v1/runs/{run_id}/energy").json()
+    (phase,) = energy["phases"]
+    assert energy["settled"] is True
+    assert (phase["name"], phase["boundary"], phase["begin_ns"]) == ("measured", "gpu", api.clock.utc_ns())
+    assert phase["energy_j"] == pytest.approx(3 * POWER_W, rel=1e-6)
+    assert phase["joules_per_1k_output_tokens"] == pytest.approx(1000, rel=1e-6)
+    assert api.get(f"/v1/runs/{run_id}/phases").json()[0]["requests"] == 3
+    assert api.get(f"/v1/runs/{run_id}").json()["schema"] == "joulemark.run/1"
+
+
+def test_card_and_bundle_of_a_run(api: Api) -> None:
+    """The card carries the same energy, and the bundle holds that card beside the readings it came from."""
+    run_id = api.run_of_three_seconds()
+    card = api.get(f"/v1/runs/{run_id}/card").json()
+    assert card["schema"] == "joulemark.card/1"
+    assert card["simulated"] is True
+    assert card["headline"]["energy_j"] == pytest.approx(3 * POWER_W, rel=1e-6)
+    assert card["clocks"]["host-a"]["same_clock"] is True
+    with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
+        assert json.loads(archive.read("energy/card.json"))["headline"] == card["headline"]
+        assert any(name.startswith("energy/readings/") for name in archive.namelist())
+
+
+def test_the_same_mark_twice_is_one_mark(api: Api) -> None:
+    """A client that did not hear the answer may post again: start, phase and stop are kept once."""
+    for _ in range(2):
+        assert api.post("/v1/runs", {"run_id": "mine", "moment": api.moment(0)}).json()["run_id"] == "mine"
+        for edge, at_s in (("begin", 1), ("end", 2)):
+            assert api.post("/v1/runs/mine/phases", {"name": "decode", "edge": edge, "moment": api.moment(at_s)}).status_code == 201
+        assert api.post("/v1/runs/mine/stop", {"moment": api.moment(3)}).status_code == 200
+    run = api.get("/v1/runs/mine").json()
+    assert ([p["name"] for p in run["phases"]], run["findings"]) == (["decode"], [])
+    assert len(api.get("/v1/runs").json()) == 1
+
+
+def test_a_run_without_readings_is_insufficient(api: Api) -> None:
+    """The energy of a run that no reading covers is a conflict that names the next step, not a number."""
+    api.post("/v1/runs", {"run_id": "empty", "moment": api.moment(1)})
+    assert "joulemark run stop empty" in api.get("/v1/runs/empty/energy").json()["next_step"]
+    api.post("/v1/runs/empty/stop", {"moment": api.moment(2)})
+    for answer in (api.get("/v1/runs/empty/energy"), api.get("/v1/runs/empty/card"), api.get("/v1/runs/empty/bundle")):
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:joulemark:InsufficientData")
+
+
+def test_a_benchmarks_files_give_windows_and_its_own_figures(api: Api) -> None:
+    """Posted twice, the windows of the files are phases once, on this host's clock, with the tool's figures beside ours."""
+    begin_ns = api.clock.utc_ns()
+    windows = (Window("load", PhaseKind.WARMUP, begin_ns, begin_ns + S), Window("run", PhaseKind.MEASURED, begin_ns + S, begin_ns + 3 * S))
+    told = Run(windows, "tool", tool_reported=(ToolReported("energy", 5.0, "J"),))
+    api.post("/v1/runs", {"run_id": "r", "moment": api.moment(0)})
+    for _ in range(2):
+        answer = api.post("/v1/runs/r/benchmark", {"moment": api.moment(4), "run": told.to_json(), "source": "f.json"})
+        assert (answer.status_code, answer.json()["phases"]) == (201, 2)
+    run = api.get("/v1/runs/r").json()
+    assert [(p["name"], p["begin_ns"], p["unc_ns"]) for p in run["phases"]] == [("load", begin_ns, 0), ("run", begin_ns + S, 0)]
+    assert [(t["name"], t["value"]) for t in run["tool_reported"]] == [("energy", 5.0)]
+
+
+def test_marks_of_another_host_are_as_uncertain_as_they_were_late(api: Api) -> None:
+    """A mark from an unknown clock, received 2 s after the time it says, moves nothing and is true within 2 s."""
+    away = {"utc_ns": api.clock.utc_ns() - 2 * S, "boot_id": "away"}
+    api.post("/v1/runs", {"run_id": "r", "moment": away})
+    api.post("/v1/runs/r/stop", {"moment": {"utc_ns": api.clock.utc_ns(), "boot_id": BOOT_ID}})
+    (phase,) = api.get("/v1/runs/r").json()["phases"]
+    assert (phase["begin_ns"], phase["unc_ns"]) == (away["utc_ns"], 2 * S)
+
+
+def test_the_newest_runs_come_first_and_no_more_than_asked(api: Api) -> None:
+    """Of three runs, two are asked for: the last two, newest first; the stopped one says when."""
+    for name in ("a", "b", "c"):
+        api.post("/v1/runs", {"run_id": name, "moment": api.moment(0)})
+        api.clock.advance(S)
+    api.post("/v1/runs/b/stop", {"moment": api.moment(0)})
+    found = api.get("/v1/runs", params={"limit": 2}).json()
+    assert [(r["run_id"], r["stopped_ns"]) for r in found] == [("c", None), ("b", api.clock.utc_ns())]
+
+
+def test_equal_files_make_an_equal_archive() -> None:
+    """The bytes of an archive do not depend on when or in which order its files were named."""
+    assert zipped({"b": b"2", "a": b"1"}) == zipped({"a": b"1", "b": b"2"})
