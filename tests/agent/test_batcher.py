@@ -57,7 +57,23 @@ def test_changed_description_divides_a_batch(spool: Spool, device: DeviceInfo, s
         [replace(narrow, values=narrow.values[:1], t_device_ns=(None,), qualities=narrow.qualities[:1], reasons=narrow.reasons[:1])]
     )
     batcher.close()
-    assert [len(v.blocks[0].columns) for v in views(spool)] == [2, 1]
+    got = views(spool)
+    assert [len(v.blocks[0].columns) for v in got] == [2, 1]
+    assert [[len(d.meters) for d in v.devices] for v in got] == [[2], [1]], "each with the description that its columns follow"
+
+
+def test_description_waits_for_a_sample(spool: Spool, device: DeviceInfo, sample_of: SampleOf, batcher_of: BatcherOf) -> None:
+    """A description, or the collector's wish for one, is not lost when no sample has come by the next close."""
+    batcher = batcher_of(spool)
+    batcher.describe(device, "fake")
+    assert batcher.close() == 0
+    batcher.add([sample_of(0)])
+    batcher.close()
+    batcher.describe_all()
+    assert batcher.close() == 0
+    batcher.add([sample_of(1)])
+    batcher.close()
+    assert [v.devices for v in views(spool)] == [(device,), (device,)]
 
 
 def test_large_batch_is_divided(spool: Spool, device: DeviceInfo, sample_of: SampleOf, batcher_of: BatcherOf) -> None:

@@ -29,6 +29,7 @@ class Chunk:
 
     utc_minus_mono_ns: int
     samples: dict[str, list[Sample]] = field(default_factory=dict)
+    described: dict[str, DeviceInfo] = field(default_factory=dict)
 
 
 class Batcher:
@@ -58,6 +59,7 @@ class Batcher:
         self._devices: dict[str, DeviceInfo] = {}
         self._sources: dict[str, str] = {}
         self._undescribed: set[str] = set()
+        self._divided = False
         self._next_seq = 0
         self._unspooled: list[Loss] = []
 
@@ -70,8 +72,7 @@ class Batcher:
             if self._devices.get(device.device_id) != device:
                 self._devices[device.device_id] = device
                 self._undescribed.add(device.device_id)
-                if self._chunks:
-                    self._chunks.append(Chunk(self._chunks[-1].utc_minus_mono_ns))
+                self._divided = bool(self._chunks)
 
     def describe_all(self) -> None:
         """Repeat every description in the next batch: the collector asked."""
@@ -82,9 +83,16 @@ class Batcher:
         """Numbered samples of described devices."""
         with self._lock:
             for sample in samples:
-                if not self._chunks or abs(sample.utc_minus_mono_ns - self._chunks[-1].utc_minus_mono_ns) > CLOCK_STEP_NS:
+                if self._divided or not self._chunks or abs(sample.utc_minus_mono_ns - self._chunks[-1].utc_minus_mono_ns) > CLOCK_STEP_NS:
                     self._chunks.append(Chunk(sample.utc_minus_mono_ns))
+                    self._divided = False
+                    self._describe_in(self._chunks[-1])
                 self._chunks[-1].samples.setdefault(sample.device_id, []).append(sample)
+
+    def _describe_in(self, chunk: Chunk) -> None:
+        """Let the descriptions that are due travel with `chunk`."""
+        chunk.described.update((name, self._devices[name]) for name in sorted(self._undescribed))
+        self._undescribed.clear()
 
     def close(self) -> int:
         """Write everything pending to the spool; returns how many batches that were.
@@ -92,14 +100,15 @@ class Batcher:
         When the disk refuses, the samples are lost, counted, and reported in the next batch that can be written.
         """
         with self._lock:
+            if self._chunks and not self._divided:
+                self._describe_in(self._chunks[-1])
             chunks, self._chunks = self._chunks, []
-            described = [self._devices[name] for name in sorted(self._undescribed)]
-            self._undescribed.clear()
         written = 0
         for chunk in chunks:
+            described = tuple(chunk.described.values())
             for samples in self._fitting(chunk.samples):
-                written += self._write(samples, chunk.utc_minus_mono_ns, tuple(described))
-                described = []
+                written += self._write(samples, chunk.utc_minus_mono_ns, described)
+                described = ()
         return written
 
     def _fitting(self, samples: dict[str, list[Sample]]) -> Iterator[dict[str, list[Sample]]]:
