@@ -7,10 +7,11 @@ import pytest
 
 from joulemark.agent.thinning import Level, samples_of, thinned
 from joulemark.proto import convert
-from joulemark.proto.messages import Batch, ClockState, FrozenBatch, Loss
+from joulemark.proto.messages import Batch, ClockState, FrozenBatch, Loss, Overhead
 from joulemark.readings import DeviceInfo, Quality, Sample
 
 SampleOf = Callable[..., Sample]
+OVERHEAD = Overhead(cpu_ns=8, rss_bytes=9)
 
 
 @pytest.fixture
@@ -19,15 +20,15 @@ def frozen(device: DeviceInfo, sample_of: SampleOf) -> FrozenBatch:
     rows = [sample_of(i, pinned=i == 1) for i in range(4)]
     rows[2] = replace(Sample.gap(device, 1, 4, 7, "timeout"), seq=2)
     rows.append(sample_of(9))
-    batch = Batch(5, 6, "boot", 7, ClockState(1, 2, 3, True), {device.device_id: tuple(rows)}, (device,), (Loss("x", 1, 2, 3, "y"),))
-    return convert.freeze(batch)
+    samples, losses = {device.device_id: tuple(rows)}, (Loss("x", 1, 2, 3, "y"),)
+    return convert.freeze(Batch(5, 6, "boot", 7, ClockState(1, 2, 3, True), samples, (device,), losses, OVERHEAD))
 
 
 def test_rows_return_as_samples(frozen: FrozenBatch, device: DeviceInfo) -> None:
     """Decoding a block into samples and freezing those again gives the same bytes."""
     view = convert.decode(frozen.body)
     rows = samples_of(view.blocks[0])
-    again = Batch(5, 6, "boot", 7, ClockState(1, 2, 3, True), {device.device_id: rows}, (device,), view.losses)
+    again = Batch(5, 6, "boot", 7, ClockState(1, 2, 3, True), {device.device_id: rows}, (device,), view.losses, OVERHEAD)
     assert convert.freeze(again) == frozen
     assert rows[2].values == (None, None)
     assert rows[2].qualities == (Quality.GAP, Quality.GAP)
@@ -55,6 +56,7 @@ def test_pinned_only(frozen: FrozenBatch, device: DeviceInfo) -> None:
     """At the last level the pinned samples of every device are what stays."""
     small, losses = thinned(frozen.body, Level.PINNED_ONLY, frozenset())
     assert small is not None
+    assert convert.decode(small.body).overhead == convert.decode(frozen.body).overhead == OVERHEAD, "not replaced by zeros"
     assert [row.seq for row in samples_of(convert.decode(small.body).blocks[0])] == [1]
     assert losses[0].sample_count == 4
 

@@ -49,6 +49,7 @@ def thinned(body: bytes, level: Level, counter_devices: frozenset[str]) -> tuple
         samples=kept,
         devices=view.devices,
         losses=view.losses,
+        overhead=view.overhead,
     )
     return convert.freeze(batch), losses
 
