@@ -107,3 +107,10 @@ def test_value_beyond_64_bits_is_a_gap() -> None:
     assert judged.values == (None,)
     assert judged.qualities == (Quality.GAP,)
     assert str(2**63) in judged.reasons[0]
+
+
+def test_device_time_beyond_64_bits_is_none() -> None:
+    """A stamp that no wire can hold is dropped, and the value is dated by its read."""
+    for stamp in (2**63, -1):
+        sample = watched(Sample("x:h:0", 0, 2, 0, (5,), (stamp,), (Quality.OK,), ("",)), [MeterWatch(POWER)])
+        assert (sample.values, sample.t_device_ns, sample.qualities) == ((5,), (None,), (Quality.OK,))

@@ -84,17 +84,18 @@ class MeterWatch:
 def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
     """`sample` with the verdicts of `watches` where the driver found nothing wrong; its values are left as read.
 
-    A value that does not fit int64 becomes a gap, since neither wire nor store can hold it.
+    A value that does not fit int64 becomes a gap, since neither wire nor store can hold it; a device time that does not is none.
     """
     t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
     values, qualities, reasons = list(sample.values), list(sample.qualities), list(sample.reasons)
-    changed = False
+    stamps = tuple(None if t is None or not 0 <= t <= INT64_MAX else t for t in sample.t_device_ns)
+    changed = stamps != sample.t_device_ns
     for i, watch in enumerate(watches):
         value = values[i]
         if value is None or qualities[i] is not Quality.OK:
             continue
         if INT64_MIN <= value <= INT64_MAX:
-            verdict = watch.judge(value, t_ns, sample.t_device_ns[i])
+            verdict = watch.judge(value, t_ns, stamps[i])
         else:
             values[i], verdict = None, (Quality.GAP, f"{value} does not fit 64 bits")
         if verdict[0] is not Quality.OK:
@@ -107,7 +108,7 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
         sample.t_read1_ns,
         sample.utc_minus_mono_ns,
         tuple(values),
-        sample.t_device_ns,
+        stamps,
         tuple(qualities),
         tuple(reasons),
     )
