@@ -187,6 +187,39 @@ def test_unreachable_collector_is_reported_once(
     assert "is back after" in caplog.records[1].message
 
 
+def test_certificate_that_is_away_for_a_moment(
+    spool: Spool, tmp_path: Path, free_port: Callable[[], int], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A certificate file that is missing while it is renewed is reported and tried again, as an absent collector is."""
+    authority, clock = tmp_path / "ca.pem", SystemClock()
+    authority.write_text("not yet one")
+    config = Config(agent=AgentConfig(agent_id="host", collector=f"127.0.0.1:{free_port()}"), tls=TlsConfig(ca_file=authority))
+    hello, tracker = Hello("host", 1, "boot-a", "test"), ClockTracker(clock, boot_id="boot-a")
+    uplink = Uplink(config, hello, spool=spool, tracker=tracker, clock=clock, on_directive=print)
+    uplink.start()
+    authority.unlink()
+    try:
+        eventually(lambda: uplink._backoff.failures >= 3, "it goes on trying")
+    finally:
+        uplink.stop()
+    assert caplog.text
+
+
+def test_proxy_is_not_asked_for_loopback(
+    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy of the environment would carry plaintext off this machine: the stream goes straight to the collector."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    port = free_port()
+    collector_at(port)
+    link = link_of(port)
+    link.put(1)
+    link.uplink.start()
+    assert link.uplink.drain(10.0)
+
+
 def test_probes_find_the_offset(
     link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
 ) -> None:

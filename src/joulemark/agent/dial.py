@@ -18,6 +18,9 @@ OPTIONS: Final = (
     ("grpc.enable_retries", 0),
 )
 
+DIRECT: Final = ("grpc.enable_http_proxy", 0)
+"""Plaintext goes straight to its address: a proxy of the environment would carry it off this machine."""
+
 
 def channel(address: str, tls: TlsConfig) -> grpc.Channel:
     """A channel to `address` (host:port), not connected yet.
@@ -38,7 +41,7 @@ def channel(address: str, tls: TlsConfig) -> grpc.Channel:
             f"agent.collector {address} is another machine and would be reached in plaintext",
             "give tls.ca_file, tls.cert_file and tls.key_file, or set tls.insecure = true",
         )
-    return grpc.insecure_channel(address, OPTIONS)
+    return grpc.insecure_channel(address, (*OPTIONS, DIRECT))
 
 
 def is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ from joulemark.agent.schedule import Backoff
 from joulemark.agent.session import Session
 from joulemark.agent.spool import Spool
 from joulemark.config import Config
-from joulemark.errors import FormatError
+from joulemark.errors import ConfigError, FormatError
 from joulemark.proto.messages import STREAM_METHOD, Directive, Hello
 from joulemark.timebase import Clock
 from joulemark.units import NS_PER_S
@@ -104,7 +104,12 @@ class Uplink:
             window=agent.window_batches,
             probe_period_s=agent.clock_probe_period_s,
         )
-        with channel(agent.collector, self._config.tls) as to_collector:
+        try:
+            to_collector = channel(agent.collector, self._config.tls)
+        except ConfigError as error:  # a certificate that is just being renewed
+            self._went_down(None, error.what)
+            return 0
+        with to_collector:
             # Dated on arrival, in gRPC's thread: later the answer may wait for somebody.
             stream: grpc.StreamStreamMultiCallable[bytes, tuple[bytes, int]]
             stream = to_collector.stream_stream(STREAM_METHOD, response_deserializer=lambda raw: (raw, self._clock.mono_ns()))
