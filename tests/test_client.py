@@ -59,6 +59,22 @@ def test_a_mark_that_cannot_be_delivered_is_kept(collector: Collector) -> None:
     assert [p["name"] for p in client.call("GET", f"/v1/runs/{run_id}/phases")] == ["decode"]
 
 
+def test_a_mark_that_cannot_even_be_kept_costs_only_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a collector and without a place to keep the mark, the warning says that it is lost and the benchmark goes on."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "file" / "below"))
+    with pytest.warns(RuntimeWarning, match="the mark is lost"), joulemark.phase("decode", run_id="r", url=NOWHERE):
+        pass
+
+
+def test_a_proxy_is_not_asked_for_this_machine(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment stands not between the client and a collector on loopback."""
+    monkeypatch.setenv("http_proxy", NOWHERE)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert Client(collector.rest).start()
+
+
 def test_refusals_are_the_errors_of_the_package() -> None:
     """A problem document becomes the error class that its status stands for, with detail and next step."""
     raw = b'{"detail": "no reading", "next_step": "start an agent"}'

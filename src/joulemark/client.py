@@ -56,6 +56,9 @@ class Client:
         """`url`: of the collector's pages, default `$JOULEMARK_URL`, else this machine."""
         self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
         self._clock = clock or SystemClock()
+        # A proxy of the environment knows nothing of this machine's own addresses.
+        local = urllib.parse.urlsplit(self.url).hostname in ("127.0.0.1", "::1", "localhost")
+        self._opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
 
     def moment(self) -> dict[str, Any]:
         """Now, by both clocks of this host."""
@@ -89,13 +92,17 @@ class Client:
         return found
 
     def deliver(self, run_id: str, what: str, body: Mapping[str, Any]) -> None:
-        """Post a mark; when the collector does not answer, keep it in a file and warn."""
+        """Post a mark; when the collector does not answer, keep it in a file and warn, also when that file cannot be written."""
         try:
             self.call("POST", f"/v1/runs/{quoted(run_id)}/{what}", body)
         except RemoteUnreachable as error:
-            with kept_file(run_id).open("a", encoding="utf-8") as kept:
-                kept.write(json.dumps({"what": what, "body": body}) + "\n")
-            warnings.warn(f"{error.what}: the mark is kept; deliver it with: joulemark run resend {run_id}", RuntimeWarning, stacklevel=3)
+            fate = f"the mark is kept; deliver it with: joulemark run resend {run_id}"
+            try:
+                with kept_file(run_id).open("a", encoding="utf-8") as kept:
+                    kept.write(json.dumps({"what": what, "body": body}) + "\n")
+            except OSError as full:
+                fate = f"the mark is lost, since it cannot be kept either ({full})"
+            warnings.warn(f"{error.what}: {fate}", RuntimeWarning, stacklevel=3)
 
     def resend(self, run_id: str) -> int:
         """Deliver the kept marks of a run, in their order; how many there were. Raises RemoteUnreachable, and keeps them."""
@@ -124,7 +131,7 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+            with self._opener.open(request, timeout=TIMEOUT_S) as response:
                 raw: bytes = response.read()
                 return raw
         except urllib.error.HTTPError as error:
