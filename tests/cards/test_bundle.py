@@ -9,7 +9,6 @@ import pytest
 
 from joulemark.cards import bundle
 from joulemark.cards.evidence import Evidence
-from joulemark.energy.series import Series
 from joulemark.errors import UsageError
 
 Gather = Callable[..., Evidence]
@@ -49,16 +48,6 @@ def test_summary_is_flat_and_without_null(written: Path) -> None:
     assert set(data) == {"energy_per_request_j", "avg_power_w", "es"}
     assert ": null" not in (written / "energy_summary.json").read_text()
     assert data["es"]["headline"]["energy_j"] == pytest.approx(3e6)
-
-
-def test_gap_rows_are_empty_with_their_reason(gather: Gather, with_gap: Series, tmp_path: Path) -> None:
-    """A failed read is a row with an empty value, the code of GAP and its reason; never a 0."""
-    bundle.write(tmp_path, gather(series=(with_gap,)))
-    rows = (tmp_path / READINGS).read_text().splitlines()
-    assert rows[0] == "t_ns,t_unc_ns,power_watt,quality,reason"
-    gaps = [row for row in rows if row.split(",")[3] == "8"]
-    assert len(gaps) == 3
-    assert gaps[0].split(",", 4)[2:] == ["", "8", "BMC did not answer, 3 s"]
 
 
 def test_written_twice_is_the_same(written: Path, gather: Gather) -> None:

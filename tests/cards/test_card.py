@@ -5,14 +5,12 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 
-import numpy as np
 import pytest
 
 from joulemark.cards import card
 from joulemark.cards.contents import contents, json_bytes
-from joulemark.cards.evidence import Evidence, around
+from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.pricing.snapshot import Snapshot
@@ -47,41 +45,6 @@ def test_costs_stand_apart_with_their_records(gather: Gather, prices: Snapshot) 
     assert cost["market"]["price"] == prices.prices[0].record()
     assert cost["energy"]["tariff"] == prices.tariffs[0].record()
     assert len(cost["market"]["price"]["sha256"]) == 64
-
-
-def test_missing_prices_are_null_with_a_reason(gather: Gather, run: Run) -> None:
-    """Without prices, or without labels that name what was rented, every cost figure is null and says why; none is 0."""
-    cost = card.build(gather(prices=Snapshot()))["headline"]["cost"]
-    for family in ("market", "energy"):
-        assert cost[family]["reason"]
-        assert {v for k, v in cost[family].items() if k.startswith("per_1k") or k == "amount"} == {None}
-    unnamed = card.build(gather(run=replace(run, labels={"region": "us-east-1"})))["headline"]["cost"]["market"]
-    assert unnamed["reason"] == "the run does not say what was rented: no label provider, instance_type"
-
-
-def test_a_zero_tariff_is_a_cost_and_not_a_missing_one(gather: Gather, prices: Snapshot) -> None:
-    """Free electricity costs 0, which is a number with a record, unlike a tariff that is not known."""
-    free = replace(prices.tariffs[0], amount=Decimal(0))
-    cost = card.build(gather(prices=Snapshot(prices.prices, (free,))))["headline"]["cost"]["energy"]
-    assert (cost["amount"], cost["reason"]) == ("0", "")
-
-
-def test_pue_only_at_the_wall(gather: Gather, counter: Series) -> None:
-    """Energy of GPU sensors is not multiplied by PUE, which is a ratio of wall energies."""
-    wall = card.build(gather())["headline"]["cost"]["energy"]
-    gpu_card = card.build(gather(series=(counter,)))
-    gpu = gpu_card["headline"]["cost"]["energy"]
-    assert (wall["pue_applied"], gpu["pue_applied"]) == (True, False)
-    assert Decimal(gpu["amount"]) == pytest.approx(Decimal("700") * 600 / 3_600_000 / 10, rel=Decimal("1e-6"))
-
-
-def test_old_prices_are_stale(gather: Gather, prices: Snapshot) -> None:
-    """A price read more than 30 days before the run is marked stale and keeps its true age; a younger one is not."""
-    begin_ns = 1_790_000_000_000_000_000
-    for days, stale in ((31, True), (29, False)):
-        read = replace(prices.prices[0], fetched_at_ns=begin_ns - days * 86_400 * 10**9)
-        market = card.build(gather(prices=Snapshot((read,))))["headline"]["cost"]["market"]
-        assert (market["stale"], market["age_s"]) == (stale, days * 86_400)
 
 
 def test_scope_follows_the_boundary(gather: Gather, wall: Series, counter: Series) -> None:
@@ -173,21 +136,6 @@ def test_display_rounds_and_the_fields_do_not(gather: Gather, wall: Series) -> N
 def test_the_same_evidence_is_the_same_card(gather: Gather) -> None:
     """A card is a function of its evidence: twice built, the same bytes."""
     assert json_bytes(card.build(gather())) == json_bytes(card.build(gather()))
-
-
-def test_the_cut_keeps_what_brackets_the_phases(run: Run, wall: Series, with_gap: Series) -> None:
-    """Readings 30 s around the run stay, a slow meter keeps two on each side, and gaps keep their reasons."""
-    cut = around(with_gap, run)
-    assert len(cut) == 70 + 600 + 31
-    assert set(cut.reasons) == {180 - 10, 181 - 10, 182 - 10}
-    slow = wall.rows(np.isin(np.arange(len(wall)), [0, 10, 300, 740, 760]))
-    assert len(around(slow, run)) == 5
-
-
-def test_non_numbers_never_reach_a_file(gather: Gather) -> None:
-    """NaN among the evidence stops the card from being written."""
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        json_bytes(card.build(gather(overhead={"read_s_per_s": math.nan})))
 
 
 def test_cards_are_json(gather: Gather) -> None:

@@ -1,0 +1,84 @@
+"""The files of a bundle: integers, one line a reading, a hash that changes with each of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from joulemark.cards.contents import contents, json_bytes, one_line, readings_csv, readings_path, used_prices
+from joulemark.cards.evidence import Evidence
+from joulemark.energy.series import Series
+from joulemark.pricing.snapshot import Snapshot
+
+Gather = Callable[..., Evidence]
+
+
+def test_gap_rows_are_empty_with_their_reason(with_gap: Series) -> None:
+    """A failed read is a row with an empty value, the code of GAP and its reason; never a 0."""
+    rows = readings_csv(with_gap).decode().splitlines()
+    assert rows[0] == "t_ns,t_unc_ns,power_watt,quality,reason"
+    gaps = [row for row in rows if row.split(",")[3] == "8"]
+    assert len(gaps) == 3
+    assert gaps[0].split(",", 4)[2:] == ["", "8", "BMC did not answer, 3 s"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("timed out\r\nafter 2 s", "timed out after 2 s"),
+        ("a\x00b\u2028c\x1b[31m", "a b c [31m"),
+        ('quote " and, comma', 'quote " and, comma'),
+    ],
+)
+def test_a_reason_is_one_line(with_gap: Series, reason: str, shown: str) -> None:
+    """Line ends, separators and control characters in a reason add no row; quotes and commas stay."""
+    assert one_line(reason) == shown
+    text = readings_csv(replace(with_gap, reasons={180: reason})).decode()
+    assert len(text.splitlines()) == len(with_gap) + 1
+    assert text.splitlines()[181].split(",", 4)[4] == shown
+
+
+def test_no_meter_id_leaves_the_folder(wall: Series) -> None:
+    """Slashes, dots and colons of a meter's id do not make a path of it."""
+    evil = replace(wall, meter=replace(wall.meter, meter_id="ipmi:../../etc:a/b:power"))
+    assert readings_path(evil) == "readings/ipmi%3A..%2F..%2Fetc%3Aa%2Fb%3Apower.csv"
+
+
+def test_only_the_prices_that_were_used_go_along(gather: Gather, prices: Snapshot) -> None:
+    """Of a long list the bundle holds the one price and the one tariff behind its costs."""
+    more = replace(prices.prices[0], region="eu-west-1")
+    evidence = gather(prices=prices.joined(Snapshot((more,))))
+    assert used_prices(evidence) == prices
+    assert Snapshot.from_json(json.loads(contents(evidence)["prices.json"])) == prices
+    assert used_prices(gather(prices=Snapshot())) == Snapshot()
+
+
+def test_each_fact_changes_its_file_alone(gather: Gather, wall: Series) -> None:
+    """One watt more in one reading changes the readings; a worse clock changes clock.json; nothing else moves."""
+    before = contents(gather())
+    value = wall.value.copy()
+    value[300] += 1
+    changes = {"readings/ipmi%3Anode.1%3ABMC%2F7%3Apower.csv": {"series": (replace(wall, value=value),)}, "clock.json": {"clocks": {}}}
+    for path, change in changes.items():
+        after = contents(gather(**change))
+        assert {name for name in before if after[name] != before[name]} == {path}
+
+
+def test_meters_say_what_the_readings_cannot(gather: Gather, counter: Series) -> None:
+    """meters.json carries what one needs to read a series again: its file, its stamps, its clock bound, its meter."""
+    (entry,) = json.loads(contents(gather(series=(counter,)))["meters.json"])["meters"]
+    assert (entry["file"], entry["device_stamps"], entry["clock_bound_ns"]) == (readings_path(counter), True, 0)
+    assert (entry["meter_id"], entry["exponent"]) == (counter.meter.meter_id, -3)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_non_numbers_never_reach_a_file(gather: Gather, value: float) -> None:
+    """NaN or infinity among the evidence stops the files from being written."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_bytes({"overhead": {"read_s_per_s": value}})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        contents(gather(clocks={"node.1": {"bound_ns": value}}))
