@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +24,8 @@ TIMEOUT_S: Final = 1.0
 def socket_path(folder: Path) -> Path:
     """Where the socket lies. Raises ConfigError when the system's limit on socket paths (107 bytes) is near."""
     path = folder.resolve() / "control.sock"
-    if len(str(path)) > PATH_LIMIT:
-        raise ConfigError(f"collector.data_dir {folder} is too long for a socket path", f"use one of at most {PATH_LIMIT - 13} characters")
+    if len(os.fsencode(path)) > PATH_LIMIT:
+        raise ConfigError(f"collector.data_dir {folder} is too long for a socket path", f"use one of at most {PATH_LIMIT - 13} bytes")
     return path
 
 

@@ -16,7 +16,7 @@ from joulemark.errors import ConfigError, EnvironmentFailed
 def split(address: str, key: str) -> tuple[str, int]:
     """(host, port) of `host:port`. Raises ConfigError naming the configuration `key`."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
+    if not host or not port.isdecimal() or int(port) > 65_535:
         raise ConfigError(f"{key} = {address!r} is not HOST:PORT", 'write for example "127.0.0.1:7470"')
     return host.strip("[]"), int(port)
 
@@ -39,10 +39,7 @@ def bind_grpc(server: grpc.aio.Server, config: Config) -> int:
     try:
         return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
-        raise EnvironmentFailed(
-            f"cannot listen on {address} (collector.grpc_listen)",
-            f"see what has the port with: ss -ltnp 'sport = :{address.rpartition(':')[2]}'",
-        ) from error
+        raise EnvironmentFailed(f"cannot listen on {address} (collector.grpc_listen)", holder(address)) from error
 
 
 def bind_rest(config: Config) -> socket.socket:
@@ -56,10 +53,7 @@ def bind_rest(config: Config) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise EnvironmentFailed(
-            f"cannot listen on {address} (collector.rest_listen): {error.strerror}",
-            f"see what has the port with: ss -ltnp 'sport = :{port}'",
-        ) from error
+        raise EnvironmentFailed(f"cannot listen on {address} (collector.rest_listen): {error.strerror}", holder(address)) from error
     return bound
 
 
@@ -78,9 +72,14 @@ def refuse_plaintext(host: str, tls: TlsConfig, key: str) -> None:
 
 
 def server_credentials(tls: TlsConfig) -> grpc.ServerCredentials | None:
-    """The server's certificate, asking clients for theirs when `ca_file` is given; None without certificates. Raises ConfigError."""
-    if tls.cert_file is None or tls.key_file is None:
+    """The server's certificate, asking clients for theirs when `ca_file` is given; None without certificates.
+
+    Raises ConfigError for a file that cannot be read, and for one of certificate and key without the other.
+    """
+    if tls.cert_file is None and tls.key_file is None:
         return None
+    if tls.cert_file is None or tls.key_file is None:
+        raise ConfigError("tls.cert_file and tls.key_file are not both given", "give both, or neither to serve plaintext on 127.0.0.1")
     pair = [(content(tls.key_file, "tls.key_file"), content(tls.cert_file, "tls.cert_file"))]
     authority = content(tls.ca_file, "tls.ca_file") if tls.ca_file else None
     return grpc.ssl_server_credentials(pair, authority, require_client_auth=authority is not None)

@@ -1,0 +1,91 @@
+"""The catalogue of runs: what is told twice is kept once, and all of it comes back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from joulemark.collector.catalog import Catalog
+from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported
+
+START = Mark(Edge.START, "", PhaseKind.OTHER, 10, 1, "boot", 11)
+WINDOW = Mark(
+    Edge.WINDOW, "decode", PhaseKind.MEASURED, 20, 2, "boot", 21, 90, 5, Tokens(output=0, input=1.5, source="server"), 0, 3, "f.json"
+)
+STOP = Mark(Edge.STOP, "", PhaseKind.OTHER, 99, 3, "boot", 100)
+RUN = Recorded("r", "tool", {"model": "m"}, ("a", "b"), (START,))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.db"
+
+
+@pytest.fixture
+def catalog(path: Path) -> Iterator[Catalog]:
+    catalog = Catalog(path)
+    yield catalog
+    catalog.close()
+
+
+def test_a_run_comes_back_as_it_was_told(catalog: Catalog, path: Path) -> None:
+    """Labels, agents, every field of every mark and the files' figures survive; marks come by time, whatever came first."""
+    told = Run((), clock=ClockKind.LOCAL, tool_reported=(ToolReported("energy", 5.0, "J"),), findings=("No x.",))
+    catalog.start(RUN, 11)
+    catalog.mark("r", STOP)
+    catalog.mark("r", WINDOW)
+    catalog.tell("r", told)
+    reopened = Catalog(path)
+    assert reopened.run("r") == Recorded("r", "tool", {"model": "m"}, ("a", "b"), (START, WINDOW, STOP), (told,))
+    reopened.close()
+
+
+def test_the_first_telling_stands(catalog: Catalog) -> None:
+    """A run, a mark, a stop and a file told again, even with other details, change nothing."""
+    told = Run((), "tool")
+    for received_ns in (11, 500):
+        catalog.start(Recorded("r", f"tool{received_ns}", marks=(START,)), received_ns)
+        catalog.mark("r", STOP if received_ns == 11 else Mark(Edge.STOP, "", PhaseKind.OTHER, 400, 3, "boot", received_ns))
+        catalog.tell("r", told)
+    (row,) = catalog.runs()
+    assert (row["benchmark"], row["created_ns"], row["stopped_ns"]) == ("tool11", 11, 100)
+    run = catalog.run("r")
+    assert run is not None
+    assert len(run.told) == 1
+
+
+def test_a_run_that_nobody_started_is_none(catalog: Catalog) -> None:
+    """An unknown id has no run, and a mark of it is refused by the file itself."""
+    assert catalog.run("r") is None
+    with pytest.raises(sqlite3.IntegrityError):
+        catalog.mark("r", STOP)
+
+
+def test_a_mark_is_durable_when_it_is_kept(catalog: Catalog, path: Path) -> None:
+    """Another connection sees run, mark and stop while the catalogue is still open."""
+    catalog.start(RUN, 11)
+    catalog.mark("r", STOP)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT COUNT(*) FROM mark").fetchone() == (2,)
+        assert db.execute("SELECT stopped_ns FROM run").fetchone() == (100,)
+
+
+def test_a_file_of_the_first_version_gains_what_is_missing(catalog: Catalog, path: Path) -> None:
+    """A catalogue from before benchmark files were kept is brought up to date at the start, its runs intact."""
+    catalog.start(RUN, 11)
+    catalog.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE told")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'benchmark_files'")
+        db.commit()
+    newer = Catalog(path)
+    newer.tell("r", Run((), "tool"))
+    run = newer.run("r")
+    newer.close()
+    assert run is not None
+    assert (run.marks, len(run.told)) == ((START,), 1)

@@ -1,0 +1,74 @@
+"""The control socket between the REST process and the ingest process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from joulemark.collector import control
+from joulemark.errors import ConfigError
+from joulemark.proto.messages import Directive
+
+
+def test_a_directive_reaches_the_other_end(tmp_path: Path) -> None:
+    """Both ends over a real socket: the directive arrives as sent and the number of agents comes back, 0 too."""
+    heard: list[Directive] = []
+
+    async def broadcast(directive: Directive) -> int:
+        heard.append(directive)
+        return len(heard) - 1
+
+    async def talk() -> list[int | None]:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((control.handlers(broadcast),))
+        server.add_insecure_port(f"unix:{control.socket_path(tmp_path)}")
+        await server.start()
+        end = control.Control(tmp_path)
+        try:
+            return [await end.broadcast(d) for d in (Directive(), Directive(read_now=True, batch_period_ms=250))]
+        finally:
+            await end.close()
+            await server.stop(None)
+
+    assert asyncio.run(talk()) == [0, 1]
+    assert heard == [Directive(), Directive(read_now=True, batch_period_ms=250)]
+
+
+def test_silence_is_told_apart_from_no_agent(tmp_path: Path) -> None:
+    """Without an ingest process, or with one that hangs, the answer is None after about a second, not 0."""
+
+    async def hang(directive: Directive) -> int:
+        await asyncio.sleep(30)
+        return 0
+
+    async def talk() -> tuple[int | None, int | None, float]:
+        loop = asyncio.get_running_loop()
+        absent = control.Control(tmp_path / "absent")
+        nobody = await absent.broadcast(Directive())
+        await absent.close()
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((control.handlers(hang),))
+        server.add_insecure_port(f"unix:{control.socket_path(tmp_path)}")
+        await server.start()
+        end, begin_s = control.Control(tmp_path), loop.time()
+        try:
+            return nobody, await end.broadcast(Directive()), loop.time() - begin_s
+        finally:
+            await end.close()
+            await server.stop(None)
+
+    nobody, hung, took_s = asyncio.run(talk())
+    assert (nobody, hung) == (None, None)
+    assert 0.9 < took_s < 5
+
+
+@pytest.mark.parametrize("letter", ["d", "ü"])
+def test_a_folder_too_deep_for_a_socket_is_refused(letter: str) -> None:
+    """A path that the kernel would cut is an error that names the key; its length counts in bytes, as the kernel counts."""
+    width = len(letter.encode())
+    control.socket_path(Path("/" + letter * ((100 - 14) // width)))
+    with pytest.raises(ConfigError, match=r"collector\.data_dir"):
+        control.socket_path(Path("/" + letter * (100 // width)))
