@@ -9,6 +9,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from joulemark.runs import PhaseKind
 
 SETTLE_LIMIT_S: Final = 20.0
 RESEND_LIMIT_S: Final = 5.0
+POLL_S: Final = 0.3
 KINDS: Final = click.Choice([str(kind) for kind in PhaseKind])
 
 
@@ -155,15 +157,13 @@ def report(client: Client, run_id: str, status: int, findings: list[str], *, as_
 
 def resend(client: Client, run_id: str) -> None:
     """Deliver kept marks, waiting a little for a collector that restarts. Raises RemoteUnreachable."""
-    deadline = time.monotonic() + RESEND_LIMIT_S
-    while True:
+    for _ in range(round(RESEND_LIMIT_S / POLL_S)):
         try:
             client.resend(run_id)
             return
         except RemoteUnreachable:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.5)
+            time.sleep(POLL_S)
+    client.resend(run_id)
 
 
 def settled_energy(client: Client, run_id: str) -> dict[str, Any]:
@@ -171,18 +171,12 @@ def settled_energy(client: Client, run_id: str) -> dict[str, Any]:
 
     Raises InsufficientData when there is no energy by then.
     """
-    deadline = time.monotonic() + SETTLE_LIMIT_S
-    while True:
-        late = time.monotonic() > deadline
-        try:
-            energy = client.energy(run_id)
-        except InsufficientData:
-            if late:
-                raise
-        else:
-            if energy["settled"] or late:
+    for _ in range(round(SETTLE_LIMIT_S / POLL_S)):
+        with suppress(InsufficientData):
+            if (energy := client.energy(run_id))["settled"]:
                 return energy
-        time.sleep(0.3)
+        time.sleep(POLL_S)
+    return client.energy(run_id)
 
 
 def summary(data: dict[str, Any]) -> str:
