@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import subprocess
 import sys
@@ -14,8 +15,12 @@ import grpc
 import httpx
 import pytest
 
+from joulemark.collector.ingest import seal_forever
+from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.proto.messages import Ack, ClockProbe, ClockReply, Directive, FrozenBatch, Hello, Welcome
+from joulemark.timebase import SystemClock
 from tests.collector.conftest import Agent, Collector
+from tests.collector.store.conftest import batch, count
 
 S = 1_000_000_000
 
@@ -120,6 +125,27 @@ def test_spans_are_sealed_while_running(start_collector: Callable[..., Collector
         time.sleep(0.1)
     assert httpx.get(f"{collector.rest}/v1/readings", params=query).text == before
     assert before.count("\n") == 31
+
+
+def test_sealing_goes_on_after_the_disk_refused_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A seal that fails is reported, and the next one does its work."""
+    path, away = tmp_path / "readings.db", tmp_path / "away.db"
+    store = SqliteStore(path, seal_after_ns=10 * S)
+    for number in range(35):
+        store.append(batch(number)).result()
+
+    async def seal_around_a_failure() -> None:
+        path.rename(away)
+        sealing = asyncio.create_task(seal_forever(store, SystemClock(), 0.05))
+        while "cannot be sealed" not in caplog.text:
+            await asyncio.sleep(0.05)
+        away.rename(path)
+        while count(store, "log") == 35:
+            await asyncio.sleep(0.05)
+        sealing.cancel()
+
+    asyncio.run(asyncio.wait_for(seal_around_a_failure(), 20))
+    store.close()
 
 
 def test_a_taken_folder_or_port_ends_the_start(collector: Collector, tmp_path: Path) -> None:

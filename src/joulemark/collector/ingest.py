@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -99,11 +100,14 @@ class Ingest:
 
 
 async def seal_forever(store: ChunkStore, clock: Clock, period_s: float) -> None:
-    """Seal finished spans every `period_s` seconds."""
+    """Seal finished spans every `period_s` seconds; what a full disk refuses stays in the log for the next time."""
     while True:
         await asyncio.sleep(period_s)
-        if count := await asyncio.to_thread(store.seal, clock.utc_ns()):
-            log.info("sealed %d chunks", count)
+        try:
+            if count := await asyncio.to_thread(store.seal, clock.utc_ns()):
+                log.info("sealed %d chunks", count)
+        except sqlite3.Error as error:
+            log.error("readings cannot be sealed: %s; free space in collector.data_dir", error)
 
 
 @asynccontextmanager
