@@ -19,7 +19,7 @@ from tests.collector.store.conftest import SYNCED, T0, S, batch, sample
 def columns(number: int, clock: ClockState = SYNCED) -> Columns:
     """The rows of a received batch."""
     view = batch(number, clock=clock).view
-    return Columns.from_block(view.blocks[0], view.clock, same_clock=False)
+    return Columns.from_block(view.blocks[0], view.clock)
 
 
 def assert_equal(one: Columns, other: Columns) -> None:

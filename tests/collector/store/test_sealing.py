@@ -13,8 +13,8 @@ from joulemark.collector.store.base import Received
 from joulemark.collector.store.columns import double_integral
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.proto import convert
-from joulemark.proto.messages import Batch, Loss
-from tests.collector.store.conftest import METERS, SYNCED, T0, S, batch, count
+from joulemark.proto.messages import Batch, ClockState, Loss
+from tests.collector.store.conftest import METERS, T0, S, batch, count
 
 SPAN_NS = 29 * S // 10
 
@@ -51,7 +51,7 @@ def test_chunks_and_log_change_in_one_transaction(store: SqliteStore) -> None:
 def test_a_batch_without_samples_leaves_the_log(store: SqliteStore) -> None:
     """A batch that only counts a loss makes no chunk, is not kept for ever, and its loss stays."""
     loss = Loss("fake:h:0", 3, T0, T0 + S, "spool full")
-    frozen = convert.freeze(Batch(T0, 0, "boot", T0, SYNCED, {}, losses=(loss,)))
+    frozen = convert.freeze(Batch(T0, 0, "boot", T0, ClockState(offset_known=True), {}, losses=(loss,)))
     store.append(Received("h", convert.decode(frozen.body), frozen.body, T0)).result()
     assert store.seal(T0, everything=True) == 0
     assert (count(store, "log"), store.losses(T0, T0)) == (0, [("h", loss)])

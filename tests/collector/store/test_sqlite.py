@@ -54,11 +54,11 @@ def test_sealed_series_equal_unsealed_ones(store: SqliteStore, clock: ClockState
 
 
 def test_losses_and_states_are_kept(store: SqliteStore) -> None:
-    """Counted losses and the clock of the agent outlive the log."""
+    """Counted losses, dated on the collector's axis, and the clock of the agent outlive the log."""
     for number in range(3):
         store.append(batch(number)).result()
     store.seal(T0, everything=True)
-    assert store.losses(T0, T0 + S) == [("h", Loss("fake:h:0", 3, T0, T0 + S, "spool full"))]
+    assert store.losses(T0, T0 + S) == [("h", Loss("fake:h:0", 3, T0 + 1_500_000, T0 + S + 1_500_000, "spool full"))]
     assert store.losses(T0 + 2 * S, T0 + 3 * S) == []
     states = store.states(T0, T0 + 100 * S)
     assert [s.clock for s in states] == [SYNCED]

@@ -20,7 +20,8 @@ UNKNOWN_BOUND_NS: Final = 16 * NS_PER_S
 class Received:
     """A batch as it arrived: `body` is stored as it came, `view` is its decoded twin.
 
-    `rx_ns`: the collector's UTC. `same_clock`: agent and collector run under one kernel, so their UTC is the same by nature.
+    `rx_ns`: the collector's UTC. `same_clock`: agent and collector run under one kernel, so their UTC is the same by nature,
+    unless the agent's probes say otherwise: a process may be given a false clock.
     """
 
     agent_id: str
@@ -61,14 +62,14 @@ class HostState:
     @property
     def offset_ns(self) -> int:
         """Add to the agent's UTC for the collector's."""
-        return 0 if self.same_clock or not self.clock.offset_known else self.clock.offset_ns
+        return self.clock.offset_ns if self.clock.offset_known else 0
 
     @property
     def bound_ns(self) -> int:
         """How far `offset_ns` may be off."""
-        if self.same_clock:
-            return 0
-        return self.clock.bound_ns if self.clock.offset_known else UNKNOWN_BOUND_NS
+        if self.clock.offset_known:
+            return self.clock.bound_ns
+        return 0 if self.same_clock else UNKNOWN_BOUND_NS
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ SHARED: Final = ("mono_ns", "utc_minus_mono_ns", "bracket_ns", "seq", "pinned", 
 
 @dataclass(frozen=True, slots=True)
 class FirstClock:
-    """The first clock state of an epoch that knew its offset: it dates the samples taken before."""
+    """The first clock state of an epoch that knew its offset: it dates the samples taken before. Bound 0: one kernel, no drift."""
 
     offset_ns: int
     bound_ns: int
@@ -52,13 +52,13 @@ class Columns:
         return len(self.shared["mono_ns"])
 
     @classmethod
-    def from_block(cls, block: BlockView, clock: ClockState, *, same_clock: bool) -> Self:
+    def from_block(cls, block: BlockView, clock: ClockState) -> Self:
         """The rows of a received block, with the clock state of its batch on every row."""
         n = block.row_count
         pinned = np.zeros(n, np.int64)
         pinned[list(block.pinned_rows)] = 1
         seq = int64(block.seq)
-        offset, bound = (0, 0) if same_clock else (clock.offset_ns, clock.bound_ns) if clock.offset_known else (0, UNKNOWN)
+        offset, bound = (clock.offset_ns, clock.bound_ns) if clock.offset_known else (0, UNKNOWN)
         shared = {
             "mono_ns": int64(block.mono_delta_ns) + block.base_mono_ns,
             "utc_minus_mono_ns": np.broadcast_to(int64(block.utc_minus_mono_ns), n),
@@ -177,7 +177,7 @@ def known_clock(utc_ns: Int64, offset_ns: Int64, bound_ns: Int64, first: FirstCl
         return offset_ns, bound_ns
     if first is None:
         return offset_ns, np.where(unknown, UNKNOWN_BOUND_NS, bound_ns)
-    drift_ns = np.abs(first.at_ns - utc_ns) * DRIFT_PPM // 1_000_000
+    drift_ns = np.abs(first.at_ns - utc_ns) * (DRIFT_PPM if first.bound_ns else 0) // 1_000_000
     return np.where(unknown, first.offset_ns, offset_ns), np.where(unknown, first.bound_ns + drift_ns, bound_ns)
 
 

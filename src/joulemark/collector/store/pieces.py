@@ -74,15 +74,14 @@ def pieces(db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_n
     for agent_id, epoch_ns, row, device_id, layout, body in db.execute(query, [*device_ids, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
         found[device_id].append(Piece(rows[row], Columns.unseal(layout, body), clocks.get((agent_id, epoch_ns))))
     agents = sorted({d.agent_id for d in rows.values()})
-    query = f"""SELECT l.agent_id, l.epoch_ns, l.batch_seq, s.same_clock, l.body FROM log l
-        JOIN stream s ON s.agent_id = l.agent_id AND s.epoch_ns = l.epoch_ns
-        WHERE l.agent_id IN ({marks(agents)}) AND l.t0_ns <= ? AND l.t1_ns >= ? ORDER BY l.epoch_ns, l.batch_seq"""
-    for agent_id, epoch_ns, batch_seq, same_clock, body in db.execute(query, [*agents, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
+    query = f"""SELECT agent_id, epoch_ns, batch_seq, body FROM log
+        WHERE agent_id IN ({marks(agents)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY epoch_ns, batch_seq"""
+    for agent_id, epoch_ns, batch_seq, body in db.execute(query, [*agents, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
         view = convert.decode(body)
         for block in view.blocks:
             described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq)) if block.device_id in found else None
             if described is not None:
-                columns = Columns.from_block(block, view.clock, same_clock=bool(same_clock))
+                columns = Columns.from_block(block, view.clock)
                 found[block.device_id].append(Piece(described, columns, clocks.get((agent_id, epoch_ns))))
     return {device_id: merged(parts) for device_id, parts in found.items()}
 
@@ -142,8 +141,9 @@ def chained(parts: Sequence[Series]) -> Series:
 
 
 def first_clocks(db: sqlite3.Connection) -> dict[tuple[str, int], FirstClock]:
-    """For each epoch of each agent, the first clock state that knew its offset."""
-    query = "SELECT agent_id, epoch_ns, known_offset_ns, known_bound_ns, known_at_ns FROM stream WHERE known_at_ns IS NOT NULL"
+    """For each epoch of each agent, the first clock state that knew its offset; offset and bound 0 under the collector's own kernel."""
+    query = """SELECT agent_id, epoch_ns, COALESCE(known_offset_ns, 0), COALESCE(known_bound_ns, 0), COALESCE(known_at_ns, 0)
+        FROM stream WHERE known_at_ns IS NOT NULL OR same_clock"""
     return {(agent_id, epoch_ns): FirstClock(*rest) for agent_id, epoch_ns, *rest in db.execute(query)}
 
 

@@ -84,15 +84,14 @@ def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
     catalogue = Catalogue.load(db)
     clock = first_clocks(db).get((span.agent_id, span.epoch_ns))
     parts: list[Piece] = []
-    query = """SELECT l.batch_seq, s.same_clock, l.body FROM log l JOIN stream s ON s.agent_id = l.agent_id AND s.epoch_ns = l.epoch_ns
-        WHERE l.agent_id = ? AND l.epoch_ns = ? AND l.batch_seq <= ? ORDER BY l.batch_seq"""
-    for batch_seq, same_clock, body in db.execute(query, (span.agent_id, span.epoch_ns, span.last_seq)):
+    query = "SELECT batch_seq, body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq <= ? ORDER BY batch_seq"
+    for batch_seq, body in db.execute(query, (span.agent_id, span.epoch_ns, span.last_seq)):
         view: BatchView = convert.decode(body)
         for block in view.blocks:
             described = catalogue.in_force(span.agent_id, block, (span.epoch_ns, batch_seq))
             if described is None:
                 return None
-            parts.append(Piece(described, Columns.from_block(block, view.clock, same_clock=bool(same_clock)), clock))
+            parts.append(Piece(described, Columns.from_block(block, view.clock), clock))
     return Sealed(span, tuple(chunk_of(span, part) for part in merged(parts)))
 
 

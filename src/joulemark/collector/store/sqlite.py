@@ -142,11 +142,15 @@ def insert(db: sqlite3.Connection, received: Received) -> bool:
     if not new:
         db.execute("UPDATE stream SET duplicate_count = duplicate_count + 1 WHERE agent_id = ? AND epoch_ns = ?", key[:2])
         return False
+    offset_ns = to_axis_ns(received)
     insert_stream(db, received, t1_ns=t1_ns, sample_count=sample_count)
     insert_devices(db, received)
     db.executemany(
         "INSERT INTO loss (agent_id, device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?, ?)",
-        [(received.agent_id, x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in received.view.losses],
+        [
+            (received.agent_id, x.device_id, x.sample_count, x.first_ns + offset_ns, x.last_ns + offset_ns, x.reason)
+            for x in received.view.losses
+        ],
     )
     return True
 
@@ -175,9 +179,16 @@ def insert_stream(db: sqlite3.Connection, received: Received, *, t1_ns: int, sam
     clock = view.clock
     if known_at_ns is None and clock.offset_known:
         db.execute(
-            "UPDATE stream SET known_offset_ns = ?, known_bound_ns = ?, known_at_ns = ? WHERE id = ?",
-            (clock.offset_ns, clock.bound_ns, view.closed_ns, stream_id),
+            """UPDATE stream SET known_offset_ns = :offset, known_bound_ns = :bound, known_at_ns = :at,
+                 same_clock = same_clock AND :offset = 0, last_ns = :last WHERE id = :id""",
+            {"offset": clock.offset_ns, "bound": clock.bound_ns, "at": view.closed_ns, "last": t1_ns, "id": stream_id},
         )
+        for table in ("log", "chunk"):  # what came before was dated without the offset
+            db.execute(
+                f"UPDATE {table} SET t0_ns = t0_ns + :offset, t1_ns = t1_ns + :offset WHERE agent_id = :agent AND epoch_ns = :epoch"
+                + (" AND batch_seq < :seq" if table == "log" else ""),
+                {"offset": clock.offset_ns, "agent": received.agent_id, "epoch": view.epoch_ns, "seq": view.batch_seq},
+            )
     if abs(view.closed_ns - state_ns) >= STATE_PERIOD_NS:
         db.execute("UPDATE stream SET state_ns = ? WHERE id = ?", (view.closed_ns, stream_id))
         db.execute(
@@ -209,10 +220,15 @@ def extent(received: Received) -> tuple[int, int, int]:
         first.append(int(t_ns.min()))
         last.append(int(t_ns.max()))
         count += block.row_count
-    clock = received.view.clock
-    offset_ns = 0 if received.same_clock or not clock.offset_known else clock.offset_ns
+    offset_ns = to_axis_ns(received)
     closed_ns = received.view.closed_ns
     return min(first, default=closed_ns) + offset_ns, max(last, default=closed_ns) + offset_ns, count
+
+
+def to_axis_ns(received: Received) -> int:
+    """Add to the agent's UTC for the collector's, as far as the batch knows."""
+    clock = received.view.clock
+    return clock.offset_ns if clock.offset_known else 0
 
 
 def overhead(text: str) -> Overhead:
