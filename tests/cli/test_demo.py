@@ -1,0 +1,109 @@
+"""`joulemark demo`: one line that is the card's, a bundle that anyone can recompute, and nothing left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from joulemark.cards import bundle
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What a demonstration left: its folder, its JSON line, its card."""
+
+    folder: Path
+    line: dict[str, Any]
+    card: dict[str, Any]
+
+    @property
+    def bundle(self) -> Path:
+        return Path(self.line["card"]).parent.parent
+
+
+def joulemark(*args: str, **environment: str) -> str:
+    """The command's standard output; it must end well."""
+    command = [sys.executable, "-m", "joulemark", *args]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def demonstrate(folder: Path, *, scale: str) -> Demonstration:
+    """One demonstration on the packaged trace, whatever meters this machine has."""
+    (text,) = joulemark("demo", "--once", "--json", "--output", str(folder), DEMO_SCALE=scale).splitlines()
+    line = json.loads(text)
+    return Demonstration(folder, line, json.loads(Path(line["card"]).read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    return demonstrate(tmp_path_factory.mktemp("demo"), scale="1")
+
+
+def running_in(folder: Path) -> list[list[str]]:
+    """Command lines of the processes that name `folder` or were given its configuration."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+            if any(str(folder) in word for word in words):
+                found.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_the_line_is_the_cards(shown: Demonstration) -> None:
+    """Each figure of the JSON line is that of the card's one measured phase, and the card says that it is simulated."""
+    (phase,) = [p for p in shown.card["phases"] if p["kind"] == "measured"]
+    line = shown.line
+    assert line["joules_per_1k_output_tokens"] == phase["joules_per_1k_output_tokens"]
+    assert line["joules_per_1k_output_tokens"] == pytest.approx(phase["energy_j"] / phase["tokens"]["output"] * 1000, rel=1e-12)
+    assert line["u95_rel"] * line["joules_per_1k_output_tokens"] == pytest.approx(phase["joules_per_1k_output_tokens_u95"], rel=1e-12)
+    assert line["usd_per_1k_output_tokens"] == phase["cost"]["market"]["per_1k_output_tokens"]
+    assert float(line["usd_per_1k_output_tokens"]) == pytest.approx(2.95 * phase["duration_s"] / 3.6 / phase["tokens"]["output"], rel=1e-9)
+    assert line["meters"] == [meter["meter_id"] for meter in shown.card["meters"]]
+    assert (line["coverage"], phase["tokens"]["output"], phase["requests"]) == (pytest.approx(1.0, abs=0.02), 24 * 48, 24)
+    assert shown.card["simulated"] is True
+
+
+@pytest.mark.slow
+def test_the_bundle_recomputes_to_the_card(shown: Demonstration) -> None:
+    """The bundle verifies, and `joulemark compute` on its readings gives the card's energies to 1e-6."""
+    assert bundle.verify(shown.bundle) == []
+    power = [word for path in sorted((shown.bundle / "energy" / "readings").glob("*.csv")) for word in ("--power", str(path))]
+    again = json.loads(joulemark("compute", *power, "--benchmark", str(shown.bundle), "--json"))
+    assert len(again["phases"]) == len(shown.card["phases"])
+    for ours, theirs in zip(shown.card["phases"], again["phases"], strict=True):
+        for name in ("energy_j", "u95_j", "joules_per_1k_output_tokens", "joules_per_request"):
+            assert theirs[name] == pytest.approx(ours[name], rel=1e-6), name
+
+
+@pytest.mark.slow
+def test_nothing_is_left_running(shown: Demonstration) -> None:
+    """When the command has ended no process works in its folder or under its configuration; one that did would be found."""
+    assert running_in(shown.folder) == []
+    control = subprocess.Popen(["sleep", "30"], env={**os.environ, "JOULEMARK_CONFIG": str(shown.folder / "joulemark.toml")})
+    try:
+        assert running_in(shown.folder) == [["sleep", "30"]]
+    finally:
+        control.kill()
+        control.wait(10)
+
+
+@pytest.mark.slow
+def test_a_trace_one_per_cent_stronger_is_seen(shown: Demonstration, tmp_path: Path) -> None:
+    """With DEMO_SCALE=1.01 the joules per token come out 1 % higher, within 0.2 %: the figure is measured, not printed."""
+    stronger = demonstrate(tmp_path, scale="1.01")
+    ratio = stronger.line["joules_per_1k_output_tokens"] / shown.line["joules_per_1k_output_tokens"]
+    assert ratio == pytest.approx(1.01, abs=0.002)
