@@ -1,0 +1,52 @@
+"""From the store's knowledge of a run to the evidence of its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from joulemark.collector.evidence import clock_of, known_prices, overhead_of
+from joulemark.collector.store.base import HostState
+from joulemark.config import CollectorConfig, Config, PricesConfig
+from joulemark.errors import FormatError
+from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.sources import manual
+from joulemark.proto.messages import ClockState, Overhead
+
+S = 1_000_000_000
+
+
+def state(t_s: int, *, epoch_ns: int = 1, cpu_ns: int = 0, offset_ns: int = 0, bound_ns: int = 0) -> HostState:
+    clock = ClockState(offset_ns=offset_ns, bound_ns=bound_ns, offset_known=True)
+    return HostState("h", epoch_ns, t_s * S, False, clock, Overhead(cpu_ns, 1000, 2))
+
+
+def test_the_clock_is_the_last_one_with_the_widest_bound() -> None:
+    """A clock that was loose early in the run is not called tight because it ended so."""
+    clock = clock_of([state(0, offset_ns=9, bound_ns=500), state(10, offset_ns=4, bound_ns=30)])
+    assert (clock["applied_offset_ns"], clock["widest_bound_ns"], clock["bound_ns"], clock["same_clock"]) == (4, 500, 30, False)
+
+
+def test_the_share_of_cpu_is_of_one_start_of_the_agent() -> None:
+    """0.2 s of CPU in 10 s is 2 %; the counter of an earlier start, which began anew, does not enter."""
+    states = [state(0, cpu_ns=9 * S), state(100, epoch_ns=2, cpu_ns=S), state(110, epoch_ns=2, cpu_ns=S + S // 5)]
+    assert overhead_of(states)["cpu_share"] == pytest.approx(0.02)
+    assert overhead_of(states)["late_tick_count"] == 2
+
+
+def test_one_state_has_no_share() -> None:
+    """Without two states of one start the share is not known, and not 0."""
+    assert overhead_of([state(0, cpu_ns=S)])["cpu_share"] is None
+    assert overhead_of([state(0), state(10, epoch_ns=2)])["cpu_share"] is None
+
+
+def test_prices_come_from_the_configured_file_or_the_data_folder(tmp_path: Path) -> None:
+    """Before an import there are none; a damaged file is an error, not an empty price list."""
+    config = Config(collector=CollectorConfig(data_dir=tmp_path))
+    assert known_prices(config) == Snapshot()
+    manual.write(tmp_path / "prices.json", Snapshot())
+    assert known_prices(config) == Snapshot()
+    (tmp_path / "mine.json").write_text("{")
+    with pytest.raises(FormatError, match="mine"):
+        known_prices(Config(collector=config.collector, prices=PricesConfig(tmp_path / "mine.json")))

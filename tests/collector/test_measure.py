@@ -1,0 +1,101 @@
+"""Whose meters count, where the marks lie, when a run is settled, and what has no energy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from joulemark.collector.measure import Axis, Gathered, agents_of, energy_json, newest, settled
+from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.collector.store.base import UNKNOWN_BOUND_NS, HostState, Stream
+from joulemark.energy.series import Series
+from joulemark.errors import InsufficientData
+from joulemark.proto.messages import ClockState, Overhead
+from joulemark.readings import Boundary, MeterInfo, Quantity
+from joulemark.runs import PhaseKind, Run, Window
+
+S = 1_000_000_000
+T0 = 1_790_000_000 * S
+
+
+def stream(agent_id: str, boot_id: str, epoch_ns: int = T0) -> Stream:
+    return Stream(agent_id, epoch_ns, boot_id, False, 0, 1, 10, 0, T0, T0, T0)
+
+
+def state(agent_id: str, t_ns: int, offset_ns: int, bound_ns: int) -> HostState:
+    return HostState(agent_id, T0, t_ns, False, ClockState(offset_ns, bound_ns, offset_known=True), Overhead())
+
+
+def mark(boot_id: str, *, at_s: int = 0, edge: Edge = Edge.BEGIN, received_s: int = 5) -> Mark:
+    return Mark(edge, "p", PhaseKind.MEASURED, T0 + at_s * S, 0, boot_id, T0 + received_s * S)
+
+
+def power(meter_id: str, boundary: Boundary, watts: int, *, begin_s: int = -2, end_s: int = 12) -> Series:
+    """A constant power, read each second."""
+    at_s = np.arange(begin_s, end_s + 1)
+    return Series.plain(MeterInfo(meter_id, "fake", Quantity.POWER, 0, boundary), T0 + at_s * S, np.full(len(at_s), watts))
+
+
+def test_a_mark_is_placed_by_what_is_known_of_its_clock() -> None:
+    """Exact on the collector's host, moved by the agent's nearest state on an agent's host, as late as received elsewhere."""
+    states = [state("a", T0, 100, 7), state("a", T0 + 60 * S, 200, 9)]
+    axis = Axis("here", [stream("a", "boot-a"), stream("b", "boot-b")], states)
+    assert axis(mark("here")) == (0, 0)
+    assert [axis(mark("boot-a", at_s=at_s)) for at_s in (1, 29, 31)] == [(100, 7), (100, 7), (200, 9)]
+    assert axis(mark("boot-b", received_s=-3)) == (0, 3 * S)
+    assert axis(mark("")) == (0, 5 * S)
+    assert axis(mark("stranger", edge=Edge.WINDOW)) == (0, UNKNOWN_BOUND_NS)
+
+
+def test_an_unknown_boot_is_not_the_collectors_own() -> None:
+    """Where the kernel has no boot id, two empty ones do not prove one clock."""
+    assert Axis("", [], [])(mark("")) == (0, 5 * S)
+
+
+def test_whose_meters_count() -> None:
+    """The agents that were named, else those on the hosts that set the marks, else all."""
+    streams = [stream("a", "boot-a"), stream("b", "boot-b"), stream("c", "boot-b")]
+    local = Recorded("r", marks=(mark("boot-b"),))
+    assert agents_of(replace(local, agents=("a", "z")), streams) == {"a", "z"}
+    assert agents_of(local, streams) == {"b", "c"}
+    assert agents_of(Recorded("r", marks=(mark("elsewhere"), mark(""))), streams) == {"a", "b", "c"}
+
+
+def test_the_latest_start_of_each_agent_is_its_present() -> None:
+    """Of two starts of an agent the later epoch is kept, in whatever order they come."""
+    earlier, later, other = stream("a", "x", T0), stream("a", "y", T0 + 1), stream("b", "z")
+    assert {s.boot_id for s in newest([later, other, earlier])} == {"y", "z"}
+
+
+def test_a_run_is_settled_when_every_meter_has_spoken() -> None:
+    """One meter that is a second short keeps the run open; two series of one meter count together."""
+    node, gpu = power("fake:h:0:node", Boundary.SERVER_INPUT, 300), power("fake:h:1:gpu", Boundary.GPU, 200)
+    early = power("fake:h:1:gpu", Boundary.GPU, 200, end_s=9)
+    assert settled([node, gpu], T0 + 12 * S)
+    assert not settled([node, early], T0 + 10 * S)
+    assert settled([node, early, power("fake:h:1:gpu", Boundary.GPU, 200, begin_s=10)], T0 + 10 * S)
+
+
+def gathered(*series: Series) -> Gathered:
+    window = Window("decode", PhaseKind.MEASURED, T0, T0 + 10 * S)
+    return Gathered(Run((window,), run_id="r", findings=("Said before.",)), series, (), (), settled=True)
+
+
+def test_levels_are_never_summed() -> None:
+    """Two GPUs of 200 W are 4000 J at the GPU level in 10 s, and the 500 W wall stands apart with 5000 J."""
+    gpus = [power(f"fake:h:{i}:power", Boundary.GPU, 200) for i in range(2)]
+    energy = energy_json(gathered(*gpus, power("fake:h:w:power", Boundary.SERVER_INPUT, 500)))
+    assert {p["boundary"]: p["energy_j"] for p in energy["phases"]} == pytest.approx({"gpu": 4000.0, "server_input": 5000.0})
+    assert energy["findings"] == ["Said before."]
+
+
+def test_a_level_without_readings_around_a_phase_is_a_finding() -> None:
+    """Readings that stop inside the phase give no number for their level, and a sentence; alone they are an error."""
+    short = power("fake:h:w:power", Boundary.SERVER_INPUT, 500, end_s=4)
+    energy = energy_json(gathered(power("fake:h:0:power", Boundary.GPU, 200), short))
+    assert [p["boundary"] for p in energy["phases"]] == ["gpu"]
+    assert energy["findings"][1].startswith("No energy at server_input")
+    with pytest.raises(InsufficientData, match="has no energy"):
+        energy_json(gathered(short))
