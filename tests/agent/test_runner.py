@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ import pytest
 
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.runner import OnOpenError, Runner, RunnerConfig, State, divided
+from joulemark.agent.sampler import Lane
 from joulemark.agent.spool import Spool
 from joulemark.agent.thinning import samples_of
 from joulemark.config import MeterTable
@@ -121,6 +123,22 @@ def test_gone_meter_is_opened_again(runner_of: RunnerOf, rows: Callable[[], list
     assert got[1].reasons[0] == "fell off the bus"
     assert got[2].qualities[1] is Quality.RESET
     assert runner.meter.open_count == 3  # type: ignore[attr-defined]
+
+
+def test_hanging_meter_is_left_alone(runner_of: RunnerOf, manual_clock: ManualClock) -> None:
+    """A meter given up at the stop is not closed: what hangs in a read would hang there too, and hold up the end."""
+    runner = runner_of([1])
+    polled(runner, manual_clock, 1)
+    reading, hanging = threading.Event(), threading.Event()
+    runner.meter.read = lambda clock: [reading.set(), hanging.wait(30)][:0]  # type: ignore[method-assign]
+    lane = Lane("scripted", [runner], manual_clock)
+    lane.start()
+    assert reading.wait(10)
+    lane.ask_to_stop()
+    lane.join(0.2)
+    runner.close()
+    hanging.set()
+    assert runner.meter.close_count == 0  # type: ignore[attr-defined]
 
 
 def test_fault_is_a_gap_until_the_end(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:

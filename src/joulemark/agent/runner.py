@@ -108,6 +108,10 @@ class Runner:
             self.state = State.ENDED
             self.meter.close()
 
+    def leave(self) -> None:
+        """Give up a meter whose device hangs: to close it would hang too."""
+        self.state = State.ENDED
+
     def _try_open(self) -> None:
         try:
             self.meter.open()

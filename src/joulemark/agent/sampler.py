@@ -51,6 +51,8 @@ class Lane:
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.warning("meter %s did not answer in %.1f s; leaving it", self.name, STOP_WAIT_S)
+            for runner in self.runners:
+                runner.leave()
             return
         for runner in self.runners:
             runner.close()

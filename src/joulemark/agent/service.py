@@ -117,7 +117,7 @@ class Agent:
         ]
         self._sampler = Sampler(self._runners, self._clock)
         for runner in self._runners:
-            ending.callback(runner.meter.close)
+            ending.callback(runner.close)
             runner.start()
         hello = Hello(agent.agent_id, epoch_ns, self._boot_id, __version__)
         self._uplink = Uplink(self._config, hello, spool=self._spool, tracker=self._tracker, clock=self._clock, on_directive=self._obey)
