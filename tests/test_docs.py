@@ -102,6 +102,15 @@ def test_exit_codes_are_documented(repository: Path) -> None:
     assert {"0", "130"} <= set(rows)
 
 
+def test_map_of_the_house_is_true(repository: Path) -> None:
+    """The README's map names every package, and nothing that is not there."""
+    rows = re.findall(r"^\| (`.+`) \|", (repository / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = {name.removeprefix("src/joulemark/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    package = repository / "src" / "joulemark"
+    assert {p.parent.name for p in package.glob("*/__init__.py")} - named == set()
+    assert [n for n in named if not any(list(root.glob(n)) for root in (package, repository))] == []
+
+
 def test_links_lead_somewhere(repository: Path) -> None:
     """Every relative link in the README and the documentation names a file that exists."""
     broken = []
