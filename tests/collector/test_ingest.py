@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -17,7 +13,7 @@ import pytest
 
 from joulemark.collector.ingest import seal_forever
 from joulemark.collector.store.sqlite import SqliteStore
-from joulemark.proto.messages import Ack, ClockProbe, ClockReply, Directive, FrozenBatch, Hello, Welcome
+from joulemark.proto.messages import Ack, Directive, Welcome
 from joulemark.timebase import SystemClock
 from tests.collector.conftest import Agent, Collector
 from tests.collector.store.conftest import batch, count
@@ -62,15 +58,6 @@ def test_a_batch_sent_again_is_acknowledged_and_counted(collector: Collector, ht
     assert "joulemark_duplicate_batches_total 1\n" in metrics
 
 
-def test_a_clock_probe_is_answered_with_receive_and_send_time(collector: Collector) -> None:
-    """t2 and t3 lie, in this order, between the agent's t1 and its receipt."""
-    before = time.time_ns()
-    reply = Agent().converse(collector.grpc, [ClockProbe(7, before)], answers=2)[1]
-    assert isinstance(reply, ClockReply)
-    assert (reply.probe_id, reply.t1_ns) == (7, before)
-    assert before <= reply.t2_ns <= reply.t3_ns <= time.time_ns()
-
-
 def test_an_undescribed_device_is_kept_and_asked_about(collector: Collector, http: httpx.Client) -> None:
     """A batch without description is acknowledged, and the agent is asked to describe its devices; then it can be read."""
     agent = Agent()
@@ -81,19 +68,6 @@ def test_an_undescribed_device_is_kept_and_asked_about(collector: Collector, htt
     agent.send(collector.grpc, agent.batch(1, begin_ns=begin_ns + S))
     query = {"meter": f"{agent.device.device_id}:power", "from_ns": begin_ns - S, "to_ns": begin_ns + 3 * S}
     assert len(http.get("/v1/readings", params=query).json()[0]["t_ns"]) == 20
-
-
-def test_damaged_and_unreadable_batches_are_refused(collector: Collector) -> None:
-    """A wrong hash, a body that is no batch, and a stream that does not begin with Hello each end with their own status."""
-    agent = Agent()
-    good = agent.batch(0, begin_ns=time.time_ns())
-    code, details = refusal(agent, collector.grpc, replace(good, body=good.body + b"x"))
-    assert (code, "SHA-256" in details) == (grpc.StatusCode.DATA_LOSS, True)
-    code, _ = refusal(agent, collector.grpc, FrozenBatch(b"\xff\xff", hashlib.sha256(b"\xff\xff").digest()))
-    assert code is grpc.StatusCode.INVALID_ARGUMENT
-    code, _ = refusal(agent, collector.grpc, Hello("host-a", 1, "", "test"))
-    assert code is grpc.StatusCode.FAILED_PRECONDITION
-    agent.send(collector.grpc, good)
 
 
 def test_the_later_start_of_an_agent_wins(collector: Collector) -> None:
@@ -146,26 +120,3 @@ def test_sealing_goes_on_after_the_disk_refused_once(tmp_path: Path, caplog: pyt
 
     asyncio.run(asyncio.wait_for(seal_around_a_failure(), 20))
     store.close()
-
-
-def test_a_taken_folder_or_port_ends_the_start(collector: Collector, tmp_path: Path) -> None:
-    """A second collector on the same folder, or on a port in use, ends with one line and exit 5; plaintext beyond loopback with 2."""
-    for settings, status, text in (
-        (f'grpc_listen = "127.0.0.1:0"\ndata_dir = "{collector.folder}/data"', 5, "another collector"),
-        (f'grpc_listen = "{collector.grpc}"\ndata_dir = "{tmp_path}/other"', 5, "cannot listen"),
-        (f'grpc_listen = "0.0.0.0:0"\ndata_dir = "{tmp_path}/other"', 2, "plaintext"),
-    ):
-        config = tmp_path / "second.toml"
-        config.write_text(f'[collector]\nrest_listen = "127.0.0.1:0"\n{settings}\n')
-        command = [sys.executable, "-m", "joulemark", "collector", "run", "--config", str(config)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert result.returncode == status, result.stderr
-        assert text in result.stderr
-        assert "Traceback" not in result.stderr
-
-
-def test_sigterm_ends_it_cleanly(collector: Collector) -> None:
-    """SIGTERM ends both processes with status 0."""
-    assert collector.stop() == 0
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{collector.rest}/healthz")

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,6 @@ import httpx
 from joulemark.collector import rest
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.config import CollectorConfig, Config
-from tests.collector.conftest import Collector
 
 
 def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
@@ -41,12 +39,3 @@ def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(serve(), 20))
     assert statuses == [200, 201]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["catalog.db", "readings.db"]
-
-
-def test_a_stopped_collector_leaves_whole_files(start_collector: Callable[..., Collector]) -> None:
-    """After SIGTERM nothing waits in a write-ahead log: a copy of the two database files is the whole collector."""
-    collector = start_collector()
-    assert httpx.post(f"{collector.rest}/v1/runs", json={"run_id": "r", "moment": {"utc_ns": 1}}).status_code == 201
-    assert collector.stop() == 0
-    names = {path.name for path in (collector.folder / "data").glob("*.db*")}
-    assert names == {"catalog.db", "readings.db"}
