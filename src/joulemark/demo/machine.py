@@ -115,7 +115,7 @@ file = {json.dumps(str(self.folder / "prices.json"))}
         done = subprocess.run(command, env={**os.environ, **self.env}, capture_output=True, text=True, check=False)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-            raise EnvironmentFailed(f"{' '.join(command[2:4])} ended with {done.returncode}: {said[-1]}", f"read the logs in {self.folder}")
+            raise EnvironmentFailed(f"{' '.join(command[2:5])} ended with {done.returncode}: {said[-1]}", f"read the logs in {self.folder}")
         return done.stdout
 
     def wait_for_readings(self) -> None:
