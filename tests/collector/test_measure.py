@@ -10,6 +10,7 @@ import pytest
 from joulemark.collector.measure import Axis, Gathered, agents_of, energy_json, newest, settled
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.collector.store.base import UNKNOWN_BOUND_NS, HostState, Stream
+from joulemark.energy.phase import measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.proto.messages import ClockState, Overhead
@@ -99,3 +100,12 @@ def test_a_level_without_readings_around_a_phase_is_a_finding() -> None:
     assert energy["findings"][1].startswith("No energy at server_input")
     with pytest.raises(InsufficientData, match="has no energy"):
         energy_json(gathered(short))
+
+
+def test_a_clock_bound_counts_once() -> None:
+    """The energy route and `energy.phase.measure` give one uncertainty: a series' clock bound is not added a second time."""
+    flat = power("fake:h:0:power", Boundary.GPU, 500)
+    one = replace(flat, value=flat.value + 100 * (np.arange(len(flat)) % 2), clock_bound_ns=2 * S)
+    alone = measure(gathered(one).run.windows[0], [one])
+    assert energy_json(gathered(one))["phases"][0]["u95_j"] == alone.u95_j
+    assert alone.u95_j != measure(gathered(one).run.windows[0], [one], clock_bound_ns=2 * S).u95_j

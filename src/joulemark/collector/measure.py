@@ -112,12 +112,15 @@ def energy_json(gathered: Gathered) -> dict[str, Any]:
 
 
 def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[list[PhaseEnergy], list[str]]:
-    """Energy of each window at each boundary, and in words the ones that have none."""
+    """Energy of each window at each boundary, and in words the ones that have none.
+
+    The clock bounds are in already: the marks' in the windows, the agents' in the series.
+    """
     phases, findings = [], []
     for window in run.windows:
         for boundary, level in levels.items():
             try:
-                phases.append(measure(window, level, clock_bound_ns=max(s.clock_bound_ns for s in level)))
+                phases.append(measure(window, level))
             except (InsufficientData, UsageError) as error:
                 findings.append(f"No energy at {boundary}: {error}")
     return phases, findings

@@ -165,7 +165,9 @@ class Welcome(google.protobuf.message.Message):
     """Largest batch the collector takes, bytes."""
     @property
     def acks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Ack]:
-        """Highest contiguous batch already durable, for every epoch of this agent the collector knows."""
+        """Highest batch already durable, for every epoch of this agent the collector knows; numbers below it that are not stored were
+        thinned away by the agent, which reports them as losses.
+        """
 
     def __init__(
         self,
@@ -376,7 +378,7 @@ class Batch(google.protobuf.message.Message):
     def losses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Loss]: ...
     @property
     def overhead(self) -> global___Overhead:
-        """Cost of measuring since the last batch."""
+        """Cost of measuring since the agent started."""
 
     def __init__(
         self,
