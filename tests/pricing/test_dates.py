@@ -41,9 +41,10 @@ def test_microseconds_are_kept_whole() -> None:
 
 @pytest.mark.parametrize("value", [datetime.datetime(2025, 6, 1), "2025-06-01T00:00:00"])
 def test_no_zone_no_moment(value: object) -> None:
-    """A time without a zone is refused with the name of its field, as text and as TOML's local time."""
-    with pytest.raises(NaiveTimeError, match="fetched_at"):
+    """A time without a zone is refused with the name of its field and what to add, as text and as TOML's local time."""
+    with pytest.raises(NaiveTimeError, match="fetched_at") as caught:
         moment_ns(value, "fetched_at")
+    assert caught.value.next_step == "add one, for example Z for UTC"
 
 
 @pytest.mark.parametrize("value", ["June 2025", "2025-02-30", "01/06/2025", "", 20250601, None])
