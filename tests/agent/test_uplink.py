@@ -9,11 +9,9 @@ import grpc
 import pytest
 
 from joulemark.agent.clock import ClockTracker
-from joulemark.agent.dial import channel
 from joulemark.agent.spool import Spool, Stored
 from joulemark.agent.uplink import Uplink
 from joulemark.config import AgentConfig, Config, TlsConfig
-from joulemark.errors import ConfigError
 from joulemark.proto import convert
 from joulemark.proto.messages import Batch, ClockState, Directive, Hello
 from joulemark.timebase import SystemClock
@@ -233,19 +231,3 @@ def test_probes_find_the_offset(
     state = link.tracker.state(clock.utc_ns() - clock.mono_ns())
     assert abs(state.offset_ns) <= state.bound_ns + 100_000
     assert 0 < state.bound_ns < 50_000_000
-
-
-def test_plaintext_beyond_loopback_needs_a_word() -> None:
-    """Another machine is not dialled in plaintext unless the configuration allows it by name; loopback is."""
-    with pytest.raises(ConfigError, match=r"tls\.insecure"):
-        channel("10.0.0.1:7470", TlsConfig())
-    for address, tls in (("10.0.0.1:7470", TlsConfig(insecure=True)), ("127.0.0.1:7470", TlsConfig()), ("[::1]:7470", TlsConfig())):
-        channel(address, tls).close()
-
-
-def test_wrong_address_and_missing_certificate_are_named(tmp_path: Path) -> None:
-    """An address without a port and a certificate that is not there say which key to change."""
-    with pytest.raises(ConfigError, match=r"agent\.collector"):
-        channel("localhost", TlsConfig())
-    with pytest.raises(ConfigError, match=r"tls\.ca_file"):
-        channel("example.org:7470", TlsConfig(ca_file=tmp_path / "absent.pem"))
