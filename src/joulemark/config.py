@@ -26,7 +26,6 @@ T = TypeVar("T")
 
 GRPC_PORT: Final = 7470
 REST_PORT: Final = 7471
-METRICS_PORT: Final = 7472
 
 
 def data_dir() -> Path:
