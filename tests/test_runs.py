@@ -101,3 +101,21 @@ def test_run_ids_are_uuid7_and_sort_by_time(manual_clock: ManualClock) -> None:
     assert {(u.version, u.variant) for u in parsed} == {(7, uuid.RFC_4122)}
     assert [u.int >> 80 for u in parsed] == [1_790_000_000_000 + i for i in range(200)]
     assert len({new_run_id(manual_clock) for _ in range(200)}) == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"begin_ns": 1.5},
+        {"begin_ns": -1},
+        {"end_ns": 10**30},
+        {"requests": 10**30},
+        {"unc_ns": None},
+        {"tokens": Tokens(output=float("nan"))},
+    ],
+)
+def test_a_window_holds_only_numbers_that_can_be_stored(wrong: dict[str, Any]) -> None:
+    """Fractions of a nanosecond, negative times, counts beyond 64 bits and NaN are refused where the window is made."""
+    fields: dict[str, Any] = {"name": "w", "kind": PhaseKind.MEASURED, "begin_ns": 1, "end_ns": 2, **wrong}
+    with pytest.raises(FormatError, match="check what it was read from"):
+        Window(**fields)

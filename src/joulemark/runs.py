@@ -14,6 +14,7 @@ from joulemark.timebase import Clock
 from joulemark.units import NS_PER_MS, NS_PER_S
 
 RUN_SCHEMA: Final = "joulemark.run/1"
+INT64_END: Final = 2**63
 
 
 class PhaseKind(enum.StrEnum):
@@ -76,6 +77,16 @@ class Window:
     requests_failed: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("begin_ns", "end_ns", "unc_ns", "requests", "requests_failed"):
+            value = getattr(self, name)
+            if value is None and name.startswith("requests"):
+                continue
+            if not isinstance(value, int) or not 0 <= value < INT64_END:
+                raise FormatError(f"phase {self.name!r}: {name} = {value!r} is no whole number below 2^63", "check what it was read from")
+        for name in ("input", "output", "cached_input", "reasoning", "disagreement"):
+            count = getattr(self.tokens, name)
+            if count is not None and not 0 <= count < INT64_END:
+                raise FormatError(f"phase {self.name!r}: {count!r} is no count of tokens", "check what it was read from")
         if self.end_ns <= self.begin_ns:
             raise FormatError(
                 f"phase {self.name!r} ends at {self.end_ns} ns, which is not after its begin {self.begin_ns} ns",

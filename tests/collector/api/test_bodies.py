@@ -69,3 +69,19 @@ def test_a_benchmark_that_is_no_run_is_a_format_error() -> None:
     """An object of another schema is refused when it is read."""
     with pytest.raises(FormatError):
         BenchmarkBody.model_validate({"moment": MOMENT, "run": {"schema": "else/1"}}).marks(0)
+
+
+@pytest.mark.parametrize(
+    "counts", [{"requests": 10**30}, {"tokens": {"output": float("inf")}}, {"tokens": {"output": 10**400}}, {"requests_failed": -1}]
+)
+def test_counts_that_no_store_can_hold_are_refused(counts: dict[str, Any]) -> None:
+    """Counts beyond 64 bits and infinite ones never reach the catalogue."""
+    with pytest.raises(ValidationError):
+        StopBody(moment={"utc_ns": 1}, **counts)
+
+
+def test_a_run_id_can_be_reached_by_url() -> None:
+    """Names that a URL takes for its own folders are no run ids."""
+    for run_id in (".", "..", "a/b", ""):
+        with pytest.raises(ValidationError):
+            StartBody(run_id=run_id, moment={"utc_ns": 1})

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from joulemark.collector.recorded import Edge, Mark
 from joulemark.runs import PhaseKind, Run, Tokens
 
-Count = Annotated[int, Field(ge=0)]
-Amount = Annotated[int | float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Amount = Annotated[int | float, Field(ge=0, lt=2**63, allow_inf_nan=False)]
 Nanoseconds = Annotated[int, Field(ge=0, lt=2**63)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Label = Annotated[str, Field(max_length=1000)]
@@ -38,7 +38,7 @@ class Counted(Body):
     cached_input: Amount | None = None
     reasoning: Amount | None = None
     source: Label = ""
-    disagreement: float = Field(default=0.0, ge=0)
+    disagreement: float = Field(default=0.0, ge=0, lt=2**63, allow_inf_nan=False)
 
     def plain(self) -> Tokens:
         """The same as a value."""
@@ -56,7 +56,7 @@ class Counts(Body):
 class StartBody(Body):
     """Starts a run. A client that makes its own `run_id` (uuid7) may post twice. `agents`: whose meters count."""
 
-    run_id: Annotated[str, Field(pattern=r"^[0-9a-zA-Z._-]{1,64}$")] | None = None
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-zA-Z_-][0-9a-zA-Z._-]{0,63}$")] | None = None
     benchmark: Label = ""
     labels: dict[Name, Label] = {}
     agents: Annotated[list[Name], Field(max_length=1000)] = []
