@@ -4,6 +4,8 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from joulemark.energy import uncertainty as u
 from joulemark.energy.uncertainty import NAMES, Budget, Component, combined, coverage_factor, displayed, effective_dof
@@ -109,10 +111,17 @@ def test_degrees_of_freedom_and_coverage() -> None:
     """Few degrees of freedom widen the interval, from ten on k is 2."""
     assert math.isinf(effective_dof([(1.0, math.inf)]))
     assert effective_dof([(1.0, 4.0), (1.0, math.inf)]) == 16.0
+    assert effective_dof([(1.0, 4.0), (0.5, math.inf)]) == 6.0
     assert coverage_factor(math.inf) == 2.0
     assert coverage_factor(10) == 2.0
     assert coverage_factor(4) == pytest.approx(2.87, abs=0.005)
     assert coverage_factor(9) > 2.0
+
+
+@given(st.floats(0.01, 1e6), st.integers(1, 30))
+def test_one_term_keeps_its_degrees_of_freedom(u_j: float, dof: int) -> None:
+    """Truncation takes the fraction, never a whole degree that floating point left a hair below."""
+    assert effective_dof([(u_j, float(dof))]) == dof
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from joulemark.readings import Accuracy
 SQRT3: Final = math.sqrt(3.0)
 COVERAGE_PROBABILITY: Final = 0.9545
 """Probability that belongs to k = 2 of a normal distribution (JCGM 100, annex G)."""
+ROUNDING: Final = 1e-9
+"""Floating-point noise that must not cut a whole number of degrees of freedom to the one below."""
 
 NAMES: Final = (
     "spec",
@@ -176,7 +178,7 @@ def effective_dof(terms: Iterable[tuple[float, float]]) -> float:
     pairs = list(terms)
     u4 = sum(u * u for u, _ in pairs) ** 2
     weight = sum(u**4 / dof for u, dof in pairs if not math.isinf(dof))
-    return math.inf if weight == 0.0 else float(math.floor(u4 / weight))
+    return math.inf if weight == 0.0 else float(math.floor(u4 / weight + ROUNDING))
 
 
 def coverage_factor(nu_eff: float) -> float:
