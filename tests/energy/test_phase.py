@@ -56,6 +56,29 @@ def test_a_worse_input_widens_its_component(worse: dict[str, Any], name: str) ->
     assert after.energy_j == before.energy_j
 
 
+def test_few_readings_of_a_part_time_sensor_widen_the_interval() -> None:
+    """The scatter of four readings has three degrees of freedom, so k is that of Student's t for the budget and not 2."""
+    found = measure(window(0.1, 2.9), [wall([100.0, 300.0, 120.0, 280.0], replace(WALL, averaging_window_s=None, accuracy=None))])
+    assert found.budget is not None
+    u_c, u_samp = found.budget.u_c_j, component(found, "sampling")
+    assert u_samp
+    assert found.budget.component("sampling").dof == 3
+    assert found.budget.nu_eff == pytest.approx(3 * (u_c / u_samp) ** 4, abs=1)
+    assert (found.u95_j or 0.0) > 2.0 * u_c
+
+
+def test_every_half_width_of_time_enters_the_timing() -> None:
+    """Doubt about the marks, about the readings' own times and about their clock each add to delta, by the same amount."""
+    series = wall([2400.0] * 300 + [5000.0] * 400)
+    late = replace(series, clock_bound_ns=50 * NS_PER_MS)
+    blurred = replace(series, t_unc_ns=series.t_unc_ns + 50 * NS_PER_MS)
+    found = [
+        component(measure(phase, [one], power_idle_w=2400.0), "time")
+        for phase, one in ((window(310, 610, unc_ns=50 * NS_PER_MS), series), (window(310, 610), late), (window(310, 610), blurred))
+    ]
+    assert found == pytest.approx([0.05 * 2600.0 / 3**0.5] * 3)
+
+
 def test_json_is_complete_and_holds_no_nan() -> None:
     """Every field of the compute contract is there, every component of UNC-1 too, and it is strict JSON."""
     found = measure(window(2, 8, tokens=Tokens(output=1000), requests=4), [*gpu(0), *gpu(1)]).to_json()
@@ -175,3 +198,11 @@ def test_a_day_at_ten_hertz_is_quick() -> None:
     begin = time.perf_counter()
     measure(window(10, 86_000), [series])
     assert time.perf_counter() - begin < 1.0
+
+
+def test_a_meter_that_fails_every_other_read_is_not_covered() -> None:
+    """The nominal interval is that of the reads: with every second one failed, half the time is missing."""
+    power = np.where(np.arange(101) % 2, 0.0, 5000.0)
+    found = measure(window(10, 90), [wall(power)]).to_json()
+    assert found["coverage"] == pytest.approx(0.5)
+    assert found["max_gap_s"] == 2.0

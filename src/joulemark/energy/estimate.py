@@ -62,18 +62,21 @@ class Source(Protocol):
 class PowerSource:
     """Power readings of one meter. `series` holds only what may be integrated, `invalid_t_ns` the times of what may not.
 
-    A power of 0 W or less is no reading but a failed one: a gap (SMP-11).
+    A power of 0 W or less is no reading but a failed one: a gap (SMP-11). `interval_s`: median spacing of all reads, the failed
+    ones too, so that a meter that fails at every second read does not pass for one that is read half as often.
     """
 
     series: Series
     invalid_t_ns: Int64
+    interval_s: float
 
     @classmethod
     def of(cls, series: Series) -> PowerSource:
         """The valid readings of `series`."""
         good = series.integrable()
         positive = good.value > 0
-        return cls(good if positive.all() else good.rows(positive), good.t_ns[~positive])
+        interval_s = nominal_interval_s(np.unique(series.t_ns))
+        return cls(good if positive.all() else good.rows(positive), good.t_ns[~positive], interval_s)
 
     def invalid_inside(self, window: Window) -> int:
         """How many readings inside `window` are not valid."""
@@ -83,11 +86,6 @@ class PowerSource:
     def power_w(self) -> Float64:
         """Power in W, float64[n]."""
         return self.series.si()
-
-    @cached_property
-    def interval_s(self) -> float:
-        """Median spacing."""
-        return nominal_interval_s(self.series.t_ns)
 
     @property
     def trace(self) -> PowerTrace | None:
@@ -106,7 +104,7 @@ class PowerSource:
         duty = duty_of(meter, self.interval_s)
         sampling_j = u_samp(window.duration_s, sd_w=sd_w, duty=duty, count=max(count, 1))
         components = (
-            Component("sampling", sampling_j, f"duty {duty:.3g}, s {sd_w:.4g} W", "normal"),
+            _sampling_component(sampling_j, power, duty=duty, sd_w=sd_w),
             Component("counter", 0.0, "power was integrated"),
             edge_component(window, brackets, traces, averaging_window_s=meter.averaging_window_s or 0.0),
             self._gap(covered),
@@ -172,7 +170,13 @@ class CounterSource:
         power = np.diff(self.points.energy_j[rows]) / (np.diff(self.points.t_ns[rows]) / NS_PER_S)
         sd_w = float(power.std(ddof=1)) if len(power) > 1 else 0.0
         u_j = u_samp(window.duration_s, sd_w=sd_w, duty=duty, count=max(found.refresh_count, 1))
-        return Component("sampling", u_j, f"duty {duty:.3g}, s {sd_w:.4g} W", "normal")
+        return _sampling_component(u_j, power, duty=duty, sd_w=sd_w)
+
+
+def _sampling_component(u_j: float, power_w: Float64, *, duty: float, sd_w: float) -> Component:
+    """u_samp of type A: the scatter of n powers has n - 1 degrees of freedom, which matter where it enters at all."""
+    dof = float(max(len(power_w) - 1, 1)) if u_j else math.inf
+    return Component("sampling", u_j, f"duty {duty:.3g}, s {sd_w:.4g} W", "normal", dof=dof)
 
 
 def _counter_component(points: Refreshes, found: CounterEnergy) -> Component:
