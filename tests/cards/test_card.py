@@ -5,7 +5,9 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from joulemark.cards import card
@@ -14,10 +16,17 @@ from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.pricing.snapshot import Snapshot
-from joulemark.readings import Boundary, Current
-from joulemark.runs import Run
+from joulemark.readings import Accuracy, Boundary, Current
+from joulemark.runs import Run, Tokens
+from tests.cards.conftest import seconds
 
 Gather = Callable[..., Evidence]
+
+
+def split(run: Run, *, at_s: float = 300, **of_second: Any) -> Run:
+    """The measured phase as two, `a` until `at_s` and `b` from there on, the fields of `b` changed as given."""
+    whole, cut_ns = run.windows[1], seconds(at_s)
+    return replace(run, windows=(replace(whole, name="a", end_ns=cut_ns), replace(whole, name="b", begin_ns=cut_ns, **of_second)))
 
 
 def test_worked_numbers(gather: Gather) -> None:
@@ -98,15 +107,50 @@ def test_no_readings_no_card(gather: Gather, wall: Series) -> None:
 
 def test_several_measured_phases_add_up(gather: Gather, run: Run) -> None:
     """Energies and tokens of two measured phases add; their uncertainties add linearly, since one meter erred in both alike."""
-    first = run.windows[1]
-    middle = (first.begin_ns + first.end_ns) // 2
-    halves = (replace(first, name="a", end_ns=middle), replace(first, name="b", begin_ns=middle))
-    made = card.build(gather(run=replace(run, windows=halves)))
+    made = card.build(gather(run=split(run)))
     a, b = made["phases"]
     assert made["headline"]["energy_j"] == pytest.approx(3_000_000, rel=1e-12)
     assert made["headline"]["tokens"]["output"] == 24_000_000
     assert made["headline"]["u95_j"] == pytest.approx(a["u95_j"] + b["u95_j"], rel=1e-12)
     assert made["headline"]["phases"] == ["a", "b"]
+
+
+def test_what_one_phase_does_not_know_the_headline_does_not(gather: Gather, run: Run) -> None:
+    """A count that one of two phases lacks is null in the headline, never the count of the other phase alone."""
+    uncounted = Tokens(input=36_000_000, output=None)
+    head = card.build(gather(run=split(run, tokens=uncounted, requests=None)))["headline"]
+    assert head["tokens"] == {"input": 72_000_000, "output": None}
+    assert [head[name] for name in ("requests", "joules_per_request", "joules_per_1k_output_tokens")] == [None] * 3
+    assert head["joules_per_1k_input_tokens"] == pytest.approx(3e6 / 72_000, rel=1e-12)
+
+
+def test_a_phase_without_energy_leaves_none_to_the_headline(gather: Gather, run: Run, wall: Series) -> None:
+    """Where readings end within the second phase the first keeps its energy, and the energy of both is null, not the half known."""
+    made = card.build(gather(run=split(run), series=(wall.rows(wall.t_ns < seconds(500)),)))
+    assert [phase["energy_j"] for phase in made["phases"]] == [pytest.approx(1_500_000, rel=1e-12), None]
+    head = made["headline"]
+    assert [head[name] for name in ("energy_j", "u95_j", "joules_per_request")] == [None] * 3
+    assert head["cost"]["energy"]["reason"] == "the energy is not known"
+
+
+def test_edges_and_token_disagreement_of_the_phases_add_up(gather: Gather, run: Run) -> None:
+    """Two phases of +-1 ms edges make rent uncertain by +-2 ms edges, and 6000 tokens of disagreement in each are 12000 in both."""
+    made = card.build(gather(run=split(run)))
+    head, rent = made["headline"], made["headline"]["cost"]["market"]
+    assert rent["u_rel"] == pytest.approx(math.sqrt(2 / 3) * 0.002 / 600, rel=1e-9, abs=0)
+    u_rel = math.hypot(head["u95_j"] / 2 / head["energy_j"], 12_000 / math.sqrt(3.0) / 24_000_000)
+    assert head["joules_per_1k_output_tokens_u95"] == pytest.approx(2 * u_rel * 125.0, rel=1e-9)
+
+
+def test_a_phase_of_few_readings_widens_the_headline(gather: Gather, run: Run, wall: Series) -> None:
+    """The headline takes the largest coverage factor of its phases: five readings that scatter make it more than 2."""
+    sensor = replace(wall.meter, averaging_window_s=None, accuracy=Accuracy(pct_reading=0.01))
+    noisy = replace(wall, meter=sensor, value=wall.value + 500 * (np.arange(len(wall)) % 2))
+    made = card.build(gather(run=split(run, at_s=596), series=(noisy,)))
+    long, short = (phase["uncertainty"] for phase in made["phases"])
+    assert long["k"] == 2.0
+    assert short["k"] > 2.0
+    assert made["headline"]["u95_j"] == pytest.approx(short["k"] * (long["u_c_j"] + short["u_c_j"]), rel=1e-12)
 
 
 def test_hashes_are_of_the_files(gather: Gather) -> None:

@@ -65,6 +65,13 @@ def test_widest_boundary_leads_and_none_is_added(repository: Path) -> None:
     assert any("not added" in finding for finding in result["findings"])
 
 
+def test_each_boundary_stands_before_those_it_contains() -> None:
+    """From the rack inward: an analyser at the wall sees more than an outlet of the strip behind it, and leads."""
+    order = ["rack", "pdu_inlet", "wall_analyzer", "outlet", "server_input", "psu_input", "package", "module", "gpu"]
+    series = [power(100 * n, Boundary(name), name) for n, name in enumerate(sorted(order), start=1)]
+    assert compute(series, run(MEASURED))["power"]["boundaries"] == order
+
+
 def test_devices_of_one_boundary_add_up_but_a_total_not_with_its_parts(repository: Path) -> None:
     """Two outlets are summed; an analyser's channels are not summed with the total that covers them."""
     outlets = [power(200, Boundary.OUTLET, "a"), power(300, Boundary.OUTLET, "b")]

@@ -51,6 +51,15 @@ def test_one_gap_costs_half_the_span_around_it() -> None:
     assert component_j(estimated(window(10, 90), wall(power)), "gap") == pytest.approx(4 * 500 / math.sqrt(3.0))
 
 
+@pytest.mark.parametrize(("missing", "spike", "span_w"), [(4, 30, 1000.0), (4, 28, 0.0), (20, 20, 1000.0), (20, 18, 0.0)])
+def test_power_is_looked_at_around_a_gap_as_far_as_it_is_long(missing: int, spike: int, span_w: float) -> None:
+    """What power did within 10 s of a gap counts, of a longer gap within its own length, and nothing from further away."""
+    power = np.full(100, 4000.0)
+    power[spike] += 1000.0
+    power[40 : 40 + missing] = 0.0
+    assert component_j(estimated(window(10, 90), wall(power)), "gap") == pytest.approx(missing * span_w / 2 / math.sqrt(3.0))
+
+
 def test_load_that_starts_at_the_mark_is_paid_for() -> None:
     """A step of load at the begin enters u_edge; a steady load does not."""
     steady = estimated(window(10.5, 90.5), wall([5000.0] * 100))

@@ -88,6 +88,13 @@ def test_a_gap_counts_what_is_missing_of_it() -> None:
     assert coverage(t_ns, T0_NS, T0_NS + 20 * S).gaps == ()
 
 
+@pytest.mark.parametrize(("spacing_s", "missing_s"), [(1.0, 0.0), (1.5, 0.0), (1.6, 0.6), (2.0, 1.0)])
+def test_a_gap_begins_above_one_and_a_half_intervals(spacing_s: float, missing_s: float) -> None:
+    """A spacing of 1.5 nominal intervals is none yet; one read that is missing at 1 Hz is a gap of 1 s."""
+    t_ns = T0_NS + np.array([0, S, 2 * S, round((2 + spacing_s) * S), 6 * S])
+    assert coverage(t_ns, T0_NS, int(t_ns[3]), interval_s=1.0).missing_s == pytest.approx(missing_s)
+
+
 @given(st.lists(st.integers(1, 10**9), min_size=3, max_size=200))
 def test_mean_of_samples_is_exact(values: list[int]) -> None:
     """The plain mean of samples strictly inside is exact to 1e-12, whatever the values."""

@@ -92,6 +92,12 @@ def test_meters_of_one_model_add_linearly_and_noise_in_quadrature() -> None:
     assert combined(alone).u_j == pytest.approx(5.0)
 
 
+def test_lines_together_have_the_fewest_degrees_of_freedom_of_any() -> None:
+    """Several meters as one line claim no more degrees of freedom than the one that has the fewest: k errs to the wide side."""
+    lines = [Component("sampling", 3.0, "s", dof=dof) for dof in (math.inf, 4.0, 9.0)]
+    assert combined(lines).dof == 4.0
+
+
 def test_an_unknown_component_is_named_and_not_counted_as_zero() -> None:
     """A component that is not known stays null, and the budget names it."""
     lines = [Component(name, None if name == "spec" else 1.0, "s") for name in NAMES]
