@@ -1,6 +1,6 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, MUTATE, AIPERF) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, MUTATE, AIPERF) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e lint proto docs clean
+.PHONY: help setup demo test e2e conservation lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9]*\):.*# /  make \1	/p' Makefile
@@ -16,6 +16,9 @@ test: # everything CI runs: Debian packages, environment, checks, tests
 
 e2e: # the whole path under load and kills, checked from outside; SEED=n, MUTATE=gain|drop|dup, AIPERF=1
 	@scripts/e2e
+
+conservation: # nothing lost, nothing invented under kills, stops and a faulty network, checked from outside; SEED=n, LONG=1
+	@scripts/conservation
 
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check
