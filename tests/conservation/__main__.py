@@ -15,13 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conservation.faults import sequence
+from tests.conservation.faults import provocations, sequence
 from tests.conservation.fleet import Fleet
 
 SHORT_S = 60.0
 LONG_FAULTS = 200
 LONG_READINGS = 1_000_000
 SETTLE_S = 4.0
+PROVOCATION_S = 1.0
 
 
 async def execute(work: Path, seed: int, *, span_s: float, faults: int = 0, readings: int = 0) -> None:
@@ -31,11 +32,16 @@ async def execute(work: Path, seed: int, *, span_s: float, faults: int = 0, read
         suffering = []
         began = time.monotonic()
         for number, fault in enumerate(sequence(seed)):
-            if time.monotonic() > began + span_s and number >= faults and 2 * fleet.stored_samples() >= readings:
+            if time.monotonic() > began + span_s and number >= faults and 2 * fleet.counted("sample_count") >= readings:
                 break
             await asyncio.sleep(fault.after_s)
             suffering.append(asyncio.create_task(fleet.suffer(fault)))
         await asyncio.gather(*suffering)
+        for fault in provocations():
+            if fleet.counted("duplicate_count"):
+                break
+            await fleet.suffer(fault)
+            await asyncio.sleep(PROVOCATION_S)
         await fleet.drain()
         fleet.write_plan(seed)
 

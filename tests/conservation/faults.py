@@ -27,6 +27,7 @@ reach the collector only when the agent has opened its next stream.
 
 SPACING_S: Final = (0.3, 1.1)
 DOWN_S: Final = (0.2, 1.5)
+PROVOCATIONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,9 @@ def sequence(seed: int) -> Iterator[Fault]:
         agent = agent_name(rng.randrange(AGENTS))
         target = COLLECTOR if kind in {"kill", "stop"} and rng.random() < 0.4 else agent
         yield Fault(rng.uniform(*SPACING_S), kind, target, rng.uniform(*DOWN_S), rng.random())
+
+
+def provocations() -> Iterator[Fault]:
+    """Late pieces for each agent in turn, a few times: what brings a duplicate about if chance did not."""
+    for number in range(PROVOCATIONS):
+        yield Fault(0.0, "late", agent_name(number % AGENTS), 1.0, number / PROVOCATIONS)

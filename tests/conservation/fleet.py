@@ -176,13 +176,11 @@ class Fleet:
         with closing(sqlite3.connect(self.work / f"{name}.db", timeout=20.0)) as db:
             return int(db.execute("SELECT count(*) FROM batch").fetchone()[0])
 
-    def stored_samples(self) -> int:
-        """Samples in the collector's store by its own count."""
-        with (
-            suppress(sqlite3.OperationalError),
-            closing(sqlite3.connect(f"file:{self.work}/collector/readings.db?mode=ro", uri=True)) as db,
-        ):
-            return int(db.execute("SELECT coalesce(sum(sample_count), 0) FROM stream").fetchone()[0])
+    def counted(self, column: str) -> int:
+        """Sum of a count that the collector keeps of each stream: `sample_count`, `duplicate_count`."""
+        store = f"file:{self.work}/collector/readings.db?mode=ro"
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(store, uri=True)) as db:
+            return int(db.execute(f"SELECT coalesce(sum({column}), 0) FROM stream").fetchone()[0])
         return 0
 
     def write_plan(self, seed: int) -> None:

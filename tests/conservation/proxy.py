@@ -23,6 +23,7 @@ class Pair:
     to_collector: asyncio.StreamWriter
     held: bytearray | None = None
     halves: set[str] = field(default_factory=set)
+    opened: bool = False
 
     def reset(self) -> None:
         """Drop both sides without a goodbye."""
@@ -127,7 +128,7 @@ class Link:
             if pair.held is not None:
                 pair.held += piece
                 continue
-            if self.agent.encode() in piece:
+            if not pair.opened and self.agent.encode() in piece:
                 await self._opened(pair)
             if self._tear and len(piece) > LARGE_BYTES:
                 await self._tear_piece(pair, piece)
@@ -137,7 +138,8 @@ class Link:
                 await pair.to_collector.drain()
 
     async def _opened(self, pair: Pair) -> None:
-        """A stream begins: count one that follows a tear, and let late pieces pass just ahead of it."""
+        """Hello is in this piece: count a stream that follows a tear, and let late pieces pass just ahead of it."""
+        pair.opened = True
         self.torn_and_back += self._was_torn
         self._was_torn = False
         late, self._late = self._late, None
