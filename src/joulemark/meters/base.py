@@ -15,11 +15,16 @@ Samples leave a driver unnumbered: the runner sets `seq`, measures how long the 
 from __future__ import annotations
 
 import enum
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from joulemark.config import MeterTable
+from joulemark.config import MeterTable, build
+from joulemark.errors import MeterUnavailable
 from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock
+
+C = TypeVar("C")
 
 
 class Isolation(enum.StrEnum):
@@ -57,20 +62,32 @@ class Meter(Protocol):
         ...
 
 
-class Driver(Protocol):
-    """What an entry point in the group `joulemark.meters` names: a factory and what `meters list` prints.
+@dataclass(frozen=True, slots=True)
+class Driver(Generic[C]):
+    """What an entry point in the group `joulemark.meters` names: how meters of a kind are made and found.
 
-    `config` is the frozen dataclass of the keys of its `[[meter]]` table, each with a docstring below it: `config default`
-    prints them.
+    `config`: the frozen dataclass of the keys of its `[[meter]]` table, each with a docstring below it, which `config default`
+    prints. `meter`: makes a meter of such a configuration; the host's name goes into the meter ids. `local`: whether a meter
+    with the default configuration is looked for on every machine; others need an address, an account or a file.
     """
 
     kind: str
-    config: type[Any]
+    config: type[C]
+    meter: Callable[[C, str], Meter]
+    local: bool = False
 
     def build(self, table: MeterTable, *, host: str) -> Meter:
-        """The meter that a `[[meter]]` table describes. `host` goes into the meter ids. Raises ConfigError."""
-        ...
+        """The meter that a `[[meter]]` table describes, not open. Raises ConfigError."""
+        return self.meter(build(self.config, table.options, f'[[meter]] kind = "{self.kind}"'), host)
 
     def discover(self) -> list[dict[str, Any]]:
         """Option sets for devices of this kind found on this machine without configuration; empty when there are none."""
-        ...
+        if not self.local:
+            return []
+        meter = self.meter(self.config(), "")
+        try:
+            meter.open()
+        except MeterUnavailable:
+            return []
+        meter.close()
+        return [{}]

@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from joulemark.config import MeterTable, at_least, build
+from joulemark.config import at_least
 from joulemark.errors import ConfigError, MeterFault, MeterGone
-from joulemark.meters.base import Isolation, Meter
+from joulemark.meters.base import Driver, Isolation
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
 from joulemark.units import NS_PER_S, scaled
@@ -166,17 +166,5 @@ def describe(wave: FakeConfig, device_id: str) -> DeviceInfo:
     return DeviceInfo(device_id, (power, counter))
 
 
-class FakeDriver:
-    """Builds `[[meter]] kind = "fake"`. Never discovered: a wave is measured only where somebody asks for it."""
-
-    kind = "fake"
-    config = FakeConfig
-
-    def build(self, table: MeterTable, *, host: str) -> Meter:
-        return FakeMeter(build(FakeConfig, table.options, '[[meter]] kind = "fake"'), host=host)
-
-    def discover(self) -> list[dict[str, Any]]:
-        return []
-
-
-DRIVER: Final = FakeDriver()
+DRIVER: Final = Driver("fake", FakeConfig, lambda config, host: FakeMeter(config, host=host))
+"""Never discovered: a wave is measured only where somebody asks for it."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from joulemark.config import MeterTable, at_least, build, read_secret
+from joulemark.config import at_least, read_secret
 from joulemark.errors import MeterTransient, MeterUnavailable
-from joulemark.meters.base import Isolation, Meter
+from joulemark.meters.base import Driver, Isolation
 from joulemark.meters.child import ChildLate, SupervisedChild
 from joulemark.readings import Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -214,17 +214,5 @@ def trial_command(config: IpmiConfig) -> str:
     return f"ipmitool -I lanplus -H {config.host} -p {config.port} {account} dcmi power reading"
 
 
-class IpmiDriver:
-    """Builds IPMI meters from `[[meter]]` tables. Nothing is discovered: a BMC needs an account."""
-
-    kind = "ipmi"
-    config = IpmiConfig
-
-    def build(self, table: MeterTable, *, host: str) -> Meter:
-        return IpmiMeter(build(IpmiConfig, table.options, '[[meter]] kind = "ipmi"'), host=host)
-
-    def discover(self) -> list[dict[str, Any]]:
-        return []
-
-
-DRIVER: Final = IpmiDriver()
+DRIVER: Final = Driver("ipmi", IpmiConfig, lambda config, host: IpmiMeter(config, host=host))
+"""Never discovered: a BMC needs an account."""

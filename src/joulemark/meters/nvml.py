@@ -19,10 +19,10 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import pynvml
 
-from joulemark.config import MeterTable, at_least, build
+from joulemark.config import at_least
 from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters import nvml_errors, nvml_sensors
-from joulemark.meters.base import Isolation, Meter
+from joulemark.meters.base import Driver, Isolation
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
 
@@ -362,23 +362,4 @@ def meter_info(
     return MeterInfo(meter_id=f"{device_id}:{channel.name}", timestamp_source=source, note=note, **common, **about)
 
 
-class NvmlDriver:
-    """Builds `[[meter]] kind = "nvml"`."""
-
-    kind = "nvml"
-    config = NvmlConfig
-
-    def build(self, table: MeterTable, *, host: str) -> Meter:
-        return NvmlMeter(build(NvmlConfig, table.options, '[[meter]] kind = "nvml"'), host=host)
-
-    def discover(self) -> list[dict[str, Any]]:
-        meter = NvmlMeter(NvmlConfig(), host="")
-        try:
-            meter.open()
-        except MeterUnavailable:
-            return []
-        meter.close()
-        return [{}]
-
-
-DRIVER: Final = NvmlDriver()
+DRIVER: Final = Driver("nvml", NvmlConfig, lambda config, host: NvmlMeter(config, host=host), local=True)

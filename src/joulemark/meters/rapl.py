@@ -13,11 +13,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from joulemark.config import MeterTable, build
 from joulemark.errors import MeterFault, MeterGone, MeterUnavailable
-from joulemark.meters.base import Isolation, Meter
+from joulemark.meters.base import Driver, Isolation
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
 
@@ -169,23 +168,4 @@ def read_zone(zone: Zone, clock: Clock, offset_ns: int) -> Sample:
     return Sample(zone.info.device_id, t_read0_ns, clock.mono_ns(), offset_ns, (value,), (None,), (Quality.OK,), ("",))
 
 
-class RaplDriver:
-    """Builds `[[meter]] kind = "rapl"`."""
-
-    kind = "rapl"
-    config = RaplConfig
-
-    def build(self, table: MeterTable, *, host: str) -> Meter:
-        return RaplMeter(build(RaplConfig, table.options, '[[meter]] kind = "rapl"'), host=host)
-
-    def discover(self) -> list[dict[str, Any]]:
-        meter = RaplMeter(RaplConfig(), host="")
-        try:
-            meter.open()
-        except MeterUnavailable:
-            return []
-        meter.close()
-        return [{}]
-
-
-DRIVER: Final = RaplDriver()
+DRIVER: Final = Driver("rapl", RaplConfig, lambda config, host: RaplMeter(config, host=host), local=True)

@@ -9,7 +9,7 @@ import difflib
 import importlib.metadata
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
-from typing import Final
+from typing import Any, Final
 
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterUnavailable
@@ -23,7 +23,7 @@ def kinds() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name)}
 
 
-def driver(kind: str) -> Driver:
+def driver(kind: str) -> Driver[Any]:
     """The driver called `kind`.
 
     Raises ConfigError for an unknown kind, naming the nearest one; MeterUnavailable when a library that it needs is not
@@ -36,7 +36,7 @@ def driver(kind: str) -> Driver:
         hint = f"did you mean {near[0]!r}?" if near else f"known kinds are {', '.join(known)}"
         raise ConfigError(f"no meter kind {kind!r}", hint)
     try:
-        found: Driver = entry.load()
+        found: Driver[Any] = entry.load()
     except ModuleNotFoundError as error:
         raise MeterUnavailable(f"meter kind {kind!r} needs the Python module {error.name}", f"run {_install_command(entry)}") from error
     except AttributeError as error:

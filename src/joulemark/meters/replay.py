@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from joulemark.config import MeterTable, at_least, build
+from joulemark.config import at_least
 from joulemark.errors import FormatError, MeterFault, MeterGone, MeterUnavailable
 from joulemark.meters import trace_file
-from joulemark.meters.base import Isolation, Meter
+from joulemark.meters.base import Driver, Isolation
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
 from joulemark.units import NS_PER_S
@@ -149,17 +149,5 @@ def describe(trace: trace_file.Trace, options: ReplayConfig, device_id: str) -> 
     return DeviceInfo(device_id, meters)
 
 
-class ReplayDriver:
-    """Builds `[[meter]] kind = "replay"`. Never discovered: a recording is played only where somebody asks for it."""
-
-    kind = "replay"
-    config = ReplayConfig
-
-    def build(self, table: MeterTable, *, host: str) -> Meter:
-        return ReplayMeter(build(ReplayConfig, table.options, '[[meter]] kind = "replay"'), host=host)
-
-    def discover(self) -> list[dict[str, Any]]:
-        return []
-
-
-DRIVER: Final = ReplayDriver()
+DRIVER: Final = Driver("replay", ReplayConfig, lambda config, host: ReplayMeter(config, host=host))
+"""Never discovered: a recording is played only where somebody asks for it."""
