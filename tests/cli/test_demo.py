@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,20 @@ def test_a_trace_one_per_cent_stronger_is_seen(shown: Demonstration, tmp_path: P
     stronger = demonstrate(tmp_path, scale="1.01")
     ratio = stronger.line["joules_per_1k_output_tokens"] / shown.line["joules_per_1k_output_tokens"]
     assert ratio == pytest.approx(1.01, abs=0.002)
+
+
+@pytest.mark.slow
+def test_impatient_interrupts_leave_nothing_running(tmp_path: Path) -> None:
+    """Two interrupts, the second while the first still stops the daemons: exit 130, and every daemon is gone."""
+    command = [sys.executable, "-m", "joulemark", "demo", "--once", "--output", str(tmp_path / "demo")]
+    demo = subprocess.Popen(command, env={**os.environ, "DEMO_SCALE": "1"}, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "demo" / "agent.log"
+    while not (log.exists() and "connected" in log.read_text()):
+        assert demo.poll() is None
+        time.sleep(0.1)
+    for _ in range(3):
+        demo.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    assert "what was measured is kept" in demo.communicate(timeout=60)[1]
+    assert demo.returncode == 130
+    assert running_in(tmp_path) == []

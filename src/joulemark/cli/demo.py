@@ -34,6 +34,7 @@ def command(once: bool, output: Path | None, scale: float | None, as_json: bool)
     from joulemark.cards import text
     from joulemark.demo.machine import Machine
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = output or Path(tempfile.mkdtemp(prefix="joulemark-demo-"))
     click.echo(f"joulemark: starting collector, agent and stub service; files in {folder}", err=True)
     with Machine(folder, scale) as machine:
@@ -65,7 +66,6 @@ def summary(path: Path, card: dict[str, Any]) -> dict[str, Any]:
 
 def wait_for_interrupt() -> None:
     """Until Ctrl-C or a termination."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             time.sleep(3600)
