@@ -75,7 +75,8 @@ class PowerSource:
         """The valid readings of `series`."""
         good = series.integrable()
         positive = good.value > 0
-        interval_s = nominal_interval_s(np.unique(series.t_ns))
+        distinct = np.concatenate(([True], np.diff(series.t_ns) > 0)) if len(series) else np.zeros(0, dtype=bool)
+        interval_s = nominal_interval_s(series.t_ns[distinct])
         return cls(good if positive.all() else good.rows(positive), good.t_ns[~positive], interval_s)
 
     def invalid_inside(self, window: Window) -> int:
