@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from joulemark.errors import FormatError
 from joulemark.proto import convert
 from joulemark.proto.messages import (
+    MAX_BLOCKS,
     NO_DEVICE_TIME,
     Ack,
     Batch,
@@ -25,6 +26,7 @@ from joulemark.proto.messages import (
     Directive,
     FrozenBatch,
     Hello,
+    IngestStatus,
     Loss,
     MeterCost,
     Overhead,
@@ -205,7 +207,7 @@ def test_arbitrary_bytes_raise_only_format_errors(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [Hello("node-1", 7, "boot", "0.1.0", 1), FrozenBatch(b"body", b"\x01" * 32), ClockProbe(3, 1_790_000_000_000_000_000)],
+    [Hello("node-1", 7, "boot", "0.1.0", 1, "5f0c"), FrozenBatch(b"body", b"\x01" * 32), ClockProbe(3, 1_790_000_000_000_000_000)],
     ids=lambda m: type(m).__name__,
 )
 def test_request_survives_the_wire(message: Hello | FrozenBatch | ClockProbe) -> None:
@@ -233,6 +235,37 @@ def test_broadcast_survives_the_wire() -> None:
     directive = Directive(read_now=True)
     assert convert.parse_broadcast_request(convert.broadcast_request_bytes(directive)) == directive
     assert convert.parse_broadcast_response(convert.broadcast_response_bytes(12)) == 12
+
+
+def test_status_survives_the_wire() -> None:
+    """What the ingest process says of itself comes back equal; the question has no content."""
+    status = IngestStatus(3, 2**40, {"hello": 2, "fenced": 1})
+    assert convert.parse_status_response(convert.status_response_bytes(status)) == status
+    assert convert.parse_status_response(convert.status_response_bytes(IngestStatus())) == IngestStatus()
+    assert convert.status_request_bytes() == b""
+
+
+def test_a_small_batch_cannot_grow_large_in_memory() -> None:
+    """More blocks than a batch may have, and more pins or reasons than rows, are refused: each costs far more memory than bytes."""
+    with pytest.raises(FormatError, match=f"limit of {MAX_BLOCKS}"):
+        convert.decode(pb.Batch(blocks=[pb.Block()] * (MAX_BLOCKS + 1)).SerializeToString())
+    row = convert.int64_column([0])
+    block = pb.Block(encoding=pb.ENCODING_RAW_LE, mono_delta_ns=row, bracket_ns=row, utc_minus_mono_ns=row, seq=row)
+    block.columns.add(values=row)
+    assert convert.decode(pb.Batch(blocks=[block]).SerializeToString()).blocks[0].row_count == 1
+    for many in (pb.Block(pinned_rows=[0, 0]), pb.Block(columns=[pb.Column(values=row, reasons=[pb.Reason(), pb.Reason()])])):
+        swollen = pb.Block.FromString(block.SerializeToString())
+        swollen.pinned_rows.extend(many.pinned_rows)
+        swollen.columns.extend(many.columns)
+        with pytest.raises(FormatError, match="differ in length"):
+            convert.decode(pb.Batch(blocks=[swollen]).SerializeToString())
+
+
+def test_a_description_nested_too_deeply_is_refused() -> None:
+    """JSON deeper than the parser goes, and JSON that is no object, is a format error like any other."""
+    for text in ("[" * 100_000, "[]", "7", '{"meter_id": 7}'):
+        with pytest.raises(FormatError, match="cannot be read"):
+            convert.decode(pb.Batch(devices=[pb.Device(device_id="fake:h:0", meter_json=[text])]).SerializeToString())
 
 
 @pytest.mark.parametrize("parse", [convert.parse_request, convert.parse_response])

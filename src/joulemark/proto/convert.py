@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from joulemark.errors import FormatError
 from joulemark.proto.messages import (
+    MAX_BLOCKS,
     NO_DEVICE_TIME,
     Ack,
     Batch,
@@ -29,6 +30,7 @@ from joulemark.proto.messages import (
     Directive,
     FrozenBatch,
     Hello,
+    IngestStatus,
     Loss,
     MeterCost,
     Overhead,
@@ -67,6 +69,7 @@ def request_bytes(message: Hello | FrozenBatch | ClockProbe) -> bytes:
             out.hello.boot_id = message.boot_id
             out.hello.software_version = message.software_version
             out.hello.protocol_version = message.protocol_version
+            out.hello.instance_id = message.instance_id
         case FrozenBatch():
             out.batch.body = message.body
             out.batch.sha256 = message.sha256
@@ -82,7 +85,7 @@ def parse_request(raw: bytes) -> Hello | FrozenBatch | ClockProbe:
     match message.WhichOneof("message"):
         case "hello":
             h = message.hello
-            return Hello(h.agent_id, h.epoch_ns, h.boot_id, h.software_version, h.protocol_version)
+            return Hello(h.agent_id, h.epoch_ns, h.boot_id, h.software_version, h.protocol_version, h.instance_id)
         case "batch":
             return FrozenBatch(message.batch.body, message.batch.sha256)
         case "clock_probe":
@@ -170,6 +173,24 @@ def parse_broadcast_response(raw: bytes) -> int:
     return parsed(pb.BroadcastResponse(), raw).agent_count
 
 
+def status_request_bytes() -> bytes:
+    """The StatusRequest of the control service."""
+    return pb.StatusRequest().SerializeToString()
+
+
+def status_response_bytes(status: IngestStatus) -> bytes:
+    """The StatusResponse that carries `status`."""
+    return pb.StatusResponse(
+        agent_count=status.agent_count, pending_bytes=status.pending_bytes, refused=dict(status.refused)
+    ).SerializeToString()
+
+
+def parse_status_response(raw: bytes) -> IngestStatus:
+    """Inverse of `status_response_bytes`. Raises FormatError."""
+    message = parsed(pb.StatusResponse(), raw)
+    return IngestStatus(message.agent_count, message.pending_bytes, dict(message.refused))
+
+
 # --- batches --------------------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +251,8 @@ def fill_block(block: pb.Block, device_id: str, samples: Sequence[Sample]) -> No
 def decode(body: bytes) -> BatchView:
     """The batch in `body`, columns as memory. Raises FormatError when lengths disagree or an encoding is unknown."""
     message = parsed(pb.Batch(), body)
+    if (most := max(len(message.blocks), len(message.devices), len(message.losses))) > MAX_BLOCKS:
+        raise FormatError(f"a batch names {most} devices, above the limit of {MAX_BLOCKS}", "divide it into several batches")
     clock = ClockState(**{name: getattr(message.clock, name) for name in CLOCK_FIELDS})
     o = message.overhead
     return BatchView(
@@ -251,7 +274,7 @@ def plain_device(message: pb.Device) -> DeviceInfo:
     """The device a description stands for. Raises FormatError."""
     try:
         return DeviceInfo(message.device_id, tuple(MeterInfo.from_json(json.loads(text)) for text in message.meter_json))
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(
             f"description of device {message.device_id!r} cannot be read: {error}", "use an agent of the collector's version"
         ) from error
@@ -267,11 +290,13 @@ def block_view(block: pb.Block) -> BlockView:
         and len(block.mono_delta_ns) == len(block.bracket_ns) == 8 * n
         and len(block.utc_minus_mono_ns) in (8, 8 * n)
         and len(block.seq) in (8, 8 * n)
+        and len(block.pinned_rows) <= n
         and all(0 <= row < n for row in block.pinned_rows)
         and all(
             len(c.values) == 8 * n
             and len(c.device_delta_ns) in (0, 8 * n)
             and len(c.quality) in (0, n)
+            and len(c.reasons) <= n
             and all(0 <= r.row < n for r in c.reasons)
             for c in block.columns
         )

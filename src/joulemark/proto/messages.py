@@ -11,18 +11,25 @@ from joulemark.readings import DeviceInfo, Sample
 PROTOCOL_VERSION: Final = 1
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
 NO_DEVICE_TIME: Final = -(2**63)
+MAX_BLOCKS: Final = 8192
+"""Most devices, descriptions and losses that one batch may name, each."""
+
+REFUSED_BATCH: Final = "joulemark-refused-batch"
+"""Key of the trailing metadata that names a batch which will never be taken: its SHA-256 in hexadecimal."""
+
 STREAM_METHOD: Final = "/joulemark.proto.v1.TelemetryService/Stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """First message of an agent. `epoch_ns`: start of this process, forced above the last one."""
+    """First message of an agent. `epoch_ns`: start of this process, forced above the last one. `instance_id`: random name of its spool."""
 
     agent_id: str
     epoch_ns: int
     boot_id: str
     software_version: str
     protocol_version: int = PROTOCOL_VERSION
+    instance_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,15 @@ class Directive:
     batch_period_ms: int = 0
     retry_after_ms: int = 0
     describe_devices: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatus:
+    """The ingest process: agents connected, bytes received and not durable yet, refusals by reason since it started."""
+
+    agent_count: int = 0
+    pending_bytes: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

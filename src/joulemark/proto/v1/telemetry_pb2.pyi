@@ -130,12 +130,15 @@ class Hello(google.protobuf.message.Message):
     BOOT_ID_FIELD_NUMBER: builtins.int
     SOFTWARE_VERSION_FIELD_NUMBER: builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: builtins.int
+    INSTANCE_ID_FIELD_NUMBER: builtins.int
     agent_id: builtins.str
     epoch_ns: builtins.int
     """Start of this agent process, UTC nanoseconds, forced above the last one."""
     boot_id: builtins.str
     software_version: builtins.str
     protocol_version: builtins.int
+    instance_id: builtins.str
+    """Random name of the agent's spool; tells a second host with the same agent_id from a restart. Empty: not known."""
     def __init__(
         self,
         *,
@@ -144,8 +147,9 @@ class Hello(google.protobuf.message.Message):
         boot_id: builtins.str = ...,
         software_version: builtins.str = ...,
         protocol_version: builtins.int = ...,
+        instance_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["agent_id", b"agent_id", "boot_id", b"boot_id", "epoch_ns", b"epoch_ns", "protocol_version", b"protocol_version", "software_version", b"software_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent_id", b"agent_id", "boot_id", b"boot_id", "epoch_ns", b"epoch_ns", "instance_id", b"instance_id", "protocol_version", b"protocol_version", "software_version", b"software_version"]) -> None: ...
 
 global___Hello = Hello
 
@@ -304,6 +308,57 @@ class BroadcastResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["agent_count", b"agent_count"]) -> None: ...
 
 global___BroadcastResponse = BroadcastResponse
+
+@typing.final
+class StatusRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___StatusRequest = StatusRequest
+
+@typing.final
+class StatusResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class RefusedEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    AGENT_COUNT_FIELD_NUMBER: builtins.int
+    PENDING_BYTES_FIELD_NUMBER: builtins.int
+    REFUSED_FIELD_NUMBER: builtins.int
+    agent_count: builtins.int
+    pending_bytes: builtins.int
+    """Bytes of batches that were received and are not durable yet."""
+    @property
+    def refused(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.int]:
+        """How often each limit or rule refused a stream or made one wait, since the process started."""
+
+    def __init__(
+        self,
+        *,
+        agent_count: builtins.int = ...,
+        pending_bytes: builtins.int = ...,
+        refused: collections.abc.Mapping[builtins.str, builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agent_count", b"agent_count", "pending_bytes", b"pending_bytes", "refused", b"refused"]) -> None: ...
+
+global___StatusResponse = StatusResponse
 
 @typing.final
 class ClockState(google.protobuf.message.Message):

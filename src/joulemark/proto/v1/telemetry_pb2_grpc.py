@@ -116,6 +116,11 @@ class ControlServiceStub(object):
                 request_serializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.BroadcastRequest.SerializeToString,
                 response_deserializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.BroadcastResponse.FromString,
                 _registered_method=True)
+        self.Status = channel.unary_unary(
+                '/joulemark.proto.v1.ControlService/Status',
+                request_serializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.StatusRequest.SerializeToString,
+                response_deserializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.StatusResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer(object):
@@ -129,6 +134,13 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Status(self, request, context):
+        """What the ingest process knows of itself, for the metrics.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -136,6 +148,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Broadcast,
                     request_deserializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.BroadcastRequest.FromString,
                     response_serializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.BroadcastResponse.SerializeToString,
+            ),
+            'Status': grpc.unary_unary_rpc_method_handler(
+                    servicer.Status,
+                    request_deserializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.StatusRequest.FromString,
+                    response_serializer=joulemark_dot_proto_dot_v1_dot_telemetry__pb2.StatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -166,6 +183,33 @@ class ControlService(object):
             '/joulemark.proto.v1.ControlService/Broadcast',
             joulemark_dot_proto_dot_v1_dot_telemetry__pb2.BroadcastRequest.SerializeToString,
             joulemark_dot_proto_dot_v1_dot_telemetry__pb2.BroadcastResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Status(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/joulemark.proto.v1.ControlService/Status',
+            joulemark_dot_proto_dot_v1_dot_telemetry__pb2.StatusRequest.SerializeToString,
+            joulemark_dot_proto_dot_v1_dot_telemetry__pb2.StatusResponse.FromString,
             options,
             channel_credentials,
             insecure,
