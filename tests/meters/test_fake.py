@@ -57,6 +57,17 @@ def test_same_moment_same_values(manual_clock: ManualClock) -> None:
     assert opened().read(manual_clock) == opened().read(manual_clock)
 
 
+def test_a_step_of_the_clock_moves_no_energy_on_the_monotonic_axis(manual_clock: ManualClock) -> None:
+    """A wave that follows monotonic time grows by its exact energy across a step of UTC; only the stamps show the step."""
+    meter = opened(axis="monotonic", waveform="constant", mean_w=300.0, amplitude_w=0.0)
+    [first] = meter.read(manual_clock)
+    manual_clock.advance(2 * NS)
+    manual_clock.utc -= 5 * NS
+    [second] = meter.read(manual_clock)
+    assert second.values[1] - first.values[1] == 600_000
+    assert second.t_device_ns[1] - first.t_device_ns[1] == -3 * NS
+
+
 def test_gap_on_demand() -> None:
     """With gap_every = 3 every third read is a gap with a reason."""
     meter = opened(gap_every=3)

@@ -1,7 +1,7 @@
 """A synthetic meter: a known wave of power, its energy counter, and faults on demand. For trials, tests and demonstrations.
 
-Every value is a pure function of UTC and the configuration, and `energy_j` is the exact integral, so whoever reads the meter
-can be checked against the truth. It always says `simulated`.
+Every value is a pure function of one clock and the configuration, and `energy_j` is the exact integral, so whoever reads the
+meter can be checked against the truth. It always says `simulated`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ class Waveform(enum.StrEnum):
     SINE = "sine"
 
 
+class Axis(enum.StrEnum):
+    """The clock that the wave follows."""
+
+    UTC = "utc"
+    MONOTONIC = "monotonic"
+
+
 @dataclass(frozen=True, slots=True)
 class FakeConfig:
     """`[[meter]] kind = "fake"`: a wave of `mean_w` +- `amplitude_w`, and its faults."""
@@ -44,6 +51,8 @@ class FakeConfig:
     """Period of the wave in seconds."""
     phase_s: float = 0.0
     """Seconds by which the wave is ahead."""
+    axis: Axis = Axis.UTC
+    """Clock that the wave follows: utc, or monotonic, so that a step of the host's clock changes no power and no energy."""
     counter_step_s: float = 0.1
     """Seconds between refreshes of the energy counter; 0 for none."""
     devices: int = 1
@@ -76,7 +85,7 @@ def _place(wave: FakeConfig, t_ns: int) -> tuple[int, int]:
 
 
 def power_w(wave: FakeConfig, t_ns: int) -> float:
-    """Power of the wave at `t_ns` (UTC)."""
+    """Power of the wave at `t_ns` on its axis."""
     into_ns = _place(wave, t_ns)[1]
     if wave.waveform is Waveform.CONSTANT:
         return wave.mean_w
@@ -86,7 +95,7 @@ def power_w(wave: FakeConfig, t_ns: int) -> float:
 
 
 def energy_j(wave: FakeConfig, t0_ns: int, t1_ns: int) -> float:
-    """Exact energy of the wave between two UTC times, in closed form."""
+    """Exact energy of the wave between two times on its axis, in closed form."""
     swing_j = _swing_j(wave, _place(wave, t1_ns)[1]) - _swing_j(wave, _place(wave, t0_ns)[1])
     return wave.mean_w * (t1_ns - t0_ns) / NS_PER_S + swing_j
 
@@ -128,7 +137,8 @@ class FakeMeter:
         if wave.gone_after and self._reads > wave.gone_after:
             raise MeterGone(f"the fake device left after {wave.gone_after} reads", "set gone_after = 0 to keep it")
         offset_ns = utc_minus_mono_ns(clock)
-        time.sleep(wave.hang_ms / 1000)
+        if wave.hang_ms:
+            time.sleep(wave.hang_ms / 1000)
         return [self._sample(device, clock, offset_ns) for device in self._info]
 
     def close(self) -> None:
@@ -138,17 +148,20 @@ class FakeMeter:
         t_ns = clock.mono_ns()
         if self._wave.gap_every and self._reads % self._wave.gap_every == 0:
             return Sample.gap(device, t_ns, clock.mono_ns(), offset_ns, f"gap on demand, read {self._reads}")
-        now_ns = t_ns + offset_ns
+        axis_ns = offset_ns if self._wave.axis is Axis.UTC else 0
+        now_ns = t_ns + axis_ns
         step_ns = round(self._wave.counter_step_s * NS_PER_S)
         refreshed_ns = now_ns - now_ns % step_ns if step_ns else now_ns
         power = scaled(power_w(self._wave, now_ns), EXPONENT)
         counter = scaled(energy_j(self._wave, 0, refreshed_ns), EXPONENT)
+        to_utc_ns = offset_ns - axis_ns
+        stamps = (now_ns + to_utc_ns, refreshed_ns + to_utc_ns)
         ok = (Quality.OK, Quality.OK)
-        return Sample(device.device_id, t_ns, clock.mono_ns(), offset_ns, (power, counter), (now_ns, refreshed_ns), ok, ("", ""))
+        return Sample(device.device_id, t_ns, clock.mono_ns(), offset_ns, (power, counter), stamps, ok, ("", ""))
 
 
 def describe(wave: FakeConfig, device_id: str) -> DeviceInfo:
-    """A device with instant power and an energy counter that began in 1970."""
+    """A device with instant power and an energy counter that began at 0 on the axis of the wave."""
     common: dict[str, Any] = {
         "kind": "fake",
         "exponent": EXPONENT,
