@@ -31,7 +31,7 @@ POWER = MeterInfo("nvml:h1:GPU-7:power", "nvml", Quantity.POWER, -3, Boundary.GP
 @st.composite
 def meters(draw: st.DrawFn) -> MeterInfo:
     """Any meter description a driver could give."""
-    text = st.text(max_size=8)
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
     number = st.none() | st.floats(0, 1e6)
     return MeterInfo(
         meter_id=f"{draw(text)}:h:{draw(text)}:c",
@@ -44,7 +44,7 @@ def meters(draw: st.DrawFn) -> MeterInfo:
         modulus=draw(st.none() | st.integers(1, 2**63)),
         averaging=draw(st.sampled_from(Averaging)),
         averaging_window_s=draw(number),
-        coverage=draw(number),
+        coverage=draw(st.none() | st.floats(0, 1)),
         accuracy=draw(st.none() | st.builds(Accuracy, pct_reading=st.floats(0, 5), abs_w=st.floats(0, 9), source=text)),
         certificate=draw(st.none() | st.builds(Certificate, text, text, text, st.floats(0, 1))),
         timestamp_source=draw(st.sampled_from(TimestampSource)),
@@ -66,6 +66,29 @@ def test_description_survives_json(meter: MeterInfo) -> None:
 def test_description_with_a_wrong_key_or_value_is_refused(change: dict[str, Any], named: str) -> None:
     """An unknown key or enum text in a description raises FormatError and is named."""
     with pytest.raises(FormatError, match=named):
+        MeterInfo.from_json({**POWER.to_json(), **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"meter_id": "a:b"},
+        {"exponent": 300},
+        {"exponent": True},
+        {"modulus": 0},
+        {"update_period_s": 1e308},
+        {"averaging_window_s": float("nan")},
+        {"coverage": 1.5},
+        {"rated_w": float("inf")},
+        {"accuracy": {"pct_reading": -1}},
+        {"accuracy": {"abs_w": "2"}},
+        {"covers": [1]},
+        {"vendor": "half \ud800"},
+    ],
+)
+def test_description_that_would_overflow_is_refused(change: dict[str, Any]) -> None:
+    """A figure of another kind, not finite or beyond belief raises FormatError that names its key."""
+    with pytest.raises(FormatError, match=next(iter(change))):
         MeterInfo.from_json({**POWER.to_json(), **change})
 
 

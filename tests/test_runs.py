@@ -21,7 +21,7 @@ WINDOW = Window("decode", PhaseKind.MEASURED, 1_000_000_000, 3_500_000_000)
 def runs(draw: st.DrawFn) -> Run:
     """Any run a reader could return."""
     count = st.none() | st.integers(0, 2**40) | st.floats(0, 1e12)
-    text = st.text(max_size=8)
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
     windows = []
     for _ in range(draw(st.integers(0, 3))):
         begin = draw(st.integers(0, 2**61))
@@ -55,7 +55,17 @@ def test_run_survives_json(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"schema": "joulemark.run/9"}, {"clock": "sundial"}, {"phases": [{"name": "x"}]}, {"tool_reported": [{"nam": "x"}]}, {"phases": None}],
+    [
+        {"schema": "joulemark.run/9"},
+        {"clock": "sundial"},
+        {"phases": [{"name": "x"}]},
+        {"tool_reported": [{"nam": "x"}]},
+        {"phases": None},
+        {"labels": {"a": 1}},
+        {"findings": "x"},
+        {"run_id": ["x"]},
+        {"tool_reported": [{"name": "x", "value": float("nan"), "unit": "J"}]},
+    ],
 )
 def test_run_description_that_is_wrong_is_refused(change: dict[str, Any]) -> None:
     """Another schema, an unknown clock, a missing or unknown key raise FormatError."""

@@ -10,10 +10,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from joulemark import units
+from joulemark import document, units
 from joulemark.errors import FormatError
+
+LONGEST_S: Final = 1e6
+"""No meter averages or rests longer: eleven days."""
+
+LARGEST_W: Final = 1e9
+LARGEST_MODULUS: Final = 2**64
 
 
 class Quantity(enum.StrEnum):
@@ -179,21 +185,31 @@ class MeterInfo:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of `to_json`. Raises FormatError when a key is unknown or missing, or a value is not of its kind."""
-        try:
-            values = dict(data)
-            values["quantity"] = Quantity(values["quantity"])
-            values["boundary"] = Boundary(values["boundary"])
-            values["current"] = Current(values.get("current", "dc"))
-            values["averaging"] = Averaging(values.get("averaging", "unknown"))
-            values["timestamp_source"] = TimestampSource(values.get("timestamp_source", "read_bracket"))
-            values["covers"] = tuple(values.get("covers") or ())
-            for name, kind in (("accuracy", Accuracy), ("certificate", Certificate)):
-                if values.get(name) is not None:
-                    values[name] = kind(**values[name])
-            return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"meter description cannot be read: {error}", "compare it with docs/reference/card.schema.json") from error
+        """Inverse of `to_json`. Raises FormatError when a key is unknown or missing, or a value is not of its kind or not believable."""
+        where = f"description of meter {document.shown(data.get('meter_id'))}"
+        meter = document.record(cls, {k: v for k, v in data.items() if k != "covers" or v is not None}, where=where)
+        for name, believable in meter.bounds().items():
+            if not believable:
+                what = f"{where}: {name} = {document.shown(getattr(meter, name))} is not believable"
+                raise FormatError(what, "restore the file it stands in")
+        return meter
+
+    def bounds(self) -> dict[str, bool]:
+        """Name of each figure that computations rely on -> whether it lies where they hold: beyond, floating point overflows."""
+        names = ("averaging_window_s", "update_period_s", "update_period_measured_s")
+        times = {name: getattr(self, name) for name in names}
+        limits = asdict(self.accuracy) if self.accuracy else {}
+        u95_rel = (self.certificate.u95_rel, self.certificate.k) if self.certificate else ()
+        return {
+            "meter_id": self.meter_id.count(":") >= len(("kind", "host", "serial")),
+            "exponent": self.exponent in units.SI_PREFIX,
+            "modulus": self.modulus is None or 0 < self.modulus <= LARGEST_MODULUS,
+            **{name: t is None or 0 <= t <= LONGEST_S for name, t in times.items()},
+            "coverage": self.coverage is None or 0 <= self.coverage <= 1,
+            "rated_w": self.rated_w is None or 0 < self.rated_w < LARGEST_W,
+            "accuracy": all(0 <= v < LARGEST_W for v in limits.values() if not isinstance(v, str)),
+            "certificate": all(0 <= v < LARGEST_W for v in u95_rel),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
+from joulemark import document
 from joulemark.errors import FormatError
 from joulemark.timebase import Clock
 from joulemark.units import NS_PER_MS, NS_PER_S
@@ -168,22 +169,13 @@ class Run:
             raise FormatError(
                 f"run description has schema {data.get('schema')!r}, not {RUN_SCHEMA!r}", "use the joulemark version that wrote it"
             )
-        try:
-            windows = tuple(
-                Window(**{**entry, "kind": PhaseKind(entry["kind"]), "tokens": Tokens(**(entry.get("tokens") or {}))})
-                for entry in data["phases"]
-            )
-            return cls(
-                windows=windows,
-                benchmark=data.get("benchmark", ""),
-                run_id=data.get("run_id", ""),
-                clock=ClockKind(data.get("clock", "utc")),
-                tool_reported=tuple(ToolReported(**t) for t in data.get("tool_reported", ())),
-                labels=dict(data.get("labels", {})),
-                findings=tuple(data.get("findings", ())),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"run description cannot be read: {error}", "compare it with docs/reference/run.schema.json") from error
+        where = "run description"
+        fields = {"windows" if key == "phases" else key: value for key, value in data.items() if key != "schema"}
+        if isinstance(phases := fields.get("windows"), list):
+            fields["windows"] = [
+                {k: v for k, v in p.items() if k != "tokens" or v is not None} if isinstance(p, dict) else p for p in phases
+            ]
+        return document.record(cls, fields, where=where)
 
 
 def new_run_id(clock: Clock) -> str:
