@@ -26,6 +26,7 @@ from joulemark.collector.api import app, health
 TABLES = {
     "agent": config.AgentConfig,
     "collector": config.CollectorConfig,
+    "client": config.ClientConfig,
     "spool": config.SpoolConfig,
     "tls": config.TlsConfig,
     "prices": config.PricesConfig,

@@ -18,6 +18,7 @@ EXIT_CODES = {
     "JoulemarkError": 1,
     "UsageError": 2,
     "ConfigError": 2,
+    "AccessDenied": 2,
     "NaiveTimeError": 2,
     "FormatError": 2,
     "NotCompliant": 3,

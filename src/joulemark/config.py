@@ -1,7 +1,7 @@
 """Configuration: one TOML file, frozen dataclasses, an unknown key is an error that names the nearest valid one.
 
 Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
-Tables: `[agent] [collector] [spool] [tls] [prices]` and any number of `[[meter]]`, each with its `kind`; the driver of that
+Tables: `[agent] [collector] [client] [spool] [tls] [prices]` and any number of `[[meter]]`, each with its `kind`; the driver of that
 kind owns the other keys. Secrets are given as paths of files, never as text. The text below a field explains its key:
 `joulemark config default` prints it.
 """
@@ -85,12 +85,22 @@ class CollectorConfig:
     rest_listen: str = f"127.0.0.1:{REST_PORT}"
     """Address HOST:PORT on which the REST interface and the pages are served."""
     data_dir: Path = field(default_factory=data_dir)
-    """Folder that holds readings.db, catalog.db and prices.json."""
+    """Folder that holds readings.db, catalog.db, prices.json, tokens.json and the audit log."""
     seal_after_s: float = 600.0
     """Seconds after which the readings of a device are sealed into a compressed chunk."""
 
     def __post_init__(self) -> None:
         at_least("collector.seal_after_s", self.seal_after_s, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """`[client]`: how commands and benchmarks of this machine reach a collector's REST interface."""
+
+    url: str = f"http://127.0.0.1:{REST_PORT}"
+    """Address of the collector's pages; the variable JOULEMARK_URL wins."""
+    token_file: Path | None = None
+    """File that holds the token to show there; the variable JOULEMARK_TOKEN_FILE wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,8 @@ class TlsConfig:
     """Certificate of this side, in PEM."""
     key_file: Path | None = None
     """Private key of this side, in PEM, readable by this user only."""
+    revoked_file: Path | None = None
+    """List of revoked certificates (CRL), in PEM, signed by the authority in ca_file; the collector refuses who is on it."""
     insecure: bool = False
     """Whether plain text is allowed on addresses other than loopback."""
 
@@ -129,6 +141,7 @@ class Config:
 
     agent: AgentConfig = field(default_factory=AgentConfig)
     collector: CollectorConfig = field(default_factory=CollectorConfig)
+    client: ClientConfig = field(default_factory=ClientConfig)
     spool: SpoolConfig = field(default_factory=SpoolConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)
     prices: PricesConfig = field(default_factory=PricesConfig)
@@ -166,6 +179,7 @@ def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
     tables: dict[str, type[Any]] = {
         "agent": AgentConfig,
         "collector": CollectorConfig,
+        "client": ClientConfig,
         "spool": SpoolConfig,
         "tls": TlsConfig,
         "prices": PricesConfig,

@@ -4,6 +4,7 @@
 JoulemarkError                   exit 1   a bug, unless a subclass says otherwise
 ├── UsageError                   exit 2   the command or an input file must be changed
 │   ├── ConfigError                       a key of the TOML file
+│   ├── AccessDenied                      the collector wants a token, or one with a wider scope
 │   ├── NaiveTimeError                    a time without a zone, and none was given
 │   └── FormatError                       a file is not what its name or place says
 ├── NotCompliant                 exit 3   measured, but below the level asked for
@@ -50,6 +51,10 @@ class UsageError(JoulemarkError):
 
 class ConfigError(UsageError):
     """A key or a value of the TOML file is wrong."""
+
+
+class AccessDenied(UsageError):
+    """The collector wants a token, or one with a wider scope."""
 
 
 class NaiveTimeError(UsageError):

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "meters": "List the meters of this machine, or probe one.",
     "price": "Import and show price snapshots.",
     "run": "Measure a command, or mark the phases of a run.",
+    "token": "Make, list and revoke the tokens of the collector's REST interface.",
 }
 """Name and one-line help of every command. `NAME` lives in `cli/NAME.py` as `command` (`import` in `cli/importing.py`)."""
 
