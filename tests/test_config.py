@@ -158,3 +158,11 @@ def test_secret_is_a_file_without_its_newline(tmp_path: Path) -> None:
     assert read_secret(path, "[[meter]] ipmi password_file") == "pass word "
     with pytest.raises(ConfigError, match="chmod 600"):
         read_secret(tmp_path / "none", "[[meter]] ipmi password_file")
+
+
+def test_limits_have_bounds_of_their_own() -> None:
+    """A limit that would stop every agent, and a batch larger than the protocol allows, are errors that name the key."""
+    assert parse({"limits": {"max_agents": 1, "bytes_per_s": 300_000}}).limits.bytes_per_s == 300_000.0
+    for key, value in (("max_agents", 0), ("hello_timeout_s", 0), ("bytes_per_s", 65_536), ("max_batch_bytes", 4_128_769)):
+        with pytest.raises(ConfigError, match=f"limits.{key}"):
+            parse({"limits": {key: value}})

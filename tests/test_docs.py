@@ -29,6 +29,7 @@ TABLES = {
     "client": config.ClientConfig,
     "spool": config.SpoolConfig,
     "tls": config.TlsConfig,
+    "limits": config.LimitsConfig,
     "prices": config.PricesConfig,
 }
 

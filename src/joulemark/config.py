@@ -1,9 +1,9 @@
 """Configuration: one TOML file, frozen dataclasses, an unknown key is an error that names the nearest valid one.
 
 Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
-Tables: `[agent] [collector] [client] [spool] [tls] [prices]` and any number of `[[meter]]`, each with its `kind`; the driver of that
-kind owns the other keys. Secrets are given as paths of files, never as text. The text below a field explains its key:
-`joulemark config default` prints it.
+Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices]` and any number of `[[meter]]`, each with its `kind`; the
+driver of that kind owns the other keys. Secrets are given as paths of files, never as text. The text below a field explains its
+key: `joulemark config default` prints it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 GRPC_PORT: Final = 7470
 REST_PORT: Final = 7471
+LARGEST_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
+"""What the protocol allows: gRPC's customary 4 MiB less room for the envelope."""
 
 
 def data_dir() -> Path:
@@ -120,6 +122,49 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """`[limits]`: what a collector takes from one agent and from all together."""
+
+    max_agents: int = 4096
+    """Largest number of agents connected at one time."""
+    hello_timeout_s: float = 10.0
+    """Seconds within which a connection has to say who it is; it is closed after them."""
+    idle_timeout_s: float = 300.0
+    """Seconds after which the stream of an agent that says nothing is closed; longer than the agents' clock_probe_period_s."""
+    max_batch_bytes: int = LARGEST_BATCH_BYTES
+    """Largest batch in bytes; the protocol allows no more than the default."""
+    max_samples_per_batch: int = 100_000
+    """Largest number of samples in one batch."""
+    batches_per_s: float = 500.0
+    """Batches per second that one agent may send on average; a faster one is made to wait."""
+    bytes_per_s: float = 33_554_432.0
+    """Bytes per second that one agent may send on average; a faster one is made to wait."""
+    burst_s: float = 10.0
+    """Seconds for which an agent that was silent may send faster than its average."""
+    pending_bytes_per_agent: int = 16_777_216
+    """Bytes of one agent that may wait for the disk; the collector reads on when they are durable."""
+    pending_bytes: int = 268_435_456
+    """Bytes of all agents together that may wait for the disk."""
+    meters_per_agent: int = 4096
+    """Largest number of meters of one agent."""
+    stored_bytes_per_agent: int = 68_719_476_736
+    """Bytes of one agent that the collector stores; beyond them the agent keeps its readings in its spool."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_agents", "max_samples_per_batch", "meters_per_agent"):
+            at_least(f"limits.{name}", getattr(self, name), 1)
+        for name in ("hello_timeout_s", "idle_timeout_s", "burst_s", "batches_per_s"):
+            at_least(f"limits.{name}", getattr(self, name), 0.1)
+        for name in ("max_batch_bytes", "pending_bytes_per_agent", "pending_bytes", "stored_bytes_per_agent"):
+            at_least(f"limits.{name}", getattr(self, name), 65_536)
+        at_least("limits.bytes_per_s", self.bytes_per_s, 262_144)  # the largest batch is paid within the agent's patience of 30 s
+        if self.max_batch_bytes > LARGEST_BATCH_BYTES:
+            raise ConfigError(
+                f"limits.max_batch_bytes = {self.max_batch_bytes} is above what the protocol allows", f"set at most {LARGEST_BATCH_BYTES}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class PricesConfig:
     """`[prices]`: the snapshot file that costs are computed from."""
 
@@ -144,6 +189,7 @@ class Config:
     client: ClientConfig = field(default_factory=ClientConfig)
     spool: SpoolConfig = field(default_factory=SpoolConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     prices: PricesConfig = field(default_factory=PricesConfig)
     meters: tuple[MeterTable, ...] = ()
     path: Path | None = None
@@ -182,6 +228,7 @@ def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
         "client": ClientConfig,
         "spool": SpoolConfig,
         "tls": TlsConfig,
+        "limits": LimitsConfig,
         "prices": PricesConfig,
     }
     unknown(data, [*tables, "meter"], where)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from joulemark.config import LARGEST_BATCH_BYTES
 from joulemark.readings import DeviceInfo, Sample
 
 PROTOCOL_VERSION: Final = 1
-MAX_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
+MAX_BATCH_BYTES: Final = LARGEST_BATCH_BYTES
 NO_DEVICE_TIME: Final = -(2**63)
 MAX_BLOCKS: Final = 8192
 """Most devices, descriptions and losses that one batch may name, each."""
