@@ -100,10 +100,10 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
     """A spool of a newer version is left as it is, with a message that says both versions."""
     opened(tmp_path / "spool.db").close()
     with sqlite3.connect(tmp_path / "spool.db") as db:
-        db.execute("PRAGMA user_version = 7")
+        db.executescript("PRAGMA user_version = 7; UPDATE meta SET schema_version = 7")
     db.close()
     before = (tmp_path / "spool.db").read_bytes()
-    with pytest.raises(EnvironmentFailed, match="schema 7, and this version knows schema 1"):
+    with pytest.raises(EnvironmentFailed, match="schema 7, and this version knows schema 2"):
         opened(tmp_path / "spool.db")
     assert (tmp_path / "spool.db").read_bytes() == before
 

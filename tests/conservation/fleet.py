@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from joulemark.agent import spool
+from joulemark.agent import spool_file
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
 from tests.conservation.faults import AGENTS, COLLECTOR, Fault, agent_name
@@ -91,7 +91,7 @@ class Fleet:
             await self.links[name].open()
             config = self.work / f"{name}.toml"
             config.write_text(self._config(name, number))
-            with closing(spool.connected(self.work / f"{name}.db", SPOOL_BYTES)) as db:
+            with closing(spool_file.connected(self.work / f"{name}.db", SPOOL_BYTES)) as db:
                 db.executescript(LEDGER)
             self.daemons[name] = Daemon(command_line("agent", "run"), self.work / f"{name}.log", {"JOULEMARK_CONFIG": str(config)})
         env = {"JOULEMARK_CONFIG": str(self.work / f"{self.names[0]}.toml")}

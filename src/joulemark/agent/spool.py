@@ -8,17 +8,15 @@ file is set aside under a new name and a fresh one started.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
+from joulemark.agent.spool_file import connected, is_damage, locked, scalar
 from joulemark.agent.thinning import Level, thinned
 from joulemark.config import SpoolConfig
 from joulemark.errors import EnvironmentFailed
@@ -27,37 +25,12 @@ from joulemark.timebase import Clock
 
 log = logging.getLogger("joulemark.agent")
 
-SCHEMA_VERSION: Final = 1
-SCHEMA: Final = """
-CREATE TABLE batch (
-  id INTEGER PRIMARY KEY,
-  epoch_ns INTEGER NOT NULL,
-  batch_seq INTEGER NOT NULL,
-  sent INTEGER NOT NULL DEFAULT 0,
-  level INTEGER NOT NULL DEFAULT 0,
-  sha256 BLOB NOT NULL,
-  body BLOB NOT NULL,
-  UNIQUE (epoch_ns, batch_seq)
-);
-CREATE INDEX thinnable ON batch (level, id) WHERE sent = 0;
-CREATE TABLE loss (
-  device_id TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  sample_count INTEGER NOT NULL,
-  first_ns INTEGER NOT NULL,
-  last_ns INTEGER NOT NULL,
-  PRIMARY KEY (device_id, reason)
-);
-CREATE TABLE epoch (last_ns INTEGER NOT NULL);
-INSERT INTO epoch VALUES (0);
-"""
 ADD_LOSS: Final = """
 INSERT INTO loss (device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (device_id, reason) DO UPDATE SET sample_count = sample_count + excluded.sample_count,
   first_ns = min(first_ns, excluded.first_ns), last_ns = max(last_ns, excluded.last_ns)
 """
 THIN_AT_ONCE: Final = 64
-PAGE_BYTES: Final = 4096
 ROOM: Final = 0.9
 """Thinning starts at this share of the bound; the rest is for the write-ahead log and one more batch."""
 
@@ -105,7 +78,7 @@ class Spool:
             try:
                 self._db = connected(self.path, self.max_bytes)
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
+                if not is_damage(error):
                     raise
                 self._db = self._start_over(error)
         except (OSError, sqlite3.OperationalError) as error:
@@ -114,6 +87,12 @@ class Spool:
         except EnvironmentFailed:
             self.close()
             raise
+
+    @property
+    def instance_id(self) -> str:
+        """Random name that the file was given when it was made: two agents with one agent_id differ in it."""
+        with self._transaction() as db:
+            return str(scalar(db, "SELECT instance_id FROM meta"))
 
     def close(self) -> None:
         """Close the file and let others have it. Safe at any time."""
@@ -251,53 +230,3 @@ class Spool:
                 with suppress(sqlite3.Error):  # a full disk has rolled it back already
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def connected(path: Path, max_bytes: int) -> sqlite3.Connection:
-    """An open connection to a sound spool of this version.
-
-    Raises sqlite3.DatabaseError for a damaged file and EnvironmentFailed for one of a newer version.
-    """
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute(f"PRAGMA wal_autocheckpoint={min(1000, max(16, max_bytes // 32 // PAGE_BYTES))}")
-        db.execute(f"PRAGMA journal_size_limit={max_bytes // 32}")
-        version = scalar(db, "PRAGMA user_version")
-        if version > SCHEMA_VERSION:
-            raise EnvironmentFailed(
-                f"the spool {path} has schema {version}, and this version knows schema {SCHEMA_VERSION}",
-                "install the newer joulemark again, or move the file away",
-            )
-        if version == 0:
-            db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        if (answer := scalar(db, "PRAGMA quick_check(1)")) != "ok":
-            raise sqlite3.DatabaseError(answer)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def scalar(db: sqlite3.Connection, query: str) -> Any:
-    """The one value that `query` answers."""
-    return db.execute(query).fetchone()[0]
-
-
-def locked(path: Path) -> IO[str]:
-    """The lock file `path`, held until it is closed or the process ends. Raises EnvironmentFailed when another process holds it."""
-    file = path.open("a+", encoding="ascii")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise EnvironmentFailed(
-            f"another agent uses this spool (process {holder}, {path})", "stop it, or set another spool.path"
-        ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
