@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -115,14 +116,92 @@ def test_missing_sample_is_a_gap(runner_of: RunnerOf, rows: Callable[[], list[Sa
 
 
 def test_gone_meter_is_opened_again(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
-    """A lost device leaves one gap, is opened again with growing waits, and its numbers and its counter go on."""
+    """A lost device is opened again with growing waits; until then each deadline is a gap that says why, and numbers go on."""
     runner = runner_of([100, MeterGone("fell off the bus"), 50], opens=[OK, MeterUnavailable("still away"), OK])
     polled(runner, manual_clock, 5)
     got = rows()
-    assert [row.seq for row in got] == [0, 1, 2]
-    assert got[1].reasons[0] == "fell off the bus"
-    assert got[2].qualities[1] is Quality.RESET
+    assert [row.seq for row in got] == [0, 1, 2, 3, 4]
+    assert [row.reasons[0] for row in got] == ["", "fell off the bus", "still away", "still away", ""]
+    assert got[4].qualities[1] is Quality.RESET
     assert runner.meter.open_count == 3  # type: ignore[attr-defined]
+
+
+def test_device_that_is_not_found_again_leaves_gaps(
+    runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock, device: DeviceInfo
+) -> None:
+    """Of two devices one is gone when the meter is opened again: its stream goes on as gaps that say so, the other's as values."""
+    other = DeviceInfo("fake:host:1", tuple(replace(m, meter_id=m.meter_id.replace(":0:", ":1:")) for m in device.meters))
+    runner = runner_of([1, MeterGone("reload"), 2])
+    runner.meter.open = lambda: setattr(runner.meter, "info", found.pop(0))  # type: ignore[method-assign]
+    found = [(device, other), (device,)]
+    polled(runner, manual_clock, 3)
+    later = {row.device_id: row for row in rows() if row.seq == 2}
+    assert later["fake:host:0"].values[1] == 2
+    assert later["fake:host:1"].reasons == ("the driver gave no sample",) * 2
+
+
+def test_hanging_call_is_told_while_it_lasts(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
+    """A read that has not come back for more than 5 s leaves dated gaps that say for how long; its late answer is kept too."""
+    runner = runner_of([1])
+    polled(runner, manual_clock, 1)
+
+    def late(clock: Clock) -> list[Sample]:
+        for _ in range(7):
+            manual_clock.advance(S)
+            runner.tell_hanging()
+        return [Sample("fake:host:0", manual_clock.mono - 7 * S, manual_clock.mono, 0, (7, 7), (None,) * 2, (Quality.OK,) * 2, ("",) * 2)]
+
+    runner.meter.read = late  # type: ignore[method-assign]
+    runner.poll()
+    runner.tell_hanging()
+    assert [row.reasons[0] for row in rows()] == ["", "no answer for 6 s", "no answer for 7 s", ""]
+    assert [row.seq for row in rows()] == [0, 1, 2, 3]
+
+
+BROKEN = [
+    None,
+    7,
+    [None],
+    ["text"],
+    [Sample("fake:host:9", 0, 0, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("",) * 2)],
+    [Sample("fake:host:0", 0, 0, 0, (1,), (None,), (Quality.OK,), ("",))],
+    [Sample("fake:host:0", 0, 0, 0, (1, 1), (None,), (Quality.OK,) * 2, ("",) * 2)],
+    [Sample("fake:host:0", 0, 0, 0, (1, 1), (None,) * 2, (Quality.OK,), ("",) * 2)],
+    [Sample("fake:host:0", 0, 0, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],
+    [Sample("fake:host:0", 6 * S, 5 * S, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],
+    [Sample("fake:host:0", 5 * S, 5 * S, 0.5, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],  # type: ignore[arg-type]
+    [Sample("fake:host:0", 5 * S, 5 * S, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))] * 2,
+]
+
+
+@pytest.mark.parametrize("answer", BROKEN)
+def test_answer_that_breaks_the_interface_is_a_gap(
+    runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock, answer: Any
+) -> None:
+    """No list, no samples, another device, another width, times outside of the call, a device twice: gaps, and the next read goes on."""
+    runner = runner_of([])
+    runner.meter.read = lambda clock: answer  # type: ignore[method-assign]
+    polled(runner, manual_clock, 2)
+    assert [row.seq for row in rows()] == [0, 1]
+    assert all(row.qualities == (Quality.GAP,) * 2 and all(row.reasons) and row.values == (None, None) for row in rows())
+
+
+@pytest.mark.parametrize("state", [State.CLOSED, State.FAULTY, State.ENDED])
+def test_driver_that_cannot_close_holds_nothing_up(
+    runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock, state: State
+) -> None:
+    """A driver whose `close` raises ends, and comes back, like any other."""
+    runner = runner_of([1, {State.CLOSED: MeterGone("away"), State.FAULTY: MeterFault("broken"), State.ENDED: 2}[state], 3])
+
+    def refuse() -> None:
+        raise RuntimeError("cannot close")
+
+    runner.meter.close = refuse  # type: ignore[method-assign]
+    polled(runner, manual_clock, 2)
+    if state is State.ENDED:
+        runner.close()
+    assert runner.state is state
+    assert len(rows()) == 2
 
 
 def test_hanging_meter_is_left_alone(runner_of: RunnerOf, manual_clock: ManualClock) -> None:

@@ -212,6 +212,22 @@ def test_once_delivers_or_says_where_the_readings_are(
     assert len(collector.bodies) == 2
 
 
+def test_once_without_a_meter_that_opens_is_a_failure(
+    agent_at: Callable[..., AgentProcess], free_port: Callable[[], int], collector_at: Any
+) -> None:
+    """--once with meters of which none can be opened ends with 5 and says why of each; one that works is enough."""
+    port = free_port()
+    collector_at(port)
+    gone = '[[meter]]\nkind = "fake"\nfault = "gone"\nfault_after = 0\n'
+    sick = agent_at(port, gone + '[[meter]]\nkind = "replay"\nfile = "/nonexistent.csv"\n', "--once", "--json")
+    out, errors = sick.process.communicate(timeout=30)
+    assert (sick.process.returncode, out) == (5, "")
+    assert "no meter can be read: fake: the fake device left on demand; replay: " in errors
+    assert "/nonexistent.csv" in errors
+    one = agent_at(port, gone + '[[meter]]\nkind = "replay"\n', "--once", "--json")
+    assert json.loads(one.process.communicate(timeout=30)[0]) == {"sources": ["fake", "replay"], "read_count": 2, "error_count": 1}
+
+
 def test_sources_are_named_by_kind_and_place() -> None:
     """The second table of a kind carries its place among them."""
     assert named([MeterTable("ipmi"), MeterTable("fake"), MeterTable("ipmi")]) == ["ipmi", "fake", "ipmi:2"]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.readings import Boundary, MeterInfo, Quality, Quantity, Sample, TimestampSource
@@ -114,3 +117,46 @@ def test_device_time_beyond_64_bits_is_none() -> None:
     for stamp in (2**63, -1):
         sample = watched(Sample("x:h:0", 0, 2, 0, (5,), (stamp,), (Quality.OK,), ("",)), [MeterWatch(POWER)])
         assert (sample.values, sample.t_device_ns, sample.qualities) == ((5,), (None,), (Quality.OK,))
+
+
+GARBAGE = ["300 W", True, 300.5, float("nan"), float("inf"), 2**63, -(2**63) - 1, b"7", [7], None]
+
+
+@pytest.mark.parametrize("answer", GARBAGE)
+def test_what_is_no_integer_is_a_gap(answer: Any) -> None:
+    """Text, truth, fractions, not-a-numbers, integers beyond 64 bits and nothing at all become gaps with a reason, never numbers."""
+    ok = Sample("rapl:h:0", 0, 10, 5, (answer,), (None,), (Quality.OK,), ("",))
+    got = watched(ok, [MeterWatch(RAPL)])
+    assert (got.values, got.qualities) == ((None,), (Quality.GAP,))
+    assert got.reasons[0]
+
+
+@pytest.mark.parametrize(("quality", "reason"), [(1, ""), (None, ""), (Quality.GAP, None), (Quality.GAP, "")])
+def test_a_quality_that_is_none_is_a_gap(quality: Any, reason: Any) -> None:
+    """A driver that gives a bare number for a quality, or no reason for a gap, is not believed."""
+    got = watched(Sample("rapl:h:0", 0, 10, 5, (None,), (None,), (quality,), (reason,)), [MeterWatch(RAPL)])
+    assert (got.values, got.qualities) == ((None,), (Quality.GAP,))
+    assert got.reasons[0]
+
+
+@pytest.mark.parametrize("stamp", ["now", 1.5, True, -1, 2**63])
+def test_a_device_time_that_is_none_is_left_out(stamp: Any) -> None:
+    """A device time that is no integer of 63 bits is dropped; the value stays, dated by its read."""
+    got = watched(Sample("x:h:0", 0, 10, 5, (7,), (stamp,), (Quality.OK,), ("",)), [MeterWatch(POWER)])
+    assert (got.values, got.t_device_ns, got.qualities) == ((7,), (None,), (Quality.OK,))
+
+
+@pytest.mark.parametrize(("rise_j", "quality"), [(1.19 * 350 * 2, Quality.OK), (1.21 * 350 * 2, Quality.RESET), (2.0**40, Quality.RESET)])
+def test_a_counter_that_leaps_was_reset(rise_j: float, quality: Quality) -> None:
+    """A rise within a second by what a rated meter makes in two is believed, a higher one joins nothing; the next one goes on."""
+    watch = MeterWatch(RAPL)
+    watch.judge(7, 0, None)
+    assert watch.judge(7 + round(rise_j * 1e6), S, None)[0] is quality
+    assert watch.judge(7 + round(rise_j * 1e6) + 10**6, 2 * S, None)[0] is Quality.OK
+
+
+def test_a_read_that_took_long_has_longer_to_rise() -> None:
+    """A counter read somewhere within ten seconds, and at once after it, may have risen for all of them."""
+    watch = MeterWatch(RAPL)
+    watch.judge(7, 5 * S, None, unc_ns=5 * S)
+    assert watch.judge(7 + 3500 * 10**6, 10 * S, None)[0] is Quality.OK

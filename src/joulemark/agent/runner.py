@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,10 @@ log = logging.getLogger("joulemark.agent")
 
 REOPEN_S: Final = (1.0, 60.0)
 """First and longest wait before a meter that is gone is opened again."""
+
+
+HANGING_S: Final = 5.0
+"""A call into a driver that lasts longer is told in gaps while it lasts; above the deadline of a BMC, which tells itself."""
 
 
 class OnOpenError(enum.StrEnum):
@@ -78,7 +83,9 @@ class Runner:
         self._next_seq: dict[str, int] = {}
         self._backoff = Backoff(*REOPEN_S)
         self._open_after_ns = 0
-        self._fault = ""
+        self._trouble = ""
+        self._called_ns: int | None = None
+        self._lock = threading.Lock()
         self._read_count = self._error_count = self._busy_ns = 0
         self._failing = False
 
@@ -86,6 +93,11 @@ class Runner:
     def cost(self) -> MeterCost:
         """Reads, errors and time spent in the driver since the start."""
         return MeterCost(self.source, self._read_count, self._error_count, self._busy_ns)
+
+    @property
+    def trouble(self) -> str:
+        """Why there is nothing to read; empty while the meter is open."""
+        return "" if self.state is State.OPEN else self._trouble
 
     def start(self) -> None:
         """Open a meter whose policy is `fail`; the others open at their first poll. Raises MeterError and ConfigError."""
@@ -95,22 +107,36 @@ class Runner:
 
     def poll(self, *, pinned: bool = False) -> None:
         """One read, or what stands in for it; never raises for anything that a meter does."""
-        if self.state is State.CLOSED and self._clock.mono_ns() >= self._open_after_ns:
+        self._called_ns = self._clock.mono_ns()
+        if self.state is State.CLOSED and self._called_ns >= self._open_after_ns:
             self._try_open()
         if self.state is State.OPEN:
             self._read(pinned=pinned)
-        elif self.state is State.FAULTY:
-            self._add(self._gaps(self._clock.mono_ns(), self._fault), pinned=pinned)
+        elif self.state in (State.CLOSED, State.FAULTY):
+            self._add(self._gaps(self._called_ns, self._trouble), pinned=pinned)
+        self._called_ns = None
+
+    def tell_hanging(self) -> None:
+        """A gap for each device while a call into the driver does not come back. Called from another thread than `poll`."""
+        called_ns, now_ns = self._called_ns, self._clock.mono_ns()
+        if called_ns is not None and now_ns - called_ns > HANGING_S * NS_PER_S and self.state is not State.ENDED:
+            self._add(self._gaps(now_ns, f"no answer for {(now_ns - called_ns) / NS_PER_S:.0f} s"), pinned=False)
 
     def close(self) -> None:
         """Release the meter."""
         if self.state is not State.ENDED:
             self.state = State.ENDED
-            self.meter.close()
+            self._release()
 
     def leave(self) -> None:
         """Give up a meter whose device hangs: to close it would hang too."""
         self.state = State.ENDED
+
+    def _release(self) -> None:
+        try:
+            self.meter.close()
+        except Exception as error:  # noqa: BLE001  # as below: a driver that cannot close must not hold up the end, or a new beginning
+            log.warning("meter %s cannot be closed: %s", self.source, said(error))
 
     def _try_open(self) -> None:
         try:
@@ -118,6 +144,7 @@ class Runner:
             self._opened()
         except Exception as error:  # noqa: BLE001  # a driver may raise anything; it is counted and reported, and the others go on
             self._error_count += 1
+            self._trouble = said(error)
             self._open_failed(error)
 
     def _open_failed(self, error: Exception) -> None:
@@ -130,13 +157,18 @@ class Runner:
         self._open_after_ns = self._clock.mono_ns() + round(self._backoff.next_s() * NS_PER_S)
 
     def _opened(self) -> None:
-        """Take the descriptions; the numbers of a device that was known go on. Raises ConfigError when another source reads it too."""
-        self._devices = self.meter.info
-        for device in self._devices:
+        """Take the descriptions; the numbers of a device that was known go on, as gaps where it is not found again.
+
+        Raises ConfigError when another source reads a device too.
+        """
+        found = self.meter.info
+        for device in found:
             self._batcher.describe(device, self.source)
             if [watch.meter for watch in self._watches.get(device.device_id, ())] != list(device.meters):
                 self._watches[device.device_id] = [MeterWatch(meter) for meter in device.meters]
             self._next_seq.setdefault(device.device_id, 0)
+        names = {device.device_id for device in found}
+        self._devices = (*found, *(device for device in self._devices if device.device_id not in names))
         if self._backoff.failures:
             log.info("meter %s is open again", self.source)
         self._backoff.reset()
@@ -148,6 +180,7 @@ class Runner:
             samples = self._complete(self.meter.read(self._clock), began_ns)
         except Exception as error:  # noqa: BLE001  # as above
             samples = self._gaps(began_ns, said(error))
+            self._trouble = said(error)
             self._failed(error)
         else:
             self._failing = False
@@ -158,11 +191,17 @@ class Runner:
     def _complete(self, samples: list[Sample], began_ns: int) -> list[Sample]:
         """`samples` with a gap for each device that is missing. Raises ValueError when the driver breaks its own description."""
         for sample in samples:
-            if len(sample.values) != len(self._watches.get(sample.device_id, ())):
+            widths = {len(column) for column in (sample.values, sample.t_device_ns, sample.qualities, sample.reasons)}
+            if widths != {len(self._watches.get(sample.device_id, ()))}:
                 raise ValueError(f"the driver gave {len(sample.values)} values for {sample.device_id!r}, which it does not describe so")
+            times = (began_ns, sample.t_read0_ns, sample.t_read1_ns, self._clock.mono_ns(), sample.utc_minus_mono_ns)
+            if any(type(t) is not int for t in times) or list(times[:4]) != sorted(times[:4]):
+                raise ValueError(f"the driver dates a read of {sample.device_id!r} outside of its call")
+        told = {sample.device_id for sample in samples}
+        if len(told) < len(samples):
+            raise ValueError("the driver gave two samples for one device")
         if len(samples) == len(self._devices):
             return samples
-        told = {sample.device_id for sample in samples}
         return samples + [gap for gap in self._gaps(began_ns, "the driver gave no sample") if gap.device_id not in told]
 
     def _failed(self, error: Exception) -> None:
@@ -171,10 +210,10 @@ class Runner:
         if isinstance(error, MeterGone):
             self._backoff.failures = 1  # so that its return is reported
             self.state, self._open_after_ns = State.CLOSED, self._clock.mono_ns() + round(REOPEN_S[0] * NS_PER_S)
-            self.meter.close()
+            self._release()
         elif isinstance(error, MeterFault):
-            self.state, self._fault = State.FAULTY, said(error)
-            self.meter.close()
+            self.state = State.FAULTY
+            self._release()
         if not self._failing:
             unforeseen = not isinstance(error, MeterError)
             log.log(logging.ERROR if unforeseen else logging.WARNING, "meter %s: %s", self.source, said(error), exc_info=unforeseen)
@@ -187,12 +226,13 @@ class Runner:
 
     def _add(self, samples: list[Sample], *, pinned: bool) -> None:
         """Number, judge and hand on."""
-        numbered = []
-        for sample in samples:
-            seq = self._next_seq[sample.device_id]
-            self._next_seq[sample.device_id] = seq + 1
-            numbered.append(watched(sample, self._watches[sample.device_id]).numbered(seq, pinned=pinned))
-        self._batcher.add(numbered)
+        with self._lock:
+            numbered = []
+            for sample in samples:
+                seq = self._next_seq[sample.device_id]
+                self._next_seq[sample.device_id] = seq + 1
+                numbered.append(watched(sample, self._watches[sample.device_id]).numbered(seq, pinned=pinned))
+            self._batcher.add(numbered)
 
 
 def said(error: Exception) -> str:

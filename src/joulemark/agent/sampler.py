@@ -94,6 +94,12 @@ class Sampler:
         for lane in self.lanes:
             lane.read_now()
 
+    def tell_hanging(self) -> None:
+        """Let every meter that does not come back from its device leave a gap."""
+        for lane in self.lanes:
+            for runner in lane.runners:
+                runner.tell_hanging()
+
     def stop(self) -> None:
         """End every lane and close every meter."""
         for lane in self.lanes:

@@ -76,13 +76,19 @@ class Agent:
             log.info("stopping")
 
     def run_once(self) -> Delivered:
-        """Read every meter once and deliver that. Raises as `run`, and RemoteUnreachable when the collector did not take it."""
+        """Read every meter once and deliver that.
+
+        Raises as `run`, EnvironmentFailed when no meter is open, and RemoteUnreachable when the collector did not take the readings.
+        """
         with ExitStack() as ending:
             self._start(ending)
             self._tracker.refresh()
             for runner in self._runners:
                 runner.poll()
                 ending.callback(runner.close)
+            if all(runner.trouble for runner in self._runners):
+                troubles = "; ".join(f"{runner.source}: {runner.trouble}" for runner in self._runners)
+                raise EnvironmentFailed(f"no meter can be read: {troubles}", "see joulemark doctor, or correct the [[meter]] tables")
             self._close_batch()
             if not self._uplink.drain(ONCE_DRAIN_S):
                 raise RemoteUnreachable(
@@ -137,6 +143,7 @@ class Agent:
                 self._wishes.get(timeout=max(0.0, (grid.due_ns - self._clock.mono_ns()) / NS_PER_S))
                 return
             except queue.Empty:
+                self._sampler.tell_hanging()
                 self._close_batch()
             grid.period_ns = self._batch_period_ns
             grid.advance(self._clock.mono_ns())

@@ -1,8 +1,8 @@
-"""Judges what a meter said against what it said before: wrapped, reset, frozen. Pure, and nothing is ever dropped."""
+"""Judges what a meter said: no number at all, wrapped, reset, frozen. Pure, and nothing is ever dropped."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, TypeGuard
 
 from joulemark.readings import MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.units import NS_PER_S
@@ -13,6 +13,9 @@ FROZEN_S: Final = 30.0
 
 WRAP_MARGIN: Final = 1.2
 """A fall of a counter is a wrap only when the power it implies is at most this times the rated power (SMP-8)."""
+
+LATE_REFRESH_S: Final = 1.0
+"""How late a counter may bring energy, where its update period is not known or shorter: bounds the power that a step implies."""
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -29,13 +32,14 @@ class MeterWatch:
         self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S) * NS_PER_S)
         self._value: int | None = None
         self._t_device_ns: int | None = None
-        self._read_ns = 0
+        self._earliest_ns = 0
         self._moved_ns = 0
 
-    def judge(self, value: int, t_ns: int, t_device_ns: int | None) -> Verdict:
-        """What `value`, read at the monotonic time `t_ns`, is worth after the ones before it."""
+    def judge(self, value: int, t_ns: int, t_device_ns: int | None, *, unc_ns: int = 0) -> Verdict:
+        """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it."""
         previous, self._value = self._value, value
-        elapsed_ns, self._read_ns = t_ns - self._read_ns, t_ns
+        elapsed_ns = t_ns + unc_ns - self._earliest_ns
+        self._earliest_ns = t_ns - unc_ns
         if self.meter.timestamp_source is TimestampSource.READ_BRACKET:
             t_device_ns = None  # a clock that is kept as information only, as a BMC's, moves while the value is stuck
         if previous is None:
@@ -49,12 +53,12 @@ class MeterWatch:
         return self._judge_frozen(t_ns, t_device_ns)
 
     def _judge_counter(self, previous: int, value: int, elapsed_ns: int) -> Verdict:
-        """A counter that fell has wrapped where its modulus makes that believable, else it was reset."""
+        """A counter that fell has wrapped where its modulus makes that believable, else it was reset; so it was when it leapt."""
         modulus, rated_w = self.meter.modulus, self.meter.rated_w
         if modulus is not None and rated_w is not None and self._could_wrap_twice(modulus, rated_w, elapsed_ns):
             return Quality.RESET, f"{elapsed_ns / NS_PER_S:.0f} s between reads: the counter may have wrapped more than once"
         if value >= previous:
-            return Quality.OK, ""
+            return self._judge_rise(value - previous, elapsed_ns)
         if modulus is None:
             return Quality.RESET, "the counter fell and does not wrap"
         if rated_w is None:
@@ -63,6 +67,16 @@ class MeterWatch:
         if implied_w <= WRAP_MARGIN * rated_w:
             return Quality.WRAPPED, ""
         return Quality.RESET, f"the counter fell; a wrap would mean {implied_w:.0f} W on a meter rated {rated_w:.0f} W"
+
+    def _judge_rise(self, step: int, elapsed_ns: int) -> Verdict:
+        """A step that no power of this meter can have made, as after a garbled answer, joins nothing on its two sides."""
+        rated_w, period_s = self.meter.rated_w, self.meter.update_period_measured_s or self.meter.update_period_s or 0.0
+        if rated_w is None:
+            return Quality.OK, ""
+        implied_w = self.meter.si(step) / (elapsed_ns / NS_PER_S + max(period_s, LATE_REFRESH_S))
+        if implied_w <= WRAP_MARGIN * rated_w:
+            return Quality.OK, ""
+        return Quality.RESET, f"the counter leapt: {implied_w:.3g} W on a meter rated {rated_w:.0f} W"
 
     def _could_wrap_twice(self, modulus: int, rated_w: float, elapsed_ns: int) -> bool:
         """Whether a whole modulus fits into the time between two reads at the highest believable power."""
@@ -84,21 +98,21 @@ class MeterWatch:
 def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
     """`sample` with the verdicts of `watches` where the driver found nothing wrong; its values are left as read.
 
-    A value that does not fit int64 becomes a gap, since neither wire nor store can hold it; a device time that does not is none.
+    What is no integer, or does not fit int64, becomes a gap, since neither wire nor store can hold it; a device time of that kind
+    is none.
     """
     t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
+    unc_ns = (sample.t_read1_ns - sample.t_read0_ns + 1) // 2
     values, qualities, reasons = list(sample.values), list(sample.qualities), list(sample.reasons)
-    stamps = tuple(None if t is None or not 0 <= t <= INT64_MAX else t for t in sample.t_device_ns)
+    stamps = tuple(t if _is_whole(t) and 0 <= t <= INT64_MAX else None for t in sample.t_device_ns)
     changed = stamps != sample.t_device_ns
     for i, watch in enumerate(watches):
-        value = values[i]
-        if value is None or qualities[i] is not Quality.OK:
-            continue
-        if INT64_MIN <= value <= INT64_MAX:
-            verdict = watch.judge(value, t_ns, stamps[i])
-        else:
-            values[i], verdict = None, (Quality.GAP, f"{value} does not fit 64 bits")
-        if verdict[0] is not Quality.OK:
+        verdict = unusable(values[i], qualities[i], reasons[i])
+        if verdict is not None:
+            values[i] = None
+        elif qualities[i] is Quality.OK and (value := values[i]) is not None:
+            verdict = watch.judge(value, t_ns, stamps[i], unc_ns=unc_ns)
+        if verdict is not None and verdict[0] is not Quality.OK:
             (qualities[i], reasons[i]), changed = verdict, True
     if not changed:
         return sample
@@ -112,3 +126,21 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
         tuple(qualities),
         tuple(reasons),
     )
+
+
+def unusable(value: Any, quality: Any, reason: Any) -> Verdict | None:
+    """The gap that a broken answer of a driver comes to; None for an answer as the meter interface wants it."""
+    if not isinstance(quality, Quality) or not isinstance(reason, str):
+        return Quality.GAP, f"the driver gave {value!r:.60} without a quality and a reason"
+    if value is None:
+        return None if not quality.integrable and reason else (Quality.GAP, reason or "the driver gave no value and no reason")
+    if not _is_whole(value):
+        return Quality.GAP, f"the driver gave {value!r:.60}, which is no integer"
+    if not INT64_MIN <= value <= INT64_MAX:
+        return Quality.GAP, f"{value!r:.60} does not fit 64 bits"
+    return None
+
+
+def _is_whole(number: object) -> TypeGuard[int]:
+    """Whether it is an int, and no bool."""
+    return type(number) is int
