@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def test_first_and_last_pass_over_gaps() -> None:
         ("t_ns,power_watt\n0,1\n1,2.5\n", "line 3"),
         ("t_ns,power_watt\n0,1\n1\n", "line 3"),
         ("t_ns,power_watt\n0,1\n99999999999999999999,2\n", "line 3"),
+        ("t_ns,power_watt\n-9223372036854775808,1\n9223372036854775807,2\n", "line 2"),
+        ("t_ns,power_watt\n0,1\n1,1_0\n", "line 3"),
+        ("t_ns,power_watt,power_watt\n0,1,1\n1,2,2\n", "one channel"),
+        ("t_ns,a:b.power_watt\n0,1\n1,2\n", "a:b"),
+        ("t_ns,../x.power_watt\n0,1\n1,2\n", "x.power_watt"),
+        ("t_ns" + ",power_watt" * 2000, "2001 columns"),
     ],
 )
 def test_bad_traces_are_refused(text: str, problem: str) -> None:
@@ -50,6 +57,14 @@ def test_file_that_is_not_text(tmp_path: Path) -> None:
     """A binary file is refused with its name."""
     (tmp_path / "x.csv").write_bytes(bytes(range(256)))
     with pytest.raises(FormatError, match=r"x\.csv"):
+        trace_file.load(tmp_path / "x.csv")
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe in the place of a trace is refused with its name."""
+    os.mkfifo(tmp_path / "x.csv")
+    with pytest.raises(FormatError, match=r"x\.csv is a pipe"):
         trace_file.load(tmp_path / "x.csv")
 
 

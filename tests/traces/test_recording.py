@@ -9,7 +9,7 @@ import pytest
 
 from joulemark import traces
 from joulemark.errors import FormatError
-from joulemark.traces.recording import Recording, fields
+from joulemark.traces.recording import MAX_LINE, Recording, fields, header
 
 SPL = "Time,07-17-2024 09:44:23.305,Watts,{},Volts,-1.000000,Amps,-1.000000,PF,-1.000000,Mark,x\n"
 
@@ -47,3 +47,16 @@ def test_row_of_another_width_is_refused(line: str) -> None:
     """A row that has not the columns of the header raises FormatError that names its place."""
     with pytest.raises(FormatError, match="log:9"):
         fields(line, 2, where="log:9")
+
+
+@pytest.mark.parametrize(("line", "named"), [("t,power_w,power_w", "twice"), (",".join(map(str, range(5000))), "5000 columns")])
+def test_header_without_one_meaning_is_refused(line: str, named: str) -> None:
+    """A column that stands twice, and more columns than any recorder writes, raise FormatError that names the place."""
+    with pytest.raises(FormatError, match=f"log:1.*{named}"):
+        header(line, where="log:1")
+
+
+def test_line_without_end_is_refused() -> None:
+    """A line longer than any row is refused before it is parsed."""
+    with pytest.raises(FormatError, match="log:2"):
+        list(Recording(Path("log"), "a\n" + "1" * (MAX_LINE + 1)).lines())

@@ -34,6 +34,9 @@ def test_printed_watts_survive_exactly(values: list[Decimal]) -> None:
         ("9.91E+37", "overflow"),
         ("inf", "not a number"),
         ("12,5", "not a number"),
+        ("1_0", "not a number"),
+        ("\u0661\u0662", "not a number"),
+        ("1e308", "overflow"),
     ],
 )
 def test_what_is_no_power_is_a_gap(printed: str, reason: str) -> None:

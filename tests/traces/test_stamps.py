@@ -51,7 +51,7 @@ def test_unix_time_is_told_by_its_size(printed: str) -> None:
     assert epoch_ns(printed, where="x") == T_NS
 
 
-@pytest.mark.parametrize("printed", ["-5", "NaN", "1e30", "", "x"])
+@pytest.mark.parametrize("printed", ["-5", "NaN", "1e30", "", "x", "1_700_000_000", "\u0661" * 10, "9" * 50])
 def test_what_is_no_unix_time_is_refused(printed: str) -> None:
     """Negative, endless and empty numbers raise FormatError."""
     with pytest.raises(FormatError):

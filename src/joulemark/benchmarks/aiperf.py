@@ -13,12 +13,11 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
 
+from joulemark import document, foreign
 from joulemark.benchmarks import aiperf_summary
-from joulemark.benchmarks.files import found
 from joulemark.errors import FormatError
 from joulemark.runs import PhaseKind, Run, Tokens, Window
 from joulemark.traces.stamps import in_range
-from joulemark.traces.text import json_object, text
 
 NAME: Final = "aiperf"
 MANIFEST: Final = "phase_manifest.json"
@@ -62,7 +61,7 @@ def places(root: Path) -> list[Path]:
     """The folders of runs: those with a manifest or records, but not the per-phase folders inside them."""
     if root.is_file():
         return [root.parent] if root.name in (MANIFEST, RECORDS) else []
-    return sorted({path.parent for path in found(root, MANIFEST, RECORDS)})
+    return sorted({path.parent for path in foreign.files(root, MANIFEST, RECORDS)})
 
 
 def read(place: Path, *, tz: tzinfo | None) -> Run:
@@ -98,9 +97,9 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
 
 
 def _manifest(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
+    if not foreign.inside(path.parent, path):
         return []
-    phases = json_object(text(path), where=str(path)).get("phases")
+    phases = document.load(path).get("phases")
     if not isinstance(phases, list) or not all(isinstance(entry, dict) for entry in phases):
         raise FormatError(f"{path} has no list of phases", "copy the artifact folder again")
     return phases
@@ -138,16 +137,16 @@ def _record_window(name: str, phase: Records) -> Window:
 
 def _records(path: Path) -> dict[str, Records]:
     """The records by phase name. Raises FormatError for a line that is no record, but for a torn last one."""
-    if not path.is_file():
+    if not foreign.inside(path.parent, path):
         return {}
     out: dict[str, Records] = {}
-    lines = text(path).split("\n")
+    lines = foreign.text(path).split("\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
         try:
-            record = json_object(line, where=where)
+            record = document.json_object(line, where=where)
         except FormatError:
             if number == len(lines):
                 break

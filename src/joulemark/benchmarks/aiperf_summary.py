@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark.benchmarks.files import found
+from joulemark import document, foreign
 from joulemark.runs import ToolReported
-from joulemark.traces.text import json_object, text
 
 SUMMARY: Final = "profile_export_aiperf.json"
 PHASE_TELEMETRY: Final = "gpu_telemetry.json"
@@ -34,6 +33,8 @@ ENERGY_METRICS: Final = (
 )
 ENERGY_FIELDS: Final = ("nvidia_energy_consumption", "amd_energy_consumption", "energy_consumption")
 J_PER_MJ: Final = 1e6
+LARGEST: Final = 1e15
+"""No figure of a run is larger: beyond it is damage, or not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Summary:
 def read(place: Path) -> Summary:
     """The summary in the folder `place`, empty where AIPerf wrote none. Raises FormatError for a damaged file."""
     path = place / SUMMARY
-    data = json_object(text(path), where=str(path)) if path.is_file() else {}
+    data = document.load(path) if foreign.inside(place, path) else {}
     metrics = data["records"] if isinstance(data.get("records"), dict) else data
     figures = [*_top_level(metrics), *_per_phase(place)]
     findings = []
@@ -70,8 +71,8 @@ def _top_level(metrics: Mapping[str, Any]) -> Iterator[ToolReported]:
 def _per_phase(place: Path) -> Iterator[ToolReported]:
     """The sum over the GPUs of the energy of each phase, from its `gpu_telemetry.json`."""
     phases = place / "phases"
-    for path in found(phases, PHASE_TELEMETRY) if phases.is_dir() else ():
-        entry = json_object(text(path), where=str(path))
+    for path in foreign.files(phases, PHASE_TELEMETRY) if phases.is_dir() and not phases.is_symlink() else ():
+        entry = document.load(path)
         values = [value for gpu in _gpus(entry) if (value := _energy_mj(gpu)) is not None]
         if values:
             source = f"{path.relative_to(place).as_posix()}, sum of {len(values)} GPUs"
@@ -94,7 +95,7 @@ def _energy_mj(gpu: Mapping[str, Any]) -> float | None:
 def _average(block: Any) -> float | None:
     """The value of a metric block, which AIPerf keeps under `avg` even for a total."""
     value = block.get("avg") if isinstance(block, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
         return None
     return float(value)
 

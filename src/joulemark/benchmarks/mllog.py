@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from joulemark import document, foreign
 from joulemark.errors import FormatError
-from joulemark.traces.text import text
 
 MARK: Final = ":::MLLOG "
 
@@ -27,7 +25,7 @@ class Event:
     @property
     def number(self) -> float | None:
         """The value as a number, None when it is none."""
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not abs(self.value) < 2**63:
             return None
         return float(self.value)
 
@@ -57,7 +55,7 @@ class MlLog:
 def read(path: Path) -> MlLog:
     """The events of `path`, plain or gzip. Raises FormatError when it holds none."""
     events, broken = [], 0
-    for line in text(path).split("\n"):
+    for line in foreign.text(path).split("\n"):
         _, mark, rest = line.partition(MARK)
         if mark:
             event = _event(rest)
@@ -71,8 +69,8 @@ def read(path: Path) -> MlLog:
 
 def _event(line: str) -> Event | None:
     try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
+        data = document.parse(line, where="line")
+    except FormatError:
         return None
     if not isinstance(data, dict) or not isinstance(data.get("key"), str):
         return None

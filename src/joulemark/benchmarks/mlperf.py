@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from joulemark import foreign
 from joulemark.benchmarks import mllog
-from joulemark.benchmarks.files import found
 from joulemark.benchmarks.mllog import Event, MlLog
 from joulemark.errors import FormatError
 from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, Window
@@ -44,7 +44,7 @@ LABELS: Final = {
 
 def places(root: Path) -> list[Path]:
     """The logs under `root`, each one run."""
-    return found(root, *PATTERNS)
+    return foreign.files(root, *PATTERNS)
 
 
 def read(place: Path, *, tz: tzinfo | None) -> Run:

@@ -72,6 +72,10 @@ class ReplayMeter:
             self._trace = trace_file.load(self._options.file)
         except FormatError as error:
             raise MeterUnavailable(error.what, error.next_step) from error
+        largest = max(abs(value) for column in self._trace.columns for value in (*column.values, 0) if value is not None)
+        if largest * self._options.gain / min(1.0, self._options.speed) >= trace_file.LIMIT:
+            self._trace = None
+            raise MeterUnavailable(f"{self._options.file} at gain {self._options.gain:g} does not fit 64 bits", "set a smaller gain")
         self._info = (describe(self._trace, self._options, self._device_id),)
 
     def read(self, clock: Clock) -> list[Sample]:

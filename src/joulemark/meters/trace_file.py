@@ -14,6 +14,7 @@ cell is a gap.
 from __future__ import annotations
 
 import csv
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -21,11 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from joulemark import foreign
 from joulemark.errors import FormatError
 from joulemark.readings import Quantity
 from joulemark.units import SI_PREFIX
 
 TIME_COLUMN: Final = "t_ns"
+MAX_COLUMNS: Final = 1000
+LIMIT: Final = 2**62
+"""Times and values lie below in size: they fit 64 bits, and so do their differences."""
+
+WHOLE: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+"""Python also takes `1_0` and digits of other scripts, which no recorder means."""
+CHANNEL: Final = re.compile(r"[\w -]{1,64}", re.ASCII)
 
 COLUMNS: Final[dict[str, tuple[Quantity, int]]] = {
     f"{name}_{prefix}{quantity.unit}": (quantity, exponent)
@@ -74,9 +83,8 @@ class Trace:
 def load(path: Path) -> Trace:
     """The trace in `path`. Raises FormatError with the file and the line when it is not one."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return parse(csv.reader(file), str(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return parse(csv.reader(foreign.text(path, errors="strict").splitlines()), str(path))
+    except csv.Error as error:
         raise FormatError(f"cannot read the trace {path}: {error}", "give a CSV file whose header begins with t_ns") from error
 
 
@@ -87,10 +95,10 @@ def parse(rows: Iterator[list[str]], where: str) -> Trace:
     for line, row in enumerate(rows, start=2):
         try:
             moment, *cells = row
-            t_ns.append(int(moment))
+            t_ns.append(whole(moment))
             for column, cell in zip(columns, cells, strict=True):
-                column.values.append(int(cell) if cell else None)
-        except (ValueError, OverflowError) as error:
+                column.values.append(whole(cell) if cell else None)
+        except ValueError as error:
             raise FormatError(f"{where} line {line}: {error}", f"write {len(columns) + 1} whole numbers") from error
         if len(t_ns) > 1 and t_ns[-1] <= t_ns[-2]:
             raise FormatError(f"{where} line {line}: t_ns does not grow", "sort the rows by time and drop the repeated ones")
@@ -99,17 +107,29 @@ def parse(rows: Iterator[list[str]], where: str) -> Trace:
     return Trace(array("q", (t - t_ns[0] for t in t_ns)), columns)
 
 
+def whole(printed: str) -> int:
+    """The number `printed`. Raises ValueError when it is no whole number below LIMIT."""
+    if not WHOLE.fullmatch(printed) or abs(int(printed)) >= LIMIT:
+        raise ValueError(f"{printed[:30]!r} is no whole number below 2^62")
+    return int(printed)
+
+
 def header(names: list[str], where: str) -> tuple[Column, ...]:
     """The value columns that the first line announces."""
     if names[:1] != [TIME_COLUMN] or len(names) < 2:
         raise FormatError(f"{where}: the header is not t_ns and value columns", "write for example t_ns,power_milliwatt")
-    return tuple(column(name, where) for name in names[1:])
+    if len(names) > MAX_COLUMNS:
+        raise FormatError(f"{where}: {len(names)} columns, at most {MAX_COLUMNS} are played", "split the trace")
+    columns = tuple(column(name, where) for name in names[1:])
+    if len({column.channel for column in columns}) < len(columns):
+        raise FormatError(f"{where}: two columns are one channel", "tell them apart, for example outlet1.power_watt and outlet2.power_watt")
+    return columns
 
 
 def column(name: str, where: str) -> Column:
     """`[CHANNEL.]QUANTITY_UNIT` as an empty column; without a channel it is called by its quantity."""
     channel, _, spelled = name.rpartition(".")
-    if spelled not in COLUMNS or ":" in name:
+    if spelled not in COLUMNS or (channel and not CHANNEL.fullmatch(channel)):
         raise FormatError(
             f"{where}: column {name!r} is no quantity and unit", "write for example power_milliwatt or gpu0.energy_millijoule"
         )

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from joulemark.document import json_object
 from joulemark.energy.series import Series
 from joulemark.errors import FormatError
 from joulemark.readings import Boundary, Current, MeterInfo, Quantity
 from joulemark.traces.recording import Recording
 from joulemark.traces.rows import Rows, joules, watts
 from joulemark.traces.stamps import in_range
-from joulemark.traces.text import json_object
 
 POWER_FIELDS: Final = ("nvidia_power_usage", "amd_power", "gpu_power_usage")
 ENERGY_FIELDS: Final = ("nvidia_energy_consumption", "amd_energy_consumption", "energy_consumption")

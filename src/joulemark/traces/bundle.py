@@ -6,6 +6,7 @@ percent-encoded id. Without it the unit is taken from the column's name, and the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -13,12 +14,12 @@ from urllib.parse import quote
 
 import numpy as np
 
+from joulemark import document, foreign
 from joulemark.energy.series import Series
 from joulemark.errors import FormatError
 from joulemark.readings import Boundary, MeterInfo, Quality, Quantity
 from joulemark.traces.recording import Recording
 from joulemark.traces.stamps import in_range
-from joulemark.traces.text import json_object, text
 from joulemark.units import SI_PREFIX
 
 TIME_COLUMNS: Final = ("t_ns", "t_unc_ns")
@@ -32,6 +33,7 @@ QUALITIES: Final = {str(q.value): q for q in Quality} | {q.name.lower(): q for q
 OF_SERIES: Final = ("file", "clock_bound_ns", "device_stamps")
 """Keys of an entry of `meters.json` that describe its file; the others describe the meter."""
 
+WHOLE: Final = re.compile(r"-?\d{1,20}", re.ASCII)
 Row = tuple[int, int, int, Quality, str]
 
 
@@ -75,8 +77,8 @@ def _row(line: str, *, where: str) -> Row:
     fields = line.split(",")
     try:
         quality = QUALITIES[fields[3].lower()]
-        t_ns, t_unc_ns = in_range(int(fields[0]), where=where), in_range(int(fields[1]), where=where)
-        value = 0 if quality is Quality.GAP else int(fields[2])
+        t_ns, t_unc_ns = in_range(_whole(fields[0]), where=where), in_range(_whole(fields[1]), where=where)
+        value = 0 if quality is Quality.GAP else _whole(fields[2])
     except (ValueError, IndexError, KeyError) as error:
         raise FormatError(f"{where}: not a reading: {line[:60]!r}", "restore the bundle: its rows are integers") from error
     if not -(2**63) <= value < 2**63:
@@ -84,12 +86,19 @@ def _row(line: str, *, where: str) -> Row:
     return t_ns, t_unc_ns, value, quality, ",".join(fields[4:]) or quality.name.lower()
 
 
+def _whole(printed: str) -> int:
+    """An integer as we write it. Raises ValueError for what only Python would take for one, as `1_0`."""
+    if not WHOLE.fullmatch(printed):
+        raise ValueError(f"{printed[:30]!r} is no whole number")
+    return int(printed)
+
+
 def _entry(recording: Recording) -> dict[str, Any]:
     """What the nearest `meters.json` says of the meter whose file this is; empty where there is none."""
     for folder in (recording.path.parent, recording.path.parent.parent):
         path = folder / "meters.json"
-        if path.is_file():
-            for entry in _entries(json_object(text(path), where=str(path)), where=str(path)):
+        if foreign.inside(folder, path):
+            for entry in _entries(document.load(path), where=str(path)):
                 if recording.path.stem in (entry.get("file"), quote(str(entry.get("meter_id", "")), safe="")):
                     return entry
     return {}

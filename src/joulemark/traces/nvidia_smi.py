@@ -12,7 +12,7 @@ from typing import Final
 from joulemark.energy.series import Series
 from joulemark.errors import FormatError
 from joulemark.readings import Averaging, Boundary, Current, MeterInfo, Quantity
-from joulemark.traces.recording import Recording, fields
+from joulemark.traces.recording import Recording, fields, header
 from joulemark.traces.rows import Rows, watts
 from joulemark.traces.stamps import wall_ns
 from joulemark.units import NS_PER_MS
@@ -37,7 +37,7 @@ def read(recording: Recording) -> list[Series]:
     """One series of power in W per GPU. Raises FormatError, and NaiveTimeError without a zone."""
     lines = recording.lines()
     where, head = next(lines)
-    names = [name.strip() for name in head.split(",")]
+    names = header(head, where=where)
     columns = {_bare(name, where=where): number for number, name in enumerate(names)}
     power = next((name for name in POWER_COLUMNS if name in columns), None)
     if power is None or "timestamp" not in columns:

@@ -10,7 +10,7 @@ from typing import Final
 
 from joulemark.energy.series import Series
 from joulemark.readings import Boundary, Current, MeterInfo, Quantity
-from joulemark.traces.recording import Recording, fields
+from joulemark.traces.recording import Recording, fields, header
 from joulemark.traces.rows import Rows, watts
 from joulemark.traces.stamps import moment_ns
 
@@ -35,15 +35,15 @@ POWER_COLUMNS: Final = ("power_w", "watts", "power_watts", "power_watt", "power 
 
 def matches(head: str) -> bool:
     """Whether a file that begins with the line `head` has a time and a power column."""
-    names = _names(head)
+    names = [name.strip() for name in _plain(head).split(_delimiter(head))]
     return any(name in names for name in TIME_COLUMNS) and any(name in names for name in POWER_COLUMNS)
 
 
 def read(recording: Recording) -> list[Series]:
     """The one series of the file, power in W. Raises FormatError, and NaiveTimeError without a zone."""
     lines = recording.lines()
-    _, head = next(lines)
-    names = _names(head)
+    where, head = next(lines)
+    names = header(_plain(head), where=where, delimiter=_delimiter(head))
     time_at = next(names.index(name) for name in TIME_COLUMNS if name in names)
     power_at = next(names.index(name) for name in POWER_COLUMNS if name in names)
     rows = Rows()
@@ -71,5 +71,6 @@ def _delimiter(head: str) -> str:
     return next((mark for mark in ("\t", ";") if mark in head), ",")
 
 
-def _names(head: str) -> list[str]:
-    return [name.strip().strip('"').lower() for name in head.lstrip("#").split(_delimiter(head))]
+def _plain(head: str) -> str:
+    """The first line without its decoration."""
+    return head.lstrip("#").replace('"', "").lower()

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from joulemark import foreign
 from joulemark.errors import FormatError
 from joulemark.readings import Accuracy, Boundary
-from joulemark.traces.text import text
+
+MAX_LINE: Final = 1 << 24
+MAX_COLUMNS: Final = 4096
+"""Of a row: a rack of a hundred GPUs with every column of nvidia-smi has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Recording:
     @classmethod
     def load(cls, path: Path, *, tz: tzinfo | None, accuracy: Accuracy | None, boundary: Boundary | None) -> Self:
         """The recording at `path`. Raises FormatError when it cannot be read."""
-        return cls(path, text(path), tz, accuracy, boundary)
+        return cls(path, foreign.text(path), tz, accuracy, boundary)
 
     @property
     def head(self) -> str:
@@ -45,14 +49,27 @@ class Recording:
         """(`path:number`, line) of each line that is not blank.
 
         A last line without its newline is left out when it has fewer commas than the line above: the recorder was stopped
-        in the middle of a row, and half a number is a wrong number.
+        in the middle of a row, and half a number is a wrong number. Raises FormatError for a line longer than MAX_LINE.
         """
         rows = self.text.split("\n")
         torn = len(rows) > 1 and rows[-1].count(",") < rows[-2].count(",")
         for number, row in enumerate(rows[:-1] if torn else rows, start=1):
             line = row.strip("\r \t\0")
+            if len(line) > MAX_LINE:
+                raise FormatError(f"{self.path}:{number}: a line of {len(line)} characters", "check that it is a power log")
             if line:
                 yield f"{self.path}:{number}", line
+
+
+def header(line: str, *, where: str, delimiter: str = ",") -> list[str]:
+    """The stripped names of the columns. Raises FormatError, naming `where`, for a name that stands twice and for too many columns."""
+    names = [name.strip() for name in line.split(delimiter)]
+    if len(names) > MAX_COLUMNS:
+        raise FormatError(f"{where}: {len(names)} columns, at most {MAX_COLUMNS} are read", "record fewer columns in one file")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FormatError(f"{where}: the column {twice[:40]!r} stands twice", "record each column once")
+    return names
 
 
 def fields(line: str, count: int, *, where: str, delimiter: str = ",") -> list[str]:

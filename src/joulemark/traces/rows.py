@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,8 @@ COUNTER_LIMIT_J: Final = Decimal(10**15)
 
 EXPONENTS: Final = (-3, -6, -9)
 NOT_AVAILABLE: Final = frozenset({"", "n/a", "[n/a]", "[not supported]", "[unknown error]", "none", "null"})
-NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+NUMBER: Final = re.compile(r"[+-]?(\d{1,60}\.?\d{0,60}|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
+"""As recorders print it; Python also takes 1_0 and digits of other scripts, which no recorder means."""
 
 
 def watts(text: str) -> tuple[Decimal | None, str]:
@@ -32,12 +33,9 @@ def watts(text: str) -> tuple[Decimal | None, str]:
     bare = text.strip().removesuffix("W").strip()
     if bare.lower() in NOT_AVAILABLE:
         return None, "not available"
-    try:
-        value = Decimal(bare)
-    except InvalidOperation:
+    if not NUMBER.fullmatch(bare):
         return None, "not a number"
-    if not value.is_finite():
-        return None, "not a number"
+    value = Decimal(bare)
     if value >= LIMIT_SI:
         return None, "overflow"
     if value == -1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from joulemark.errors import FormatError
@@ -20,6 +20,7 @@ YEAR_FIRST: Final = re.compile(rf"(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<da
 LAST_NS: Final = 2**62
 """The year 2116: later is a damaged stamp."""
 
+EPOCH: Final = re.compile(r"\d{1,30}(\.\d{0,30})?([eE][+]?\d{1,2})?", re.ASCII)
 EPOCH_UNITS: Final = ((10**11, NS_PER_S), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
 """Upper limit of a Unix time and nanoseconds per unit: s, ms, us, ns cannot be mistaken between 1973 and 2116."""
 
@@ -47,11 +48,8 @@ def wall_ns(text: str, tz: tzinfo | None, *, where: str) -> int:
 
 def epoch_ns(text: str, *, where: str) -> int:
     """UTC nanoseconds of a Unix time in s, ms, us or ns, told apart by its size. Raises FormatError for anything else."""
-    try:
-        value = Decimal(text)
-        unit = next((ns for limit, ns in EPOCH_UNITS if 0 <= value < limit), None)
-    except InvalidOperation:
-        unit = None
+    value = Decimal(text) if EPOCH.fullmatch(text) else Decimal(-1)
+    unit = next((ns for limit, ns in EPOCH_UNITS if 0 <= value < limit), None)
     if unit is None:
         raise FormatError(f"{where}: {text[:40]!r} is not a Unix time", "expected seconds, or ms, us, ns, since 1970")
     return in_range(int(value * unit), where=where)
