@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from joulemark.collector.store.base import AlteredBatch
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.proto.messages import Ack, ClockState, Loss
 from tests.collector.store.conftest import METERS, SYNCED, T0, S, batch, count
@@ -73,3 +74,27 @@ def test_nothing_is_acknowledged_past_a_batch_that_failed(store: SqliteStore) ->
     assert isinstance(failed.exception(), OverflowError)
     assert isinstance(behind.exception(), sqlite3.OperationalError)
     assert store.acks("h") == [Ack(T0, 0)]
+
+
+def test_other_content_under_a_stored_key_is_refused(store: SqliteStore) -> None:
+    """A batch that differs from the one stored under its key fails: it is neither stored, nor overwrites, nor counts as a duplicate."""
+    assert store.append(batch(0)).result() is True
+    before = store.series(METERS, 0, 2 * T0)
+    other = replace(batch(1, size=4), view=replace(batch(1, size=4).view, batch_seq=0))
+    with pytest.raises(AlteredBatch, match=f"batch 0 of epoch {T0} of agent 'h'"):
+        store.append(other).result()
+    assert [s.value.tolist() for s in store.series(METERS, 0, 2 * T0)] == [s.value.tolist() for s in before]
+    assert store.streams()[0].duplicate_count == 0
+
+
+def test_stored_bytes_are_those_of_one_agent(store: SqliteStore) -> None:
+    """Log, chunks, descriptions and losses of an agent are counted, nobody else's; sealing makes them fewer."""
+    for number in range(3):
+        store.append(batch(number)).result()
+    before = store.stored_bytes("h")
+    assert before > sum(len(batch(number).body) for number in range(3))
+    store.append(replace(batch(0), agent_id="other")).result()
+    assert store.stored_bytes("h") == before
+    store.seal(T0 + 100 * S, everything=True)
+    assert 0 < store.stored_bytes("h") < before
+    assert store.stored_bytes("nobody") == 0

@@ -16,6 +16,10 @@ UNKNOWN_BOUND_NS: Final = 16 * NS_PER_S
 """Bound of an agent's clock that nobody ever compared: where the kernel's own error estimate saturates (NTP_PHASE_LIMIT)."""
 
 
+class AlteredBatch(ValueError):
+    """A batch came under the key of another one that is already stored: nothing may be overwritten, and it is no duplicate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A batch as it arrived: `body` is stored as it came, `view` is its decoded twin.
@@ -132,7 +136,12 @@ class ChunkStore(ReadingStore, Protocol):
         """Make the batch durable. The future is done after the commit: True when it was new, False for a duplicate.
 
         It fails when `after`, the batch before it on the stream, failed: an acknowledgement speaks for every batch before its own.
+        It fails with AlteredBatch when the log holds other bytes under its key.
         """
+        ...
+
+    def stored_bytes(self, agent_id: str) -> int:
+        """Bytes that the readings, descriptions and losses of an agent take."""
         ...
 
     def opened(self, agent_id: str) -> Future[None]:

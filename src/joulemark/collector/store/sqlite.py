@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from joulemark.collector.store import schema, sealing
-from joulemark.collector.store.base import Described, HostState, Received, Stream
+from joulemark.collector.store.base import AlteredBatch, Described, HostState, Received, Stream
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
 from joulemark.collector.store.writer import Writer
 from joulemark.energy.series import Series
@@ -25,6 +25,12 @@ STATE_PERIOD_NS: Final = 10 * NS_PER_S
 STREAM_COLUMNS: Final = (
     "agent_id, epoch_ns, boot_id, same_clock, acked_seq, batch_count, sample_count, duplicate_count, first_rx_ns, last_rx_ns, last_ns"
 )
+STORED_BYTES: Final = """
+    SELECT COALESCE((SELECT SUM(LENGTH(body)) FROM log WHERE agent_id = :agent), 0)
+      + COALESCE((SELECT SUM(LENGTH(body) + LENGTH(layout)) FROM chunk
+          WHERE device_id IN (SELECT device_id FROM device WHERE agent_id = :agent) AND agent_id = :agent), 0)
+      + COALESCE((SELECT SUM(LENGTH(meters)) FROM device WHERE agent_id = :agent), 0)
+      + COALESCE((SELECT SUM(LENGTH(device_id) + LENGTH(reason)) FROM loss WHERE agent_id = :agent), 0)"""
 
 
 class SqliteReadings:
@@ -95,6 +101,10 @@ class SqliteStore(SqliteReadings):
 
         return self._writer.submit(work)
 
+    def stored_bytes(self, agent_id: str) -> int:
+        with closing(schema.reader(self.path)) as db:
+            return int(db.execute(STORED_BYTES, {"agent": agent_id}).fetchone()[0])
+
     def opened(self, agent_id: str) -> Future[None]:
         return self._writer.submit(lambda db: count_stream(db, agent_id))
 
@@ -128,7 +138,7 @@ def count_stream(db: sqlite3.Connection, agent_id: str) -> None:
 
 
 def insert(db: sqlite3.Connection, received: Received) -> bool:
-    """Store a batch once. False when the store has it already, or sealed it long ago."""
+    """Store a batch once. False when the store has it already, or sealed it long ago. Raises AlteredBatch for another one of its key."""
     key = (received.agent_id, received.view.epoch_ns, received.view.batch_seq)
     sealed = db.execute("SELECT 1 FROM stream WHERE agent_id = ? AND epoch_ns = ? AND sealed_seq >= ?", key).fetchone()
     t0_ns, t1_ns, sample_count = extent(received)
@@ -140,6 +150,9 @@ def insert(db: sqlite3.Connection, received: Received) -> bool:
         ).rowcount
     )
     if not new:
+        stored = db.execute("SELECT body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq = ?", key).fetchone()
+        if stored is not None and stored[0] != received.body:
+            raise AlteredBatch(f"batch {key[2]} of epoch {key[1]} of agent {key[0]!r} is stored already, with other content")
         db.execute("UPDATE stream SET duplicate_count = duplicate_count + 1 WHERE agent_id = ? AND epoch_ns = ?", key[:2])
         return False
     offset_ns = to_axis_ns(received)
