@@ -160,3 +160,20 @@ def test_a_read_that_took_long_has_longer_to_rise() -> None:
     watch = MeterWatch(RAPL)
     watch.judge(7, 5 * S, None, unc_ns=5 * S)
     assert watch.judge(7 + 3500 * 10**6, 10 * S, None)[0] is Quality.OK
+
+
+def test_a_counter_that_caught_up_did_not_leap() -> None:
+    """A counter that stood still for a minute and then shows the whole minute is believed: its energy had gathered."""
+    watch = MeterWatch(RAPL)
+    for second in range(61):
+        watch.judge(7, second * S, None)
+    assert watch.judge(7 + 60 * 300 * 10**6, 61 * S, None)[0] is Quality.OK
+
+
+def test_a_counter_stands_still_whatever_its_clock_does() -> None:
+    """A counter that does not move is stale after 30 s even where its device time goes on; a power with such a time is not."""
+    counter = MeterWatch(replace(RAPL, timestamp_source=TimestampSource.DRIVER))
+    power = MeterWatch(POWER)
+    seen = [(counter.judge(7, t * S, t * S)[0], power.judge(7, t * S, t * S)[0]) for t in range(40)]
+    assert seen[30] == (Quality.OK, Quality.OK)
+    assert seen[31] == seen[39] == (Quality.STALE, Quality.OK)

@@ -32,31 +32,31 @@ class MeterWatch:
         self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S) * NS_PER_S)
         self._value: int | None = None
         self._t_device_ns: int | None = None
-        self._earliest_ns = 0
         self._moved_ns = 0
 
     def judge(self, value: int, t_ns: int, t_device_ns: int | None, *, unc_ns: int = 0) -> Verdict:
-        """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it."""
-        previous, self._value = self._value, value
-        elapsed_ns = t_ns + unc_ns - self._earliest_ns
-        self._earliest_ns = t_ns - unc_ns
+        """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it.
+
+        A counter moves with its value alone; a power also with its device time, which says that it was measured anew.
+        """
         if self.meter.timestamp_source is TimestampSource.READ_BRACKET:
             t_device_ns = None  # a clock that is kept as information only, as a BMC's, moves while the value is stuck
-        if previous is None:
-            self._t_device_ns, self._moved_ns = t_device_ns, t_ns
-            return Quality.OK, ""
-        moved = value != previous or t_device_ns != self._t_device_ns
-        self._t_device_ns = t_device_ns
-        if moved:
-            self._moved_ns = t_ns
-            return self._judge_counter(previous, value, elapsed_ns) if self.meter.quantity is Quantity.ENERGY_COUNTER else (Quality.OK, "")
+        previous, self._value = self._value, value
+        anew, self._t_device_ns = t_device_ns != self._t_device_ns, t_device_ns
+        counts = self.meter.quantity is Quantity.ENERGY_COUNTER
+        if previous is None or value != previous or (anew and not counts):
+            still_ns, self._moved_ns = t_ns + unc_ns - self._moved_ns, t_ns - unc_ns
+            return self._judge_counter(previous, value, still_ns) if counts and previous is not None else (Quality.OK, "")
         return self._judge_frozen(t_ns, t_device_ns)
 
     def _judge_counter(self, previous: int, value: int, elapsed_ns: int) -> Verdict:
-        """A counter that fell has wrapped where its modulus makes that believable, else it was reset; so it was when it leapt."""
+        """What the step to `value` is worth, `elapsed_ns` after the one before it: energy may have gathered all that time.
+
+        A counter that fell has wrapped where its modulus makes that believable, else it was reset; so it was when it leapt.
+        """
         modulus, rated_w = self.meter.modulus, self.meter.rated_w
         if modulus is not None and rated_w is not None and self._could_wrap_twice(modulus, rated_w, elapsed_ns):
-            return Quality.RESET, f"{elapsed_ns / NS_PER_S:.0f} s between reads: the counter may have wrapped more than once"
+            return Quality.RESET, f"{elapsed_ns / NS_PER_S:.0f} s between two steps: the counter may have wrapped more than once"
         if value >= previous:
             return self._judge_rise(value - previous, elapsed_ns)
         if modulus is None:
