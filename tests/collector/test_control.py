@@ -10,7 +10,7 @@ import pytest
 
 from joulemark.collector import control
 from joulemark.errors import ConfigError
-from joulemark.proto.messages import Directive
+from joulemark.proto.messages import Directive, IngestStatus
 
 
 def test_a_directive_reaches_the_other_end(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_directive_reaches_the_other_end(tmp_path: Path) -> None:
 
     async def talk() -> list[int | None]:
         server = grpc.aio.server()
-        server.add_generic_rpc_handlers((control.handlers(broadcast),))
+        server.add_generic_rpc_handlers((control.handlers(broadcast, IngestStatus),))
         server.add_insecure_port(f"unix:{control.socket_path(tmp_path)}")
         await server.start()
         end = control.Control(tmp_path)
@@ -50,7 +50,7 @@ def test_silence_is_told_apart_from_no_agent(tmp_path: Path) -> None:
         nobody = await absent.broadcast(Directive())
         await absent.close()
         server = grpc.aio.server()
-        server.add_generic_rpc_handlers((control.handlers(hang),))
+        server.add_generic_rpc_handlers((control.handlers(hang, IngestStatus),))
         server.add_insecure_port(f"unix:{control.socket_path(tmp_path)}")
         await server.start()
         end, begin_s = control.Control(tmp_path), loop.time()
@@ -63,6 +63,29 @@ def test_silence_is_told_apart_from_no_agent(tmp_path: Path) -> None:
     nobody, hung, took_s = asyncio.run(talk())
     assert (nobody, hung) == (None, None)
     assert 0.9 < took_s < 5
+
+
+def test_the_status_reaches_the_other_end(tmp_path: Path) -> None:
+    """Agents, waiting bytes and refusals arrive as the ingest process says them; from an absent one comes None."""
+    status = IngestStatus(3, 4096, {"fenced": 2})
+
+    async def nobody(directive: Directive) -> int:
+        return 0
+
+    async def talk() -> list[IngestStatus | None]:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((control.handlers(nobody, lambda: status),))
+        server.add_insecure_port(f"unix:{control.socket_path(tmp_path)}")
+        await server.start()
+        end, absent = control.Control(tmp_path), control.Control(tmp_path / "absent")
+        try:
+            return [await end.status(), await absent.status()]
+        finally:
+            await end.close()
+            await absent.close()
+            await server.stop(None)
+
+    assert asyncio.run(talk()) == [status, None]
 
 
 @pytest.mark.parametrize("letter", ["d", "ü"])

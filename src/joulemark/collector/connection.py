@@ -12,26 +12,21 @@ from typing import Any, Final, Protocol
 import grpc
 
 from joulemark import __version__, timebase
-from joulemark.collector.store.base import ChunkStore, Received
+from joulemark.collector import identity, limits
+from joulemark.collector.door import Door
+from joulemark.collector.refusal import Refused
+from joulemark.collector.store.base import AlteredBatch, ChunkStore, Received
 from joulemark.errors import FormatError
 from joulemark.proto import convert
-from joulemark.proto.messages import (
-    MAX_BATCH_BYTES,
-    PROTOCOL_VERSION,
-    Ack,
-    BatchView,
-    ClockProbe,
-    ClockReply,
-    Directive,
-    FrozenBatch,
-    Hello,
-    Welcome,
-)
+from joulemark.proto.messages import Ack, BatchView, ClockProbe, ClockReply, Directive, FrozenBatch, Hello, Welcome
 from joulemark.readings import Quality
 from joulemark.timebase import Clock
+from joulemark.units import NS_PER_S
 
 log = logging.getLogger("joulemark.collector.ingest")
 PENDING_LIMIT: Final = 256
+GUARD_S: Final = 5.0
+COUNT_STORED_S: Final = 600.0
 QUALITIES: Final = bytes(Quality)
 
 
@@ -42,16 +37,9 @@ class Call(Protocol):
 
     async def write(self, message: bytes) -> None: ...
 
-    async def abort(self, code: grpc.StatusCode, details: str) -> None: ...
+    def peer(self) -> str: ...
 
-
-class Refused(Exception):
-    """The stream must end, with this status."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.code = code
-        self.details = details
+    def auth_context(self) -> Any: ...
 
 
 class Connection:
@@ -60,30 +48,38 @@ class Connection:
     hello: Hello
     replaced = False
 
-    def __init__(self, call: Call, store: ChunkStore, clock: Clock) -> None:
-        self._call = call
-        self._store = store
-        self._clock = clock
+    def __init__(self, call: Call, store: ChunkStore, clock: Clock, door: Door) -> None:
+        self.peer = identity.Peer.on(call)
+        self._call, self._store, self._clock, self._door = call, store, clock, door
         self._boot_id = timebase.boot_id()
         self._write_lock = asyncio.Lock()
-        self._pending: asyncio.Queue[tuple[Ack, asyncio.Future[bool]]] = asyncio.Queue(PENDING_LIMIT)
+        self._pending: asyncio.Queue[tuple[Ack, bytes, asyncio.Future[bool]]] = asyncio.Queue(PENDING_LIMIT)
         self._last: Future[bool] | None = None
         self._meter_counts: dict[str, int] = {}
+        self._undescribed: set[str] = set()
         self._asked: set[tuple[str, int]] = set()
+        self._since_ns: dict[str, int] = {}
+        """Since when (monotonic) the agent has been asked to speak or to listen, and has not yet."""
 
     async def greet(self) -> None:
-        """Read Hello. Raises Refused when something else comes, or another version."""
-        message = self._parse(await self._call.read())
-        if not isinstance(message, Hello):
-            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, f"the stream began with {type(message).__name__}, not Hello")
-        if message.protocol_version != PROTOCOL_VERSION:
+        """Read Hello. Raises Refused when nothing or something else comes, or who says it may not be this agent."""
+        try:
+            raw = await asyncio.wait_for(self._call.read(), self._door.limits.hello_timeout_s)
+        except TimeoutError as error:
             raise Refused(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"agent speaks protocol {message.protocol_version}, collector {PROTOCOL_VERSION}: install the same version of both",
-            )
-        if not message.agent_id:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "agent_id is empty: set agent.agent_id")
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                "hello_timeout_s",
+                f"no Hello within {self._door.limits.hello_timeout_s} s: look for a proxy or an overloaded host in between",
+            ) from error
+        if raw is grpc.aio.EOF:
+            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "hello", "the stream ended before Hello")
+        limits.check_hello_size(raw)
+        message = self._parse(raw)
+        if not isinstance(message, Hello):
+            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "hello", f"the stream began with {type(message).__name__}, not Hello")
+        identity.check_hello(message, self.peer, self._door.revocation)
         self.hello = message
+        self._account = self._door.account(message.agent_id, self._clock.mono_ns())
 
     async def serve(self) -> None:
         """Welcome the agent, then take what it sends until it ends the stream. Raises Refused."""
@@ -93,48 +89,77 @@ class Connection:
             asyncio.to_thread(self._store.acks, agent_id), asyncio.to_thread(self._store.devices, (agent_id,))
         )
         self._meter_counts = {d.device.device_id: len(d.device.meters) for d in devices}
-        await self.write(Welcome(__version__, self._boot_id, tuple(acks)))
-        acknowledging = asyncio.create_task(self._acknowledge())
-        receiving = asyncio.create_task(self._receive())
+        await self.write(Welcome(__version__, self._boot_id, tuple(acks), self._door.limits.max_batch_bytes))
+        tasks = [asyncio.create_task(work) for work in (self._acknowledge(), self._guard(), self._receive())]
         try:
-            await asyncio.wait({acknowledging, receiving}, return_when=asyncio.FIRST_COMPLETED)
-            if acknowledging.done():
-                acknowledging.result()
-            receiving.result()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task in done:
+                    task.result()
         finally:
-            acknowledging.cancel()
-            receiving.cancel()
-            await asyncio.gather(acknowledging, receiving, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def write(self, message: Welcome | Ack | ClockReply | Directive) -> None:
         """Send one message; they never interleave."""
         async with self._write_lock:
-            await self._call.write(convert.response_bytes(message))
+            await self._say(message)
+
+    async def _say(self, message: Welcome | Ack | ClockReply | Directive) -> None:
+        self._since_ns["listen"] = self._clock.mono_ns()
+        await self._call.write(convert.response_bytes(message))
+        del self._since_ns["listen"]
 
     async def _receive(self) -> None:
-        while (raw := await self._call.read()) is not grpc.aio.EOF:
+        while True:
+            await self._door.waiting.room(self.hello.agent_id)
+            self._since_ns["speak"] = self._clock.mono_ns()
+            raw = await self._call.read()
             t_ns = self._clock.utc_ns()
+            del self._since_ns["speak"]
+            if raw is grpc.aio.EOF:
+                break
             message = self._parse(raw)
             if isinstance(message, ClockProbe):
                 await self._reply(message, t_ns)
             elif isinstance(message, FrozenBatch):
                 await self._take(message, t_ns)
             else:
-                raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "a second Hello on the same stream")
+                raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "hello", "a second Hello on the same stream")
         await self._pending.join()
 
     async def _reply(self, probe: ClockProbe, t2_ns: int) -> None:
         async with self._write_lock:
-            reply = ClockReply(probe.probe_id, probe.t1_ns, t2_ns, self._clock.utc_ns())
-            await self._call.write(convert.response_bytes(reply))
+            await self._say(ClockReply(probe.probe_id, probe.t1_ns, t2_ns, self._clock.utc_ns()))
 
     async def _take(self, frozen: FrozenBatch, rx_ns: int) -> None:
-        view = self._checked(frozen)
-        self._meter_counts.update({d.device_id: len(d.meters) for d in view.devices})
-        received = Received(self.hello.agent_id, view, frozen.body, rx_ns, same_clock=bool(self._boot_id) and view.boot_id == self._boot_id)
+        view, agent_id, size = self._checked(frozen), self.hello.agent_id, len(frozen.body)
+        self._count_meters(view)
+        self._account.check_stored()
+        self._account.stored_bytes += size
+        received = Received(agent_id, view, frozen.body, rx_ns, same_clock=bool(self._boot_id) and view.boot_id == self._boot_id)
+        loop, waiting = asyncio.get_running_loop(), self._door.waiting
+        waiting.add(agent_id, size)
         self._last = self._store.append(received, after=self._last)
-        await self._pending.put((Ack(view.epoch_ns, view.batch_seq), asyncio.wrap_future(self._last)))
+        # Not when the stream ends: until then the batch is in memory.
+        self._last.add_done_callback(lambda _: loop.call_soon_threadsafe(waiting.release, agent_id, size))
+        await self._pending.put((Ack(view.epoch_ns, view.batch_seq), frozen.sha256, asyncio.wrap_future(self._last)))
         await self._ask_for_descriptions(view)
+        await self._pace(size)
+
+    async def _pace(self, size: int) -> None:
+        """Let an agent wait that sends faster than it may: it is asked to, and not read from until then."""
+        limit, wait_s = self._account.pace(size, self._clock.mono_ns())
+        if wait_s > 0:
+            self._door.refused[limit] += 1
+            await self.write(Directive(retry_after_ms=max(1, round(wait_s * 1000))))
+            await asyncio.sleep(wait_s)
+
+    def _count_meters(self, view: BatchView) -> None:
+        self._meter_counts.update({d.device_id: len(d.meters) for d in view.devices})
+        self._undescribed = (self._undescribed | {b.device_id for b in view.blocks}) - set(self._meter_counts)
+        limits.check_meters(sum(self._meter_counts.values()) + len(self._undescribed), self._door.limits)
 
     async def _ask_for_descriptions(self, view: BatchView) -> None:
         """Once for each device and width that the descriptions at hand do not explain."""
@@ -151,42 +176,64 @@ class Connection:
             while not self._pending.empty():
                 group.append(self._pending.get_nowait())
             highest: dict[int, int] = {}
-            for ack, durable in group:
-                await self._settled(durable)
+            for ack, sha256, durable in group:
+                await self._settled(durable, sha256)
                 highest[ack.epoch_ns] = ack.batch_seq
             for epoch_ns, batch_seq in highest.items():
                 await self.write(Ack(epoch_ns, batch_seq))
             for _ in group:
                 self._pending.task_done()
 
-    async def _settled(self, durable: asyncio.Future[bool]) -> None:
+    async def _guard(self) -> None:
+        """Look now and then whether the agent still speaks, listens and is welcome, and how much of it is stored."""
+        idle_ns = round(self._door.limits.idle_timeout_s * NS_PER_S)
+        counted_ns: int | None = None
+        while True:
+            now_ns = self._clock.mono_ns()
+            identity.check_revoked(self.hello.agent_id, self.peer, self._door.revocation)
+            for what, since_ns in self._since_ns.items():
+                if now_ns - since_ns > idle_ns:
+                    raise Refused(
+                        grpc.StatusCode.DEADLINE_EXCEEDED,
+                        "idle_timeout_s",
+                        f"the agent did not {what} for {self._door.limits.idle_timeout_s} s: set agent.clock_probe_period_s below that",
+                    )
+            if counted_ns is None or now_ns - counted_ns > COUNT_STORED_S * NS_PER_S:
+                self._account.stored_bytes = await asyncio.to_thread(self._store.stored_bytes, self.hello.agent_id)
+                counted_ns = now_ns
+            await asyncio.sleep(min(GUARD_S, self._door.limits.idle_timeout_s / 4))
+
+    async def _settled(self, durable: asyncio.Future[bool], sha256: bytes) -> None:
         try:
             await durable
         except sqlite3.Error as error:
             raise Refused(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"the collector cannot store: {error}; free space in collector.data_dir"
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "disk", f"the collector cannot store: {error}; free space in collector.data_dir"
             ) from error
+        except AlteredBatch as error:
+            log.error("%s: two agents send as one, or a spool is damaged; nothing was overwritten", error)
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "altered_batch", str(error), sha256=sha256) from error
         except (OverflowError, ValueError) as error:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"a batch cannot be stored: {error}") from error
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "batch", f"a batch cannot be stored: {error}", sha256=sha256) from error
 
     def _checked(self, frozen: FrozenBatch) -> BatchView:
-        """The decoded batch. Raises Refused when it is too large, damaged or not decodable."""
-        if len(frozen.body) > MAX_BATCH_BYTES:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"batch of {len(frozen.body)} bytes is above the limit of {MAX_BATCH_BYTES}")
+        """The decoded batch. Raises Refused when it is too large, damaged, not decodable or of another agent."""
+        limits.check_size(frozen, self._door.limits)
         if hashlib.sha256(frozen.body).digest() != frozen.sha256:
-            raise Refused(grpc.StatusCode.DATA_LOSS, f"batch of {len(frozen.body)} bytes does not match its SHA-256: send it again")
+            raise Refused(grpc.StatusCode.DATA_LOSS, "hash", f"batch of {len(frozen.body)} bytes does not match its SHA-256: send it again")
         try:
             view = convert.decode(frozen.body)
         except FormatError as error:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "batch", str(error), sha256=frozen.sha256) from error
         if any(bytes(c.quality).translate(None, QUALITIES) for b in view.blocks for c in b.columns):
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "a reading has a quality this version does not know")
+            details = "a reading has a quality this version does not know: use a collector of the agent's version"
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "batch", details, sha256=frozen.sha256)
+        limits.check_samples(view, frozen, self._door.limits)
+        identity.check_devices(self.hello.agent_id, view)
         return view
 
-    def _parse(self, raw: Any) -> Hello | FrozenBatch | ClockProbe:
-        if raw is grpc.aio.EOF:
-            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "the stream ended before Hello")
+    def _parse(self, raw: bytes) -> Hello | FrozenBatch | ClockProbe:
         try:
             return convert.parse_request(raw)
         except FormatError as error:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", str(error)) from error

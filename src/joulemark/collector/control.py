@@ -13,7 +13,7 @@ import grpc.aio
 
 from joulemark.errors import ConfigError
 from joulemark.proto import convert
-from joulemark.proto.messages import Directive
+from joulemark.proto.messages import Directive, IngestStatus
 
 log = logging.getLogger("joulemark.collector.control")
 SERVICE: Final = "joulemark.proto.v1.ControlService"
@@ -29,14 +29,22 @@ def socket_path(folder: Path) -> Path:
     return path
 
 
-def handlers(broadcast: Callable[[Directive], Awaitable[int]]) -> grpc.GenericRpcHandler:
-    """ControlService, answered by `broadcast`."""
+def handlers(broadcast: Callable[[Directive], Awaitable[int]], status: Callable[[], IngestStatus]) -> grpc.GenericRpcHandler:
+    """ControlService, answered by `broadcast` and `status`."""
 
-    async def answer(raw: bytes, context: Any) -> bytes:
+    async def tell(raw: bytes, context: Any) -> bytes:
         del context
         return convert.broadcast_response_bytes(await broadcast(convert.parse_broadcast_request(raw)))
 
-    return grpc.method_handlers_generic_handler(SERVICE, {"Broadcast": grpc.unary_unary_rpc_method_handler(answer)})
+    async def say(raw: bytes, context: Any) -> bytes:
+        del raw, context
+        return convert.status_response_bytes(status())
+
+    calls: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Broadcast": grpc.unary_unary_rpc_method_handler(tell),
+        "Status": grpc.unary_unary_rpc_method_handler(say),
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, calls)
 
 
 class Control:
@@ -48,15 +56,23 @@ class Control:
 
     async def broadcast(self, directive: Directive) -> int | None:
         """Tell every connected agent; how many there were, None when the ingest process does not answer within a second."""
+        raw = await self._ask("Broadcast", convert.broadcast_request_bytes(directive))
+        return None if raw is None else convert.parse_broadcast_response(raw)
+
+    async def status(self) -> IngestStatus | None:
+        """What the ingest process says of itself, None when it does not answer within a second."""
+        raw = await self._ask("Status", convert.status_request_bytes())
+        return None if raw is None else convert.parse_status_response(raw)
+
+    async def _ask(self, method: str, request: bytes) -> bytes | None:
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self._target)
-        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{SERVICE}/Broadcast")
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{SERVICE}/{method}")
         try:
-            raw = await call(convert.broadcast_request_bytes(directive), timeout=TIMEOUT_S)
+            return await call(request, timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             log.warning("the ingest process does not answer: %s", error.details())
             return None
-        return convert.parse_broadcast_response(raw)
 
     async def close(self) -> None:
         """Leave the socket."""

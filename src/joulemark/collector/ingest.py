@@ -15,13 +15,16 @@ import grpc
 import grpc.aio
 
 from joulemark.collector import control, listen, marks
-from joulemark.collector.connection import Connection, Refused
+from joulemark.collector.connection import Connection
+from joulemark.collector.door import Door
+from joulemark.collector.identity import Revocation
+from joulemark.collector.refusal import Refused, over
 from joulemark.collector.store.base import ChunkStore
 from joulemark.collector.store.sqlite import SqliteStore
-from joulemark.config import Config
+from joulemark.config import Config, LimitsConfig
 from joulemark.errors import EnvironmentFailed
-from joulemark.proto.messages import MAX_BATCH_BYTES, Directive
-from joulemark.timebase import Clock, SystemClock
+from joulemark.proto.messages import MAX_BATCH_BYTES, REFUSED_BATCH, Directive, IngestStatus
+from joulemark.timebase import Clock, SystemClock, iso_utc
 from joulemark.units import NS_PER_S
 
 log = logging.getLogger("joulemark.collector.ingest")
@@ -33,34 +36,61 @@ OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.max_metadata_size", 16_384),
 )
 STOP_GRACE_S: Final = 1.0
+SAY_LIMIT_S: Final = 0.5
+
+
+def options(limits: LimitsConfig) -> tuple[tuple[str, int], ...]:
+    """Options of the agents' server: a connection has to become one, and to be used, in the time of the limits."""
+    return (
+        *OPTIONS,
+        ("grpc.server_handshake_timeout_ms", round(limits.hello_timeout_s * 1000)),
+        ("grpc.max_connection_idle_ms", round(limits.idle_timeout_s * 1000)),
+    )
 
 
 class Ingest:
-    """Takes the streams of all agents; one live stream for each agent_id, the latest start wins."""
+    """Takes the streams of all agents; one live stream for each agent_id, and a second host of the same name is kept out."""
 
-    def __init__(self, store: ChunkStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(
+        self, store: ChunkStore, clock: Clock, *, limits: LimitsConfig | None = None, revocation: Revocation | None = None
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._door = Door(limits, revocation)
         self._live: dict[str, tuple[Connection, asyncio.Task[Any]]] = {}
+        self._saying: set[asyncio.Task[None]] = set()
 
     @property
-    def agent_count(self) -> int:
-        """Agents connected now."""
-        return len(self._live)
+    def status(self) -> IngestStatus:
+        """Agents connected now, bytes on their way to the disk, refusals by reason."""
+        return IngestStatus(len(self._live), self._door.waiting.total_bytes, dict(self._door.refused))
 
     async def broadcast(self, directive: Directive) -> int:
-        """Send a directive to every connected agent; how many there were. An empty one is only counted."""
+        """Send a directive to every connected agent; how many there were. An empty one is only counted.
+
+        An agent that does not listen is not waited for.
+        """
         connections = [connection for connection, _ in self._live.values()]
-        if directive != Directive():
-            await asyncio.gather(*(c.write(directive) for c in connections), return_exceptions=True)
+        if connections and directive != Directive():
+            saying = {asyncio.create_task(connection.write(directive)) for connection in connections}
+            self._saying |= saying
+            for task in saying:
+                task.add_done_callback(self._said)
+            await asyncio.wait(saying, timeout=SAY_LIMIT_S)
         return len(connections)
+
+    def _said(self, task: asyncio.Task[None]) -> None:
+        self._saying.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("a directive did not reach an agent: %s", error)
 
     async def stream(self, call: Any, context: Any) -> None:
         """One call of TelemetryService.Stream, served through `context`."""
         del call
-        connection = Connection(context, self._store, self._clock)
+        connection = Connection(context, self._store, self._clock, self._door)
         task = asyncio.current_task()
         assert task is not None
         try:
@@ -71,32 +101,65 @@ class Ingest:
             finally:
                 self._unregister(connection)
         except Refused as refused:
-            log.warning("stream refused: %s", refused.details)
-            await context.abort(refused.code, refused.details)
+            await self._refuse(context, connection, refused)
         except asyncio.CancelledError:
             if connection.replaced:
-                await context.abort(grpc.StatusCode.ABORTED, "a later start of the same agent_id connected")
+                await context.abort(grpc.StatusCode.ABORTED, "a later stream of the same agent took the place of this one")
             raise
+        except Exception:
+            if context.done():
+                return
+            self._door.refused["internal"] += 1
+            log.exception("the stream of %s failed", connection.peer.address)
+            await context.abort(grpc.StatusCode.INTERNAL, "the collector failed on this stream: read its log")
+
+    async def _refuse(self, context: Any, connection: Connection, refused: Refused) -> None:
+        """Count a refusal, report it, and end the stream with it."""
+        self._door.refused[refused.reason] += 1
+        log.warning("stream of %s refused: %s", connection.peer.address, refused.details)
+        if refused.retry_after_ms and not context.done():
+            saying = asyncio.create_task(connection.write(Directive(retry_after_ms=refused.retry_after_ms)))
+            await asyncio.wait({saying}, timeout=SAY_LIMIT_S)
+            saying.cancel()
+        named = ((REFUSED_BATCH, refused.sha256.hex()),) if refused.sha256 else ()
+        await context.abort(refused.code, refused.details, named)
 
     def _register(self, connection: Connection, task: asyncio.Task[Any]) -> None:
-        """Make `connection` the live one of its agent. Raises Refused when a later start is connected."""
+        """Make `connection` the live one of its agent. Raises Refused when another host, or a later start, has the name."""
         hello = connection.hello
         if (live := self._live.get(hello.agent_id)) is not None:
-            if live[0].hello.epoch_ns > hello.epoch_ns:
-                raise Refused(
-                    grpc.StatusCode.ALREADY_EXISTS,
-                    f"an agent {hello.agent_id!r} that started later is connected: give each host its own agent.agent_id",
-                )
+            fence(live[0], connection)
             live[0].replaced = True
             live[1].cancel()
+        elif len(self._live) >= self._door.limits.max_agents:
+            raise over("max_agents", f"{len(self._live)} agents are connected, as many as may be", "use another collector")
         self._live[hello.agent_id] = (connection, task)
-        log.info("agent %s connected, version %s", hello.agent_id, hello.software_version)
+        log.info("agent %s connected from %s, version %s", hello.agent_id, connection.peer.address, hello.software_version)
 
     def _unregister(self, connection: Connection) -> None:
         agent_id = connection.hello.agent_id
         if agent_id in self._live and self._live[agent_id][0] is connection:
             del self._live[agent_id]
             log.info("agent %s disconnected", agent_id)
+
+
+def fence(live: Connection, newcomer: Connection) -> None:
+    """Raise Refused unless `newcomer` is the agent of the stream `live` come again: the same spool, started no earlier."""
+    first, second = live.hello, newcomer.hello
+    if first.instance_id == second.instance_id and first.epoch_ns <= second.epoch_ns:
+        return
+    raise Refused(
+        grpc.StatusCode.ALREADY_EXISTS,
+        "fenced",
+        f"two agents say agent_id {first.agent_id!r}: {described(live)} is connected, {described(newcomer)} is kept out: "
+        "give each host its own agent.agent_id, or stop one of them",
+    )
+
+
+def described(connection: Connection) -> str:
+    """An agent as the other one's operator can find it."""
+    hello = connection.hello
+    return f"the one at {connection.peer.address} (spool {hello.instance_id or 'unknown'}, started {iso_utc(hello.epoch_ns)})"
 
 
 async def seal_forever(store: ChunkStore, clock: Clock, period_s: float) -> None:
@@ -119,11 +182,11 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
     folder, clock = config.collector.data_dir, SystemClock()
     with locked(folder):
         store = SqliteStore(folder / "readings.db", seal_after_ns=round(config.collector.seal_after_s * NS_PER_S))
-        ingest = Ingest(store, clock)
-        server, local = grpc.aio.server(options=OPTIONS), grpc.aio.server()
+        ingest = Ingest(store, clock, limits=config.limits)
+        server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), marks.handlers(rest_url)))
-        local.add_generic_rpc_handlers((control.handlers(ingest.broadcast),))
+        local.add_generic_rpc_handlers((control.handlers(ingest.broadcast, lambda: ingest.status),))
         sealing = asyncio.create_task(seal_forever(store, clock, min(30.0, config.collector.seal_after_s / 4)))
         try:
             port = listen.bind_grpc(server, config)
