@@ -46,7 +46,7 @@ def parse(content: str, *, where: str, number: Callable[[str], Any] = float) -> 
     try:
         data = json.loads(content, object_pairs_hook=distinct, parse_int=whole, parse_float=fraction, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{where} is not JSON: {error}", "copy the file again; it may be cut off or damaged") from error
+        raise FormatError(f"{where} is not valid JSON: {error}", "copy the file again; it may be cut off or damaged") from error
     if content.count("[") + content.count("{") > MAX_DEPTH or "\\u" in content or not content.isascii():
         storable(data, where=where)
     return data

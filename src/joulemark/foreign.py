@@ -7,6 +7,7 @@ a gigabyte. So every reader of files that Joulemark did not just write itself go
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import stat
 import zlib
@@ -71,7 +72,7 @@ def content(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
             data += step
             too_long = len(data) > max_bytes
     if too_long:
-        raise FormatError(f"{path} is longer than {max_bytes} bytes", "split it, or cut it to the time of the run")
+        raise FormatError(f"{path} is longer than {max_bytes} bytes", "split it, or leave out what is not needed")
     return bytes(data)
 
 
@@ -85,7 +86,7 @@ def text(path: Path, *, max_bytes: int = MAX_BYTES, errors: str = "replace") -> 
     try:
         return data.decode(encoding, errors=errors)
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is not {encoding} text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
+        raise FormatError(f"{path} is not {encoding.upper()} text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
 
 
 def files(root: Path, *patterns: str, deep: bool = True) -> list[Path]:
@@ -96,34 +97,41 @@ def files(root: Path, *patterns: str, deep: bool = True) -> list[Path]:
     """
     try:
         mode = os.stat(root).st_mode
-        if stat.S_ISDIR(mode):
-            return sorted(found(root, patterns, MAX_FOLDERS_DEEP if deep else 0))
     except FileNotFoundError as error:
         raise FormatError(f"{root} does not exist", "give the folder the benchmark wrote to") from error
     except (OSError, ValueError) as error:
-        raise FormatError(
-            f"{root} cannot be listed: {getattr(error, 'strerror', None) or error}", "check its name and permissions"
-        ) from error
+        raise unlisted(root, error) from error
+    if stat.S_ISDIR(mode):
+        return sorted(path for path in entries(root, deep=deep) if matches(path.name, patterns) and inside(root, path))
     return [root] if stat.S_ISREG(mode) and matches(root.name, patterns) else []
 
 
-def found(root: Path, patterns: tuple[str, ...], depth: int) -> Iterator[Path]:
-    """The files of `files` in the folder `root`, in no order."""
+def entries(root: Path, *, deep: bool = True) -> Iterator[Path]:
+    """Everything in the folder `root` but folders, in no order: files, links, pipes. `deep`: also in the folders below.
+
+    Raises FormatError beyond MAX_FILES and MAX_FOLDERS_DEEP, and when a folder cannot be listed.
+    """
     waiting, seen = [(root, 0)], 0
     while waiting:
         folder, level = waiting.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                seen += 1
-                if seen > MAX_FILES:
-                    raise FormatError(f"{root} holds more than {MAX_FILES} files", "give the folder of one run")
-                path = folder / entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if depth and level == depth:
-                        raise FormatError(f"{root} holds folders more than {depth} deep", "give the folder of one run")
-                    waiting += [(path, level + 1)] if depth else []
-                elif matches(entry.name, patterns) and inside(root, path):
-                    yield path
+        try:
+            with os.scandir(folder) as scan:
+                listed = list(itertools.islice(scan, MAX_FILES + 1))
+        except OSError as error:
+            raise unlisted(folder, error) from error
+        seen += len(listed)
+        if seen > MAX_FILES or level > MAX_FOLDERS_DEEP:
+            limit = f"{MAX_FILES} files" if seen > MAX_FILES else f"{MAX_FOLDERS_DEEP} folders in each other"
+            raise FormatError(f"{root} holds more than {limit}", "give the folder of one run")
+        folders = {entry.name for entry in listed if entry.is_dir(follow_symlinks=False)}
+        yield from (folder / entry.name for entry in listed if entry.name not in folders)
+        if deep:
+            waiting += [(folder / name, level + 1) for name in folders]
+
+
+def unlisted(root: Path, error: Exception) -> FormatError:
+    """What to raise when `root` cannot be looked into."""
+    return FormatError(f"{root} cannot be listed: {getattr(error, 'strerror', None) or error}", "check its name and permissions")
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_a_longer_or_missing_or_extra_file_is_named(written: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["../outside.json", "/etc/hostname", "energy/../../outside.json", "energy/a\0b"])
+@pytest.mark.parametrize("path", ["../outside.json", "/etc/hostname", "energy/../../outside.json", "energy/a\nb"])
 def test_no_listed_path_leaves_the_folder(written: Path, path: str) -> None:
     """A manifest that points outside is named unsafe, and the file outside is not read."""
     manifest = written / "energy/manifest.json"
@@ -122,6 +123,51 @@ def test_a_damaged_manifest_is_a_finding(written: Path, text: str) -> None:
     """A manifest that cannot be read is a finding, not a crash."""
     (written / "energy/manifest.json").write_text(text)
     assert kinds(written) == {("unreadable", "energy/manifest.json")}
+
+
+@pytest.mark.parametrize("path", ["energy/a\0b", "energy/\ud800"])
+def test_a_path_that_no_file_has_spoils_the_manifest(written: Path, path: str) -> None:
+    """A manifest with text that no file system holds is a finding as a whole."""
+    manifest = written / "energy/manifest.json"
+    data = json.loads(manifest.read_text())
+    data["files"].append({"path": path, "bytes": 1, "sha256": "0" * 64})
+    manifest.write_text(json.dumps(data))
+    assert kinds(written) == {("unreadable", "energy/manifest.json")}
+
+
+def test_a_path_too_long_for_the_system_is_missing(written: Path) -> None:
+    """A listed name of more than 255 bytes is a finding, not a crash."""
+    manifest = written / "energy/manifest.json"
+    data = json.loads(manifest.read_text())
+    data["files"].append({"path": "energy/" + "a" * 300, "bytes": 1, "sha256": "0" * 64})
+    manifest.write_text(json.dumps(data))
+    assert kinds(written) == {("missing", "energy/" + "a" * 300)}
+
+
+@pytest.mark.timeout(20)
+def test_pipes_and_linked_folders_are_not_followed(written: Path) -> None:
+    """A pipe in a file's place is not waited for, and a linked folder is not looked into."""
+    (written / "energy/card.json").unlink()
+    os.mkfifo(written / "energy/card.json")
+    (written / "energy/readings").rename(written / "moved")
+    (written / "energy/readings").symlink_to(written / "moved")
+    assert kinds(written) == {("missing", "energy/card.json"), ("unsafe", READINGS), ("extra", "energy/readings")}
+
+
+def test_nothing_is_written_through_a_link(gather: Gather, tmp_path: Path) -> None:
+    """Links planted where the writer works are replaced; what they lead to is not touched."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "summary").write_text("theirs")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / ".energy.part").symlink_to(outside)
+    (root / ".energy_summary.json.part").symlink_to(outside / "summary")
+    (root / "energy_summary.json").symlink_to(outside / "summary")
+    bundle.write(root, gather())
+    assert bundle.verify(root) == []
+    assert [p.name for p in outside.iterdir()] == ["summary"]
+    assert (outside / "summary").read_text() == "theirs"
 
 
 def test_no_manifest_is_a_finding(tmp_path: Path) -> None:

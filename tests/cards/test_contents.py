@@ -82,3 +82,13 @@ def test_non_numbers_never_reach_a_file(gather: Gather, value: float) -> None:
         json_bytes({"overhead": {"read_s_per_s": value}})
     with pytest.raises(ValueError, match="not JSON compliant"):
         contents(gather(clocks={"node.1": {"bound_ns": value}}))
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [("=HYPERLINK(1)", " =HYPERLINK(1)"), ("a,@b", "a, @b"), ("-1 read", " -1 read"), ("1 = 1", "1 = 1"), ("x\x1b[31m\ny", "x [31m y")],
+)
+def test_a_reason_is_no_formula(reason: str, shown: str) -> None:
+    """A reason stays one line of text, also for a spreadsheet; what was shown once is shown the same again."""
+    assert one_line(reason) == shown
+    assert one_line(shown) == shown

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from joulemark import document, foreign
 from joulemark.cards import card
 from joulemark.cards.contents import contents, json_bytes
 from joulemark.cards.evidence import Evidence
-from joulemark.errors import UsageError
+from joulemark.errors import FormatError, UsageError
 
 MANIFEST_SCHEMA: Final = "joulemark.manifest/1"
 FOLDER: Final = "energy"
 MANIFEST: Final = f"{FOLDER}/manifest.json"
 SUMMARY: Final = "energy_summary.json"
-MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
+MAX_FILE_BYTES: Final = 1 << 32
+"""Largest file that is hashed: readings of a week at 100 Hz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def write(directory: Path, evidence: Evidence) -> Path:
         raise UsageError(f"{folder} exists and was not written by joulemark", "move it away, or give another folder")
     try:
         for leftover in (part, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+            remove(leftover)
         for path, data in files.items():
             if path != SUMMARY:
                 write_file(part / Path(path).relative_to(FOLDER), data)
@@ -94,7 +95,7 @@ def write(directory: Path, evidence: Evidence) -> Path:
         part.rename(folder)
         (directory / f".{SUMMARY}.part").replace(directory / SUMMARY)
         sync_directory(directory)
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
     except OSError as error:
         raise UsageError(f"cannot write the bundle to {directory}: {error.strerror}", "give a folder that is writable") from error
     return folder
@@ -103,8 +104,8 @@ def write(directory: Path, evidence: Evidence) -> Path:
 def verify(directory: Path) -> list[Finding]:
     """What is wrong with the bundle in `directory`: each file missing, changed, or not listed; empty when nothing is.
 
-    A hostile bundle is expected: no listed path is followed out of the folder, links count as unsafe, and sizes are compared before a
-    file is read.
+    A hostile bundle is expected: no listed path is followed out of the folder, links count as unsafe, sizes are compared before a file
+    is read, and files that are no plain ones are not opened. Raises FormatError for a folder beyond the limits of `foreign.files`.
     """
     entries = listed(directory)
     if isinstance(entries, Finding):
@@ -117,15 +118,13 @@ def verify(directory: Path) -> list[Finding]:
 def listed(directory: Path) -> list[dict[str, Any]] | Finding:
     """The entries of the manifest, or what is wrong with it."""
     path = directory / MANIFEST
-    if path.is_symlink() or not path.is_file():
+    if linked(directory, MANIFEST) or not foreign.inside(directory, path):
         return Finding("missing", MANIFEST, "no manifest")
-    if path.stat().st_size > MAX_MANIFEST_BYTES:
-        return Finding("unreadable", MANIFEST, f"longer than {MAX_MANIFEST_BYTES} bytes")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        return Finding("unreadable", MANIFEST, str(error))
-    if not isinstance(data, dict) or data.get("schema") != MANIFEST_SCHEMA or not isinstance(data.get("files"), list):
+        data = document.load(path)
+    except FormatError as error:
+        return Finding("unreadable", MANIFEST, error.what)
+    if data.get("schema") != MANIFEST_SCHEMA or not isinstance(data.get("files"), list):
         return Finding("unreadable", MANIFEST, f"not a list of files of schema {MANIFEST_SCHEMA}")
     kinds = {"path": str, "sha256": str, "bytes": int}
     for entry in data["files"]:
@@ -138,32 +137,46 @@ def listed(directory: Path) -> list[dict[str, Any]] | Finding:
 def checked(directory: Path, entry: Mapping[str, Any]) -> Finding | None:
     """What is wrong with one listed file, None when nothing is."""
     name = entry["path"]
-    if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
-        return Finding("unsafe", name, "the path leaves the folder")
+    if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
+        return Finding("unsafe", name, "the path leaves the folder or is not printable")
     path = directory / name
-    if path.is_symlink() or not path.resolve().is_relative_to(directory.resolve()):
+    if linked(directory, name):
         return Finding("unsafe", name, "a link is not followed")
-    if not path.is_file():
+    if not foreign.inside(directory, path):
         return Finding("missing", name, "listed in the manifest, not there")
-    if path.stat().st_size != entry["bytes"]:
-        return Finding("changed", name, f"{path.stat().st_size} bytes, the manifest says {entry['bytes']}")
-    with path.open("rb") as file:
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        return Finding("changed", name, f"{size} bytes, the manifest says {entry['bytes']}")
+    if size > MAX_FILE_BYTES:
+        return Finding("unreadable", name, f"longer than {MAX_FILE_BYTES} bytes")
+    with foreign.opened(path) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     return None if found == entry["sha256"] else Finding("changed", name, f"sha256 {found}, the manifest says {entry['sha256']}")
 
 
-def present(directory: Path) -> Iterator[str]:
-    """Every file and link below `energy`, as paths relative to the root, in order."""
-    for root, folders, names in sorted(os.walk(directory / FOLDER)):
-        linked = [folder for folder in folders if Path(root, folder).is_symlink()]
-        for name in sorted([*names, *linked]):
-            yield Path(root, name).relative_to(directory).as_posix()
+def linked(directory: Path, name: str) -> bool:
+    """Whether any part of the path `name` below `directory` is a link."""
+    return any(os.path.islink(directory / part) for part in (Path(name), *Path(name).parents[:-1]))
+
+
+def present(directory: Path) -> list[str]:
+    """Everything below `energy` but folders, as paths relative to the root, in order."""
+    return [path.relative_to(directory).as_posix() for path in sorted(foreign.entries(directory / FOLDER))]
+
+
+def remove(path: Path) -> None:
+    """Remove what a killed writer left at `path`; a link goes, and what it leads to stays."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write `data` durably to a new file at `path`, with its folders."""
+    """Write `data` durably to a new file at `path`, with its folders; a link in its place is replaced, never written through."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as out:
+    path.unlink(missing_ok=True)
+    with path.open("xb") as out:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())

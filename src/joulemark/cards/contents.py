@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Quality
 
 CLOCK_SCHEMA: Final = "joulemark.clock/1"
+FORMULA: Final = re.compile(r"(?:^|(?<=,))(?=[=+@-])")
 METERS_SCHEMA: Final = "joulemark.meters/1"
 
 
@@ -45,8 +47,11 @@ def readings_csv(series: Series) -> bytes:
 
 
 def one_line(reason: str) -> str:
-    """`reason` as the rest of a row: printable, in one line; the reader takes everything after the fourth comma."""
-    return " ".join("".join(mark if mark.isprintable() else " " for mark in reason).split())
+    """`reason` as the rest of a row: printable, in one line; the reader takes everything after the fourth comma.
+
+    A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it: a space before it makes it text.
+    """
+    return FORMULA.sub(" ", " ".join("".join(mark if mark.isprintable() else " " for mark in reason).split()))
 
 
 def meter_entry(series: Series) -> dict[str, Any]:

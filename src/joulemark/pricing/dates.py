@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime
+from typing import Final
 
+from joulemark import document
 from joulemark.errors import FormatError, NaiveTimeError
 from joulemark.timebase import datetime_ns, iso_utc
+
+LAST_NS: Final = 2**62
 
 
 def moment_ns(value: object, where: str) -> int:
     """UTC nanoseconds of a date or a time as TOML or JSON gives it.
 
-    Raises FormatError for text that is no date, NaiveTimeError for a time without a zone; `where` names the field.
+    Raises FormatError for what is no date or no believable one, NaiveTimeError for a time without a zone; `where` names the field.
     """
     if isinstance(value, str):
         try:
@@ -21,10 +25,18 @@ def moment_ns(value: object, where: str) -> int:
     if isinstance(value, datetime.datetime):
         if value.tzinfo is None:
             raise NaiveTimeError(f"{where}: {value.isoformat()} has no time zone", "add one, for example Z for UTC")
-        return datetime_ns(value, None, where=where)
+        return believable(datetime_ns(value, None, where=where), where)
     if isinstance(value, datetime.date):
-        return datetime_ns(datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC), None, where=where)
-    raise FormatError(f"{where} = {value!r} is not a date", "write 2025-06-01 or 2025-06-01T12:00:00Z")
+        midnight = datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC)
+        return believable(datetime_ns(midnight, None, where=where), where)
+    raise FormatError(f"{where} = {document.shown(value)} is not a date", "write 2025-06-01 or 2025-06-01T12:00:00Z")
+
+
+def believable(t_ns: int, where: str) -> int:
+    """`t_ns` itself. Raises FormatError before 1970 and after 2116, which no price is from."""
+    if not 0 <= t_ns < LAST_NS:
+        raise FormatError(f"{where} lies before 1970 or after 2116", "correct the date")
+    return t_ns
 
 
 def moment_text(t_ns: int) -> str:

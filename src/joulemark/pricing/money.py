@@ -6,9 +6,11 @@ reading gives the same cent on every machine.
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Final
 
+from joulemark import document
 from joulemark.errors import FormatError
 
 CONTEXT: Final = Context(prec=50, rounding=ROUND_HALF_EVEN)
@@ -16,6 +18,14 @@ CONTEXT: Final = Context(prec=50, rounding=ROUND_HALF_EVEN)
 
 STORED_DIGITS: Final = 18
 """Significant digits of a computed cost in a file: far below any uncertainty, and it ends."""
+
+
+LARGEST: Final = Decimal(10**15)
+FINEST: Final = 30
+"""Most digits behind the point of an amount in a file: with LARGEST, fewer than CONTEXT keeps."""
+
+PLAIN: Final = re.compile(r"[-+.eE\d]+", re.ASCII)
+"""Python also takes `1_0` and digits of other scripts, which other programs read differently."""
 
 
 def decimal(value: Decimal | int | float | str) -> Decimal:
@@ -35,15 +45,20 @@ def decimal(value: Decimal | int | float | str) -> Decimal:
 
 
 def amount(value: object, where: str) -> Decimal:
-    """The amount of money that a file gives as text, integer or decimal. Raises FormatError for a float and for a negative one."""
+    """The amount of money that a file gives as text, integer or decimal.
+
+    Raises FormatError for a float, for a negative one, and for one of LARGEST or more, or with more than FINEST decimals.
+    """
     if isinstance(value, float) or not isinstance(value, str | int | Decimal):
-        raise FormatError(f"{where} = {value!r} is not an amount", 'write it as text, for example "55.04"')
+        raise FormatError(f"{where} = {document.shown(value)} is not an amount", 'write it as text, for example "55.04"')
     try:
         number = decimal(value)
     except ValueError as error:
         raise FormatError(f"{where}: {error}", 'write it as text, for example "55.04"') from error
     if number < 0:
-        raise FormatError(f"{where} = {value} is negative", "correct the file")
+        raise FormatError(f"{where} = {document.shown(value)} is negative", "correct the file")
+    if not number < LARGEST or int(number.as_tuple().exponent) < -FINEST or (isinstance(value, str) and not PLAIN.fullmatch(value)):
+        raise FormatError(f"{where} = {document.shown(value)} is no believable amount", 'write it as plain digits, for example "55.04"')
     return number
 
 

@@ -21,6 +21,7 @@ class Basis(enum.StrEnum):
     ASSUMED = "assumed"
 
 
+LARGEST_PUE: Final = 10
 REQUIRED: Final = ("zone", "amount", "currency", "amount_basis", "effective_from", "fetched_at", "source_url")
 DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
 
@@ -45,8 +46,9 @@ class Tariff:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.pue < 1:
-            raise FormatError(f"tariff {self.zone}: pue {self.pue} is below 1", "PUE is facility energy over IT energy; check the two")
+        if not 1 <= self.pue <= LARGEST_PUE:
+            what = f"tariff {self.zone}: pue {self.pue} is below 1 or above {LARGEST_PUE}"
+            raise FormatError(what, "PUE is facility energy over IT energy; check the two")
         if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
             raise FormatError(f"tariff {self.zone}: currency {self.currency!r} is not an ISO 4217 code", "write for example USD")
 

@@ -97,7 +97,14 @@ def test_a_place_that_cannot_be_written_is_named(price_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"[]", "holds no object"), (b"\xff{}", "not UTF-8"), (b'{"price": 1e', "not valid JSON")]
+    ("content", "message"),
+    [
+        (b"[]", "not an object"),
+        (b"\xff{}", "not UTF-8"),
+        (b'{"price": 1e', "not valid JSON"),
+        (b'{"schema": 1, "schema": 2}', "stands twice"),
+        (b"[" * 5000, "not valid JSON"),
+    ],
 )
 def test_damaged_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
     """A list, bytes that are no text and half a file are each refused with the path, never read as no prices."""
@@ -113,5 +120,5 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.json"
     with path.open("wb") as file:
         file.truncate(manual.MAX_BYTES + 1)
-    with pytest.raises(UsageError, match="larger than 67108864 bytes"):
+    with pytest.raises(UsageError, match="longer than 67108864 bytes"):
         manual.read(path)

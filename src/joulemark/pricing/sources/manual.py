@@ -9,36 +9,29 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from joulemark import document, foreign
 from joulemark.errors import FormatError, UsageError
 from joulemark.pricing.snapshot import Snapshot
 
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = foreign.MAX_DOCUMENT_BYTES
 
 
 def read(path: Path) -> Snapshot:
     """The snapshot in `path`: TOML when its name ends so, else JSON.
 
-    Raises UsageError when it cannot be read or is too large, FormatError or ConfigError naming the wrong record.
+    Raises FormatError when it cannot be read, is too large or is damaged, FormatError or ConfigError naming the wrong record.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} is larger than {MAX_BYTES} bytes", "split it, or leave out the instances you do not use")
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "docs/reference/prices.md shows a price file") from error
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
-    return parse(content, where=str(path), toml=path.suffix == ".toml")
+    return parse(foreign.text(path, max_bytes=MAX_BYTES, errors="strict"), where=str(path), toml=path.suffix == ".toml")
 
 
 def parse(content: str, *, where: str, toml: bool) -> Snapshot:
     """The snapshot that the text of a price file describes. Raises FormatError or ConfigError; `where` names it."""
+    if not toml:
+        return Snapshot.from_json(document.json_object(content, where=where, number=Decimal), where)
     try:
-        data = tomllib.loads(content, parse_float=Decimal) if toml else json.loads(content, parse_float=Decimal)
-    except ValueError as error:
-        raise FormatError(f"{where} is not valid {'TOML' if toml else 'JSON'}: {error}", "mend the line it names") from error
-    if not isinstance(data, dict):
-        raise FormatError(f"{where} holds no object", "docs/reference/prices.md shows a price file")
+        data = tomllib.loads(content, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{where} is not valid TOML: {error}", "mend the line it names") from error
     return Snapshot.from_json(data, where)
 
 
