@@ -13,7 +13,7 @@ import grpc
 from joulemark.collector.refusal import Refused
 from joulemark.proto.messages import PROTOCOL_VERSION, BatchView, Hello
 
-AGENT_URI: Final = "joulemark://agent/"
+OWN_URI: Final = "joulemark://"
 LONGEST_TEXT: Final = 255
 PLAINTEXT: Final = b"insecure"
 
@@ -56,8 +56,14 @@ class Peer:
         return cls.of(context.peer(), context.auth_context())
 
     def may_be(self, agent_id: str) -> bool:
-        """Whether the certificate names the agent, plainly or as `joulemark://agent/<percent-encoded id>`; in plaintext, always."""
-        return self.names is None or agent_id in self.names or AGENT_URI + quote(agent_id, safe="") in self.names
+        """Whether the certificate speaks for the agent; in plaintext, always.
+
+        One of Joulemark's own names whom it speaks for as `joulemark://agent/<percent-encoded id>`; any other, by a plain name.
+        """
+        if self.names is None:
+            return True
+        ours = [name for name in self.names if name.startswith(OWN_URI)]
+        return f"{OWN_URI}agent/{quote(agent_id, safe='')}" in ours if ours else agent_id in self.names
 
 
 def check_hello(hello: Hello, peer: Peer, revocation: Revocation) -> None:

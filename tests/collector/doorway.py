@@ -1,0 +1,106 @@
+"""An ingest server in this process, on a loop and a port of its own, for agents that may be hostile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from joulemark.collector.identity import Revocation
+from joulemark.collector.ingest import SERVICE, Ingest, options
+from joulemark.collector.store.sqlite import SqliteStore
+from joulemark.config import LimitsConfig
+from joulemark.proto.messages import REFUSED_BATCH, IngestStatus
+from joulemark.timebase import SystemClock
+from tests.collector.conftest import Agent
+
+
+class Doorway:
+    """A running server; leaving its block stops it and closes the store."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: LimitsConfig | None = None,
+        revocation: Revocation | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        self.store = SqliteStore(folder / "readings.db")
+        self.limits = limits or LimitsConfig()
+        self._credentials = credentials
+        self._ingest = Ingest(self.store, SystemClock(), limits=self.limits, revocation=revocation)
+        self._port: Future[int] = Future()
+
+    def __enter__(self) -> Doorway:
+        self._loop, self._stopped = asyncio.new_event_loop(), asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        self._thread.start()
+        self._port.result(10)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(20)
+        self.store.close()
+        self._loop.close()
+
+    @property
+    def port(self) -> int:
+        return self._port.result()
+
+    @property
+    def address(self) -> str:
+        return f"localhost:{self.port}" if self._credentials else f"127.0.0.1:{self.port}"
+
+    @property
+    def status(self) -> IngestStatus:
+        """What the ingest process would tell the metrics."""
+
+        async def ask() -> IngestStatus:
+            return self._ingest.status
+
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(10)
+
+    async def _serve(self) -> None:
+        server = grpc.aio.server(options=options(self.limits))
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._ingest.stream)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}),))
+        address = "localhost:0" if self._credentials else "127.0.0.1:0"
+        port = server.add_secure_port(address, self._credentials) if self._credentials else server.add_insecure_port(address)
+        await server.start()
+        self._port.set_result(port)
+        await self._stopped.wait()
+        await server.stop(0.5)
+
+
+def refusal_of(call: Any) -> tuple[grpc.StatusCode, str, str]:
+    """(status, words, SHA-256 of the batch it names) of a stream that is refused, after whatever it answers before."""
+    with pytest.raises(grpc.RpcError) as caught:
+        for _ in call:
+            pass
+    error: Any = caught.value
+    named = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
+    return error.code(), error.details() or "", named.get(REFUSED_BATCH, "")
+
+
+def refused(doorway: Doorway, agent: Agent, *messages: Any) -> tuple[grpc.StatusCode, str, str]:
+    """How the doorway refuses `agent` when it sends `messages` after its Hello."""
+    with grpc.insecure_channel(doorway.address, (("grpc.max_send_message_length", 2**24),)) as channel:
+        return refusal_of(agent.open(channel, *messages))
+
+
+def eventually(condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
+    """Wait until a condition holds; fail when it does not."""
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up, f"not within {timeout_s} s: {what}"
+        time.sleep(0.02)
