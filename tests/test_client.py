@@ -10,7 +10,7 @@ import pytest
 
 import joulemark
 from joulemark.client import Client, kept_file, refusal
-from joulemark.errors import InsufficientData, RemoteUnreachable, UsageError
+from joulemark.errors import FormatError, InsufficientData, RemoteUnreachable, UsageError
 from tests.collector.conftest import Collector
 from tests.collector.conftest import collector as collector
 from tests.collector.conftest import start_collector as start_collector
@@ -57,6 +57,16 @@ def test_a_mark_that_cannot_be_delivered_is_kept(collector: Collector) -> None:
     client = Client(collector.rest)
     assert (client.resend(run_id), client.resend(run_id)) == (2, 0)
     assert [p["name"] for p in client.call("GET", f"/v1/runs/{run_id}/phases")] == ["decode"]
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"what": "../../v1/hosts", "body": {}}', '{"what": "stop"}', '{"what": "stop", "body": {"a": NaN}}']
+)
+def test_a_damaged_kept_mark_is_named(line: str) -> None:
+    """A kept file with a line that is no mark is refused by file and line, and nothing of it is sent."""
+    kept_file("r").write_text('{"what": "stop", "body": {}}\n' + line + "\n")
+    with pytest.raises(FormatError, match=r"r\.jsonl:2"):
+        Client(NOWHERE).resend("r")
 
 
 def test_a_mark_that_cannot_even_be_kept_costs_only_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

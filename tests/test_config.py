@@ -80,6 +80,16 @@ def test_flag_wins_over_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("agent = 5", "write it as"),
         ('[[meter]]\nhost = "x"', "has no kind"),
         ("[agent", "not valid TOML"),
+        ("x = " + "[" * 5000, "not valid TOML"),
+        ("x = " + "9" * 5000, "not valid TOML"),
+        ("meter = 3", "list of tables"),
+        ("[meter]", "list of tables"),
+        ("[agent]\nclock_probe_period_s = nan", "no finite number"),
+        ("[agent]\nclock_probe_period_s = inf", "no finite number"),
+        ("[agent]\ninterval_ms = " + "9" * 40, "no finite number of 64 bits"),
+        ('[spool]\npath = "a\\u0000b"', "no plain text"),
+        ('[spool]\npath = "~nobody-of-that-name/x"', "write the path out"),
+        ('[agent]\nagent_id = "a\\u001b[2J"', "cannot be printed"),
     ],
 )
 def test_wrong_file_says_where_and_what_to_do(tmp_path: Path, text: str, said: str) -> None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark import config, timebase
-from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
+from joulemark import config, document, foreign, timebase
+from joulemark.errors import FormatError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 from joulemark.runs import PhaseKind, Run, new_run_id
 from joulemark.timebase import Clock, SystemClock
 
@@ -27,6 +27,8 @@ URL_VARIABLE: Final = "JOULEMARK_URL"
 RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
 DEFAULT_URL: Final = f"http://127.0.0.1:{config.REST_PORT}"
 TIMEOUT_S: Final = 10.0
+MARKS: Final = ("phases", "benchmark", "stop")
+"""What `deliver` posts."""
 
 
 @dataclass
@@ -105,13 +107,16 @@ class Client:
             warnings.warn(f"{error.what}: {fate}", RuntimeWarning, stacklevel=3)
 
     def resend(self, run_id: str) -> int:
-        """Deliver the kept marks of a run, in their order; how many there were. Raises RemoteUnreachable, and keeps them."""
+        """Deliver the kept marks of a run, in their order; how many there were.
+
+        Raises RemoteUnreachable, and FormatError for a damaged file: then they are kept, and none of a damaged file is sent.
+        """
         path = kept_file(run_id)
         if not path.exists():
             return 0
-        marks = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for mark in marks:
-            self.call("POST", f"/v1/runs/{quoted(run_id)}/{mark['what']}", mark["body"])
+        marks = [kept_mark(line, f"{path}:{n}") for n, line in enumerate(foreign.text(path, errors="strict").splitlines(), 1)]
+        for what, body in marks:
+            self.call("POST", f"/v1/runs/{quoted(run_id)}/{what}", body)
         path.unlink()
         return len(marks)
 
@@ -167,6 +172,15 @@ def kept_file(run_id: str) -> Path:
     folder = config.data_dir() / "marks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{quoted(run_id)}.jsonl"
+
+
+def kept_mark(line: str, where: str) -> tuple[str, dict[str, Any]]:
+    """What is posted, and its body, of a kept mark. Raises FormatError, naming `where`."""
+    mark = document.json_object(line, where=where)
+    what, body = mark.get("what"), mark.get("body")
+    if what not in MARKS or not isinstance(body, dict):
+        raise FormatError(f"{where} is no kept mark", "remove that line; the other marks can then be delivered")
+    return str(what), body
 
 
 def refusal(status: int, raw: bytes, what: str) -> JoulemarkError:

@@ -20,12 +20,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from joulemark.errors import ConfigError
+from joulemark import document, foreign
+from joulemark.errors import ConfigError, FormatError
 
 T = TypeVar("T")
 
 GRPC_PORT: Final = 7470
 REST_PORT: Final = 7471
+MAX_BYTES: Final = 1 << 20
+"""Longest configuration or secret that is read."""
+
+INT64_END: Final = 2**63
 LARGEST_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
 """What the protocol allows: gRPC's customary 4 MiB less room for the envelope."""
 
@@ -61,8 +66,11 @@ class AgentConfig:
         at_least("agent.batch_period_ms", self.batch_period_ms, 10)
         at_least("agent.window_batches", self.window_batches, 1)
         at_least("agent.clock_probe_period_s", self.clock_probe_period_s, 0.1)
-        if not self.agent_id or ":" in self.agent_id or "/" in self.agent_id:
-            raise ConfigError(f"agent.agent_id {self.agent_id!r} is empty or holds ':' or '/'", "use letters, digits, '.', '_' and '-'")
+        if not self.agent_id.isprintable() or not self.agent_id or ":" in self.agent_id or "/" in self.agent_id:
+            raise ConfigError(
+                f"agent.agent_id {self.agent_id!r} is empty or holds ':', '/' or what cannot be printed",
+                "use letters, digits, '.', '_' and '-'",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +219,10 @@ def load(path: Path | None = None) -> Config:
     if path is None:
         return Config()
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", "give an existing file with --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = tomllib.loads(foreign.text(path, max_bytes=MAX_BYTES, errors="strict"))
+    except FormatError as error:
+        raise ConfigError(error.what, "give an existing TOML file with --config") from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", "mend the line it names") from error
     return parse(data, path)
 
@@ -234,7 +242,10 @@ def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
     unknown(data, [*tables, "meter"], where)
     built = {name: build(cls, table(data, name, where), f"{where} [{name}]") for name, cls in tables.items() if name in data}
     meters = []
-    for entry in data.get("meter", []):
+    tables_of_meters = data.get("meter", [])
+    if not isinstance(tables_of_meters, list) or not all(isinstance(entry, Mapping) for entry in tables_of_meters):
+        raise ConfigError(f"{where}: meter is not a list of tables", "write each as [[meter]] with its kind and keys below it")
+    for entry in tables_of_meters:
         options = dict(entry)
         kind = options.pop("kind", None)
         if not isinstance(kind, str):
@@ -294,8 +305,13 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} = {value!r} is not a table", "write it in { }")
         return dict(value)
+    if not storable(value):
+        raise ConfigError(f"{where} = {document.shown(value)} is no finite number of 64 bits and no plain text", "correct it")
     if wanted is Path and isinstance(value, str):
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError as error:
+            raise ConfigError(f"{where} = {value!r}: {error}", "write the path out") from error
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(wanted, type) and issubclass(wanted, str) and wanted is not str and isinstance(value, str):
@@ -308,9 +324,16 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
     return value
 
 
+def storable(value: Any) -> bool:
+    """Whether a plain value can be used: a number that is finite and fits 64 bits, text without NUL."""
+    if isinstance(value, str):
+        return "\0" not in value
+    return not isinstance(value, int | float) or abs(value) < INT64_END
+
+
 def read_secret(path: Path, where: str) -> str:
     """The text of a secret file without the final newline. Raises ConfigError when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot read {path}: {error.strerror}", "create it, readable by this user only (chmod 600)") from error
+        return foreign.text(path, max_bytes=MAX_BYTES, errors="strict").rstrip("\r\n")
+    except FormatError as error:
+        raise ConfigError(f"{where}: {error.what}", "create it, readable by this user only (chmod 600)") from error

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from joulemark import __version__
-from joulemark.cli import COMMANDS, MODULES, emit, group
+from joulemark.cli import COMMANDS, MODULES, emit, group, printable
 
 
 def joulemark(*args: str) -> subprocess.CompletedProcess[str]:
@@ -85,3 +85,29 @@ def test_output_is_one_line_of_json_or_text() -> None:
     result = CliRunner().invoke(broken, [])
     assert isinstance(result.exception, ValueError)
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Zürich 日本 {{7*7}} <b>", "Zürich 日本 {{7*7}} <b>"),
+        ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+        ("a\njoulemark: ok", "a\\njoulemark: ok"),
+        ("\u202egpj", "\\u202egpj"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_names_move_no_cursor(name: str, shown: str) -> None:
+    """Control characters, line ends, marks that reverse writing and bytes that are no text are spelled out; all else stays."""
+    assert printable(name) == shown
+
+
+def test_json_of_a_name_that_is_no_text_is_json() -> None:
+    """A file name that is not UTF-8 is printed as an escape that JSON readers understand."""
+
+    @click.command()
+    def named() -> None:
+        emit({"name": "\udcff"}, as_json=True, text=str)
+
+    assert CliRunner().invoke(named, []).stdout == '{"name": "\\udcff"}\n'

@@ -69,8 +69,23 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def emit(data: Any, *, as_json: bool, text: Callable[[Any], str]) -> None:
-    """Print `data` as one JSON line, or as `text(data)`. NaN and infinity are bugs and raise ValueError."""
-    click.echo(json.dumps(data, allow_nan=False, ensure_ascii=False) if as_json else text(data))
+    """Print `data` as one JSON line, or as `text(data)` without the control characters that names may hold.
+
+    NaN and infinity are bugs and raise ValueError.
+    """
+    if as_json:
+        line = json.dumps(data, allow_nan=False, ensure_ascii=False)
+        click.echo(line.encode("utf-8", "backslashreplace").decode())  # the name of a file may hold bytes that are no text
+    else:
+        click.echo(printable(text(data), keep="\n\t"))
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """`text` with every character but those of `keep` spelled out that would move a cursor, colour, hide or reverse what a person reads.
+
+    A name from a file may hold the escape sequence of a terminal, or a line that looks like ours.
+    """
+    return "".join(mark if mark.isprintable() or mark in keep else mark.encode("unicode_escape", "replace").decode() for mark in text)
 
 
 def main() -> None:
@@ -78,7 +93,7 @@ def main() -> None:
     try:
         status = group(standalone_mode=False)
     except JoulemarkError as error:
-        click.echo(f"joulemark: {error}", err=True)
+        click.echo(f"joulemark: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.UsageError as error:
         error.show()

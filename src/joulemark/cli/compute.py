@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from joulemark import foreign
 from joulemark.cli import emit, json_option
 from joulemark.errors import FormatError, InsufficientData, UsageError
 from joulemark.readings import Accuracy, Boundary
@@ -53,11 +54,17 @@ def command(
     placed = None if boundary is None else Boundary(boundary)
     series = [one for file in files for one in traces.read(file, tz=where, boundary=placed)]
     result = compute(series, run, accuracy=stated, power_idle_w=idle_w)
-    result["power"]["files"] = [{"name": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()} for file in files]
+    result["power"]["files"] = [{"name": str(file), "sha256": digest(file)} for file in files]
     emit(result, as_json=as_json, text=told)
     bare = [phase for phase in result["phases"] if phase["kind"] == "measured" and phase["energy_j"] is None]
     if bare:
         raise InsufficientData("; ".join(bare[0]["findings"]), "give a power log from before the phase until after it")
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a power log as it lies there."""
+    with foreign.opened(file) as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def accuracy_of(spec: str) -> Accuracy:
@@ -76,7 +83,7 @@ def power_files(path: Path) -> list[Path]:
     """`path`, or the files in it when it is a folder. Raises FormatError for a folder without files."""
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = [file for file in foreign.files(path, "*", deep=False) if not file.name.startswith(".")]
     if not files:
         raise FormatError(f"{path} holds no power log", "give the files themselves")
     return files
