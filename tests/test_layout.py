@@ -25,6 +25,7 @@ ONE_IMPORTER = {
     "sqlite_utils": "collector/",
     "apscheduler": "collector/",
     "pcodec": "collector/store/",
+    "cryptography": "pki/",
     "joulemark.proto.v1": "proto/",
 }
 HEAVY = ("numpy", "scipy", "pandas", "fastapi", "aiohttp", "sqlite_utils", "apscheduler", "pyghmi", "cryptography")

@@ -15,6 +15,7 @@ from joulemark.config import AgentConfig, Config, TlsConfig
 from joulemark.proto import convert
 from joulemark.proto.messages import Batch, ClockState, Directive, Hello
 from joulemark.timebase import SystemClock
+from tests import certificates
 
 Eventually = Callable[..., None]
 
@@ -188,19 +189,19 @@ def test_unreachable_collector_is_reported_once(
 def test_certificate_that_is_away_for_a_moment(
     spool: Spool, tmp_path: Path, free_port: Callable[[], int], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A certificate file that is missing while it is renewed is reported and tried again, as an absent collector is."""
-    authority, clock = tmp_path / "ca.pem", SystemClock()
-    authority.write_text("not yet one")
-    config = Config(agent=AgentConfig(agent_id="host", collector=f"127.0.0.1:{free_port()}"), tls=TlsConfig(ca_file=authority))
+    """A certificate file that is missing while it is renewed is reported, and the one before serves meanwhile."""
+    made, clock = certificates.authority(tmp_path / "ca"), SystemClock()
+    tls = TlsConfig(ca_file=made.certificate_file)
+    config = Config(agent=AgentConfig(agent_id="host", collector=f"127.0.0.1:{free_port()}"), tls=tls)
     hello, tracker = Hello("host", 1, "boot-a", "test"), ClockTracker(clock, boot_id="boot-a")
     uplink = Uplink(config, hello, spool=spool, tracker=tracker, clock=clock, on_directive=print)
     uplink.start()
-    authority.unlink()
+    made.certificate_file.unlink()
     try:
         eventually(lambda: uplink._backoff.failures >= 3, "it goes on trying")
     finally:
         uplink.stop()
-    assert caplog.text
+    assert caplog.text.count("the ones before stay in use: tls.ca_file: cannot read") == 1
 
 
 def test_proxy_is_not_asked_for_loopback(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-from pathlib import Path
 from typing import Final
 
 import grpc
 
+from joulemark.addresses import is_loopback, split
 from joulemark.config import TlsConfig
 from joulemark.errors import ConfigError
 from joulemark.proto.messages import MAX_BATCH_BYTES
+from joulemark.tls import Pem
 
 OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # else a new channel inherits the back-off of the one before
@@ -21,42 +21,39 @@ OPTIONS: Final = (
 DIRECT: Final = ("grpc.enable_http_proxy", 0)
 """Plaintext goes straight to its address: a proxy of the environment would carry it off this machine."""
 
+DOCTOR: Final = "joulemark doctor names the cause"
 
-def channel(address: str, tls: TlsConfig) -> grpc.Channel:
-    """A channel to `address` (host:port), not connected yet.
+SAID: Final = (
+    ("Hostname Verification Check failed", "the collector's certificate is not made for this address: issue it with that --dns or --ip"),
+    ("certificate has expired", "the collector's certificate has expired: renew it there with joulemark pki renew"),
+    ("unable to get local issuer certificate", "the collector's certificate is of another authority than tls.ca_file"),
+    ("unsupported certificate purpose", "the collector shows a certificate that was not issued --for collector"),
+    ("CERTIFICATE_VERIFY_FAILED", "the collector's certificate is not accepted"),
+    ("WRONG_VERSION_NUMBER", "the collector answers in plaintext, and this agent is configured for TLS"),
+    ("handshake failed", "the TLS handshake failed"),
+    ("Socket closed", "the collector closed the connection at once: it may not accept this agent's certificate, or wants one"),
+)
+"""What gRPC says of a failed handshake, and what that means. With TLS 1.3 a refused client learns no more than the end."""
 
-    Raises ConfigError for an address without a port, a certificate file that cannot be read, and plaintext to another machine
-    that `tls.insecure` does not allow.
+
+def channel(address: str, tls: TlsConfig, pem: Pem) -> grpc.Channel:
+    """A channel to `address` (host:port) with the certificates `pem`, not connected yet.
+
+    Raises ConfigError for an address without a port, and for another machine without the certificates of both sides unless
+    `tls.insecure` allows it.
     """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigError(f"agent.collector = {address!r} is not HOST:PORT", 'write for example "127.0.0.1:7470"')
-    if tls.ca_file or tls.cert_file:
-        credentials = grpc.ssl_channel_credentials(
-            content(tls.ca_file, "tls.ca_file"), content(tls.key_file, "tls.key_file"), content(tls.cert_file, "tls.cert_file")
-        )
-        return grpc.secure_channel(address, credentials, OPTIONS)
-    if not tls.insecure and not is_loopback(host.strip("[]")):
+    host, _ = split(address, "agent.collector")
+    if not (tls.insecure or is_loopback(host) or (pem.authority and pem.cert)):
         raise ConfigError(
-            f"agent.collector {address} is another machine and would be reached in plaintext",
+            f"agent.collector {address} is another machine and would be reached without certificates of both sides, or in plaintext",
             "give tls.ca_file, tls.cert_file and tls.key_file, or set tls.insecure = true",
         )
+    if pem.authority or pem.cert:
+        return grpc.secure_channel(address, grpc.ssl_channel_credentials(pem.authority, pem.key, pem.cert), OPTIONS)
     return grpc.insecure_channel(address, (*OPTIONS, DIRECT))
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def content(path: Path | None, key: str) -> bytes | None:
-    """The bytes of a certificate file, None for none. Raises ConfigError."""
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{key}: cannot read {path}: {error.strerror}", "give an existing file this user may read") from error
+def explained(details: str) -> str:
+    """`details` of a failed connection, headed by what they mean when they are about certificates."""
+    meaning = next((meaning for said, meaning in SAID if said.lower() in details.lower()), None)
+    return f"{meaning}; {DOCTOR} [{details}]" if meaning else details

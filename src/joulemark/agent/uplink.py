@@ -11,14 +11,15 @@ from typing import Final
 import grpc
 
 from joulemark.agent.clock import ClockTracker
-from joulemark.agent.dial import channel
+from joulemark.agent.dial import channel, explained
 from joulemark.agent.schedule import Backoff
 from joulemark.agent.session import Session
 from joulemark.agent.spool import Spool
 from joulemark.config import Config
-from joulemark.errors import ConfigError, FormatError
+from joulemark.errors import FormatError
 from joulemark.proto.messages import STREAM_METHOD, Directive, Hello
 from joulemark.timebase import Clock
+from joulemark.tls import Watch
 from joulemark.units import NS_PER_S
 
 log = logging.getLogger("joulemark.agent")
@@ -56,7 +57,8 @@ class Uplink:
 
     def start(self) -> None:
         """Begin. Raises ConfigError for an address or certificates that cannot work."""
-        channel(self._config.agent.collector, self._config.tls).close()
+        self._files = Watch(self._config.tls)
+        self._channel().close()
         self._thread.start()
 
     def appended(self) -> None:
@@ -93,8 +95,14 @@ class Uplink:
             pause_s = max(0.0, (paused_until_ns - self._clock.mono_ns()) / NS_PER_S)
             self._stopping.wait(max(self._backoff.jittered_s(), pause_s))
 
+    def _channel(self) -> grpc.Channel:
+        return channel(self._config.agent.collector, self._config.tls, self._files.pem)
+
     def _connect(self) -> int:
-        """One stream from its start to its end; returns until when the collector wants no other (monotonic ns)."""
+        """One stream from its start to its end; returns until when the collector wants no other (monotonic ns).
+
+        A renewed certificate ends it in order too: the next stream shows the new one.
+        """
         agent = self._config.agent
         session = Session(
             self._hello,
@@ -104,12 +112,8 @@ class Uplink:
             window=agent.window_batches,
             probe_period_s=agent.clock_probe_period_s,
         )
-        try:
-            to_collector = channel(agent.collector, self._config.tls)
-        except ConfigError as error:  # a certificate that is just being renewed
-            self._went_down(None, error.what)
-            return 0
-        with to_collector:
+        self._files.renewed()
+        with self._channel() as to_collector:
             # Dated on arrival, in gRPC's thread: later the answer may wait for somebody.
             stream: grpc.StreamStreamMultiCallable[bytes, tuple[bytes, int]]
             stream = to_collector.stream_stream(STREAM_METHOD, response_deserializer=lambda raw: (raw, self._clock.mono_ns()))
@@ -119,11 +123,16 @@ class Uplink:
             if self._stopping.is_set():
                 session.close()
             try:
+                renewed = False
                 for raw, t4_mono_ns in call:
                     self._take(session, raw, t4_mono_ns)
-                self._went_down(None, "it ended the stream")
+                    if self._files.renewed() is not None:
+                        renewed = True
+                        session.close()
+                if not renewed:
+                    self._went_down(None, "it ended the stream")
             except grpc.RpcError as error:
-                self._went_down(call.code(), call.details() or str(error))
+                self._went_down(call.code(), explained(call.details() or str(error)))
             except (FormatError, sqlite3.Error) as error:
                 self._went_down(None, str(error))
             finally:

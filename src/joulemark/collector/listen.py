@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from pathlib import Path
+import ssl
 
 import grpc
 import grpc.aio
 
+from joulemark import tls
+from joulemark.addresses import is_loopback, split
 from joulemark.config import Config, TlsConfig
 from joulemark.errors import ConfigError, EnvironmentFailed
-
-
-def split(address: str, key: str) -> tuple[str, int]:
-    """(host, port) of `host:port`. Raises ConfigError naming the configuration `key`."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigError(f"{key} = {address!r} is not HOST:PORT", 'write for example "127.0.0.1:7470"')
-    return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+from joulemark.tls import Pem, Watch
 
 
 def bind_grpc(server: grpc.aio.Server, config: Config) -> int:
-    """Bind the gRPC port and return it. Raises ConfigError for plaintext beyond loopback, EnvironmentFailed for a port in use."""
+    """Bind the gRPC port and return it.
+
+    Beyond loopback the port is encrypted and asks every client for a certificate. Raises ConfigError for less than that
+    without `tls.insecure`, EnvironmentFailed for a port in use.
+    """
     address = config.collector.grpc_listen
     host, _ = split(address, "collector.grpc_listen")
+    refuse_plaintext(host, config.tls, "collector.grpc_listen")
+    if config.tls.cert_file and not config.tls.ca_file and not config.tls.insecure and not is_loopback(host):
+        raise ConfigError(
+            f"collector.grpc_listen {host} is beyond this machine, and without tls.ca_file anybody could send readings",
+            "give tls.ca_file, the authority that signed the agents' certificates, or set tls.insecure = true",
+        )
     credentials = server_credentials(config.tls)
-    if credentials is None:
-        refuse_plaintext(host, config.tls, "collector.grpc_listen")
     try:
         return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
@@ -43,7 +37,7 @@ def bind_grpc(server: grpc.aio.Server, config: Config) -> int:
 
 
 def bind_rest(config: Config) -> socket.socket:
-    """A bound socket for the pages and the REST API, always plaintext. Raises as `bind_grpc`."""
+    """A bound socket for the pages and the REST API, to be served with `rest_context`. Raises as `bind_grpc`."""
     address = config.collector.rest_listen
     host, port = split(address, "collector.rest_listen")
     refuse_plaintext(host, config.tls, "collector.rest_listen")
@@ -63,31 +57,88 @@ def holder(address: str) -> str:
 
 
 def refuse_plaintext(host: str, tls: TlsConfig, key: str) -> None:
-    """Raise ConfigError when `host` is beyond loopback and plaintext was not allowed by name."""
-    if not is_loopback(host) and not tls.insecure:
+    """Raise ConfigError when `host` is beyond loopback and neither a certificate nor `tls.insecure` is given."""
+    if not is_loopback(host) and not tls.cert_file and not tls.insecure:
         raise ConfigError(
             f"{key} {host} is beyond this machine and would be served in plaintext",
-            "listen on 127.0.0.1, give tls.cert_file and tls.key_file (gRPC), or set tls.insecure = true",
+            "listen on 127.0.0.1, give tls.ca_file, tls.cert_file and tls.key_file (joulemark pki), or set tls.insecure = true",
         )
 
 
-def server_credentials(tls: TlsConfig) -> grpc.ServerCredentials | None:
+def server_credentials(settings: TlsConfig) -> grpc.ServerCredentials | None:
     """The server's certificate, asking clients for theirs when `ca_file` is given; None without certificates.
 
-    Raises ConfigError for a file that cannot be read, and for one of certificate and key without the other.
+    Every new connection is met with the newest good files, those of before stay as they are. Raises ConfigError as `tls.read`.
     """
-    if tls.cert_file is None and tls.key_file is None:
+    watch = Watch(settings)
+    first = certificate_configuration(watch.pem)
+    if first is None:
         return None
-    if tls.cert_file is None or tls.key_file is None:
-        raise ConfigError("tls.cert_file and tls.key_file are not both given", "give both, or neither to serve plaintext on 127.0.0.1")
-    pair = [(content(tls.key_file, "tls.key_file"), content(tls.cert_file, "tls.cert_file"))]
-    authority = content(tls.ca_file, "tls.ca_file") if tls.ca_file else None
-    return grpc.ssl_server_credentials(pair, authority, require_client_auth=authority is not None)
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        pem = watch.renewed()
+        return None if pem is None else certificate_configuration(pem)
+
+    return grpc.dynamic_ssl_server_credentials(
+        first,
+        renewed,  # type: ignore[arg-type]  # gRPC documents None for no change
+        require_client_authentication=watch.pem.authority is not None,
+    )
 
 
-def content(path: Path, key: str) -> bytes:
-    """The bytes of a certificate or key file. Raises ConfigError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{key}: cannot read {path}: {error.strerror}", "give an existing file this user may read") from error
+def certificate_configuration(pem: Pem) -> grpc.ServerCertificateConfiguration | None:
+    """The files in the form that gRPC takes, None without a certificate."""
+    return grpc.ssl_server_certificate_configuration([pem.pair], pem.authority) if pem.pair else None
+
+
+def rest_is_encrypted(config: Config) -> bool:
+    """Whether the REST port is HTTPS: beyond loopback, with a certificate. On this machine programs reach it in plaintext."""
+    host, _ = split(config.collector.rest_listen, "collector.rest_listen")
+    return config.tls.cert_file is not None and not is_loopback(host)
+
+
+def rest_url(config: Config, address: str) -> str:
+    """The URL of the REST interface that listens on `address` (host:port)."""
+    return f"{'https' if rest_is_encrypted(config) else 'http'}://{address}"
+
+
+def rest_context(config: Config) -> ssl.SSLContext | None:
+    """What the REST port is served with, None for plaintext. Each connection is met with the newest good files.
+
+    Raises ConfigError as `tls.read`.
+    """
+    if not rest_is_encrypted(config):
+        return None
+    watch = Watch(config.tls)
+    context = server_context(config.tls)
+
+    def renewed(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        nonlocal context
+        if watch.renewed() is not None:
+            context = server_context(config.tls)
+        connection.context = context
+
+    context.sni_callback = renewed
+    return context
+
+
+def server_context(settings: TlsConfig) -> ssl.SSLContext:
+    """TLS 1.2 or newer with the certificate of `settings`. Clients show a token, not a certificate. Raises ConfigError."""
+    assert settings.cert_file is not None
+    assert settings.key_file is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.load_pair(context, settings.cert_file, settings.key_file)
+    return context
+
+
+def rest_trust(config: Config) -> ssl.SSLContext | None:
+    """How the ingest process knows the REST process of the same collector: by their common certificate. None for plaintext."""
+    pem = tls.read(config.tls) if rest_is_encrypted(config) else None
+    if pem is None or pem.cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # it may listen on an address that is not among the names
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=pem.cert.decode("ascii"))
+    return context
