@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -78,6 +78,7 @@ class Agent:
     agent_id: str = "host-a"
     epoch_ns: int = field(default_factory=time.time_ns)
     boot_id: str = field(default_factory=timebase.boot_id)
+    instance_id: str = ""
 
     @property
     def device(self) -> DeviceInfo:
@@ -128,19 +129,27 @@ class Agent:
         return convert.freeze(Batch(self.epoch_ns, batch_seq, self.boot_id, self.epoch_ns, ClockState(), {}, devices=(device,)))
 
     def hello(self) -> Hello:
-        return Hello(self.agent_id, self.epoch_ns, self.boot_id, "test")
+        return Hello(self.agent_id, self.epoch_ns, self.boot_id, "test", instance_id=self.instance_id)
 
     def open(self, channel: grpc.Channel, *messages: Any) -> Any:
         """A stream that said Hello and `messages` and stays open until it is cancelled."""
-        finished = threading.Event()
+        call, sending = self.speak(channel)
+        for message in messages:
+            sending.put(message)
+        return call
+
+    def speak(self, channel: grpc.Channel) -> tuple[Any, queue.SimpleQueue[Any]]:
+        """A stream that said Hello, and where to put what it says next; it stays open until it is cancelled."""
+        sending: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        sending.put(self.hello())
 
         def requests() -> Iterator[bytes]:
-            yield from (convert.request_bytes(m) for m in [self.hello(), *messages])
-            finished.wait(30)
+            while (message := sending.get()) is not None:
+                yield convert.request_bytes(message)
 
         call = channel.stream_stream(STREAM_METHOD)(requests())
-        call.add_callback(finished.set)
-        return call
+        call.add_callback(lambda: sending.put(None))
+        return call, sending
 
     def converse(self, address: str, messages: list[Any], *, answers: int) -> list[Any]:
         """Hello and `messages`, and the first `answers` answers. Raises grpc.RpcError when the stream is refused."""

@@ -144,7 +144,9 @@ class Connection:
         self._last = self._store.append(received, after=self._last)
         # Not when the stream ends: until then the batch is in memory.
         self._last.add_done_callback(lambda _: loop.call_soon_threadsafe(waiting.release, agent_id, size))
-        await self._pending.put((Ack(view.epoch_ns, view.batch_seq), frozen.sha256, asyncio.wrap_future(self._last)))
+        durable = asyncio.wrap_future(self._last)
+        durable.add_done_callback(looked_at)
+        await self._pending.put((Ack(view.epoch_ns, view.batch_seq), frozen.sha256, durable))
         await self._ask_for_descriptions(view)
         await self._pace(size)
 
@@ -237,3 +239,9 @@ class Connection:
             return convert.parse_request(raw)
         except FormatError as error:
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", str(error)) from error
+
+
+def looked_at(durable: asyncio.Future[bool]) -> None:
+    """Look at how a batch ended: behind one that failed nobody else does."""
+    if not durable.cancelled():
+        durable.exception()
