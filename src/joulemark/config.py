@@ -308,10 +308,7 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
     if not storable(value):
         raise ConfigError(f"{where} = {document.shown(value)} is no finite number of 64 bits and no plain text", "correct it")
     if wanted is Path and isinstance(value, str):
-        try:
-            return Path(value).expanduser()
-        except RuntimeError as error:
-            raise ConfigError(f"{where} = {value!r}: {error}", "write the path out") from error
+        return expanded(value, where)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(wanted, type) and issubclass(wanted, str) and wanted is not str and isinstance(value, str):
@@ -322,6 +319,14 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
     if not isinstance(wanted, type) or not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         raise ConfigError(f"{where} = {value!r} is not {getattr(wanted, '__name__', wanted)}", "change the value or its quotes")
     return value
+
+
+def expanded(value: str, where: str) -> Path:
+    """The path `value`, with `~` for the home of a user. Raises ConfigError when there is no such user."""
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{where} = {value!r}: {error}", "write the path out") from error
 
 
 def storable(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,15 @@ from joulemark.errors import FormatError, InsufficientData, UsageError
 from joulemark.readings import Accuracy, Boundary
 from joulemark.timebase import zone
 
-NUMBER = r"(\d+(?:\.\d+)?)"
-TERM = re.compile(rf"{NUMBER}%rdg|{NUMBER}%rng@{NUMBER}W|{NUMBER}W")
+NUMBER = r"(\d{1,9}(?:\.\d{1,30})?)"
+TERM = re.compile(rf"{NUMBER}%rdg|{NUMBER}%rng@{NUMBER}W|{NUMBER}W", re.ASCII)
+
+
+def finite(_ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """The value of an option. Raises UsageError for NaN, which is neither below nor above any limit."""
+    if value is not None and math.isnan(value):
+        raise UsageError(f"--{param.name} nan is no number".replace("_", "-"), "give watts, or leave it out")
+    return value
 
 
 @click.command()
@@ -25,7 +33,9 @@ TERM = re.compile(rf"{NUMBER}%rdg|{NUMBER}%rng@{NUMBER}W|{NUMBER}W")
 @click.option("--tz", metavar="ZONE", help="Zone of recorded times that carry none, such as UTC or America/Los_Angeles.")
 @click.option("--accuracy", metavar="SPEC", help="Limit of error of the meter: 0.1%rdg+0.05%rng@6000W+2W.")
 @click.option("--boundary", type=click.Choice([str(b) for b in Boundary]), help="Where a plain CSV was measured.")
-@click.option("--idle-w", type=click.FloatRange(min=0), help="Idle power in watts; enters the uncertainty of the phase's edges.")
+@click.option(
+    "--idle-w", type=click.FloatRange(0, 1e9), callback=finite, help="Idle power in watts; enters the uncertainty of the phase's edges."
+)
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path))
 @json_option
 def command(
