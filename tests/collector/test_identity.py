@@ -59,9 +59,9 @@ def test_the_certificate_names_the_agent(agent_id: str, names: tuple[str, ...], 
         assert all(word in found.details for word in (repr(agent_id), *names, "joulemark pki issue"))
 
 
-def test_plaintext_proves_no_name() -> None:
-    """Without encryption there is no certificate to compare: loopback, or what tls.insecure allows."""
-    for context in ({}, {"transport_security_type": [b"insecure"]}):
+def test_without_a_certificate_no_name_is_proved() -> None:
+    """In plaintext, and where the collector asks for none, there is no certificate to compare: loopback, or what tls.insecure allows."""
+    for context in ({}, {"transport_security_type": [b"insecure"]}, {"transport_security_type": [b"ssl"]}):
         peer = Peer.of("unix:", context)
         assert (peer.names, peer.pem, peer.may_be("anybody")) == (None, b"", True)
 

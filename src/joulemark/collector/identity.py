@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote as shell_word
 from typing import Any, Final, Protocol, Self
-from urllib.parse import quote
 
 import grpc
 
 from joulemark.collector.refusal import Refused
 from joulemark.proto.messages import PROTOCOL_VERSION, BatchView, Hello
+from joulemark.tls import identity_uri
 
 OWN_URI: Final = "joulemark://"
 LONGEST_TEXT: Final = 255
-PLAINTEXT: Final = b"insecure"
 
 
 class Revocation(Protocol):
@@ -36,7 +35,10 @@ class NothingRevoked:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end of a stream. `names`: subject alternative names of its certificate, None in plaintext, where nobody proves a name."""
+    """The other end of a stream. `names`: subject alternative names of its certificate, None when it shows none.
+
+    Whether clients must show one is decided where the port is bound: beyond loopback they must, unless `tls.insecure`.
+    """
 
     address: str
     names: tuple[str, ...] | None = None
@@ -45,10 +47,9 @@ class Peer:
     @classmethod
     def of(cls, address: str, auth_context: Mapping[str, Sequence[bytes]]) -> Self:
         """The peer that gRPC describes by its address and authentication context."""
-        if PLAINTEXT in auth_context.get("transport_security_type", (PLAINTEXT,)):
-            return cls(address)
+        pem = b"".join(auth_context.get("x509_pem_cert", ()))
         names = tuple(name.decode("utf-8", "replace") for name in auth_context.get("x509_subject_alternative_name", ()))
-        return cls(address, names, b"".join(auth_context.get("x509_pem_cert", ())))
+        return cls(address, names, pem) if pem else cls(address)
 
     @classmethod
     def on(cls, context: Any) -> Self:
@@ -56,14 +57,14 @@ class Peer:
         return cls.of(context.peer(), context.auth_context())
 
     def may_be(self, agent_id: str) -> bool:
-        """Whether the certificate speaks for the agent; in plaintext, always.
+        """Whether the certificate speaks for the agent; without one, always.
 
         One of Joulemark's own names whom it speaks for as `joulemark://agent/<percent-encoded id>`; any other, by a plain name.
         """
         if self.names is None:
             return True
         ours = [name for name in self.names if name.startswith(OWN_URI)]
-        return f"{OWN_URI}agent/{quote(agent_id, safe='')}" in ours if ours else agent_id in self.names
+        return identity_uri("agent", agent_id) in ours if ours else agent_id in self.names
 
 
 def check_hello(hello: Hello, peer: Peer, revocation: Revocation) -> None:

@@ -173,6 +173,15 @@ async def seal_forever(store: ChunkStore, clock: Clock, period_s: float) -> None
             log.error("readings cannot be sealed: %s; free space in collector.data_dir", error)
 
 
+def revocation(config: Config, clock: Clock) -> Revocation | None:
+    """The list that `tls.revoked_file` names, None when it names none. Raises ConfigError."""
+    if config.tls.revoked_file is None:
+        return None
+    from joulemark.pki.revocation import Revoked  # reads certificates: the extra joulemark[tls]
+
+    return Revoked.of(config.tls, clock)
+
+
 @asynccontextmanager
 async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
     """The running ingest server; yields its gRPC port. Raises EnvironmentFailed when the folder or the port is taken.
@@ -180,9 +189,10 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
     Marks that arrive over gRPC go to the REST process at `rest_url`, which owns the catalogue of runs.
     """
     folder, clock = config.collector.data_dir, SystemClock()
+    revoked = revocation(config, clock)
     with locked(folder):
         store = SqliteStore(folder / "readings.db", seal_after_ns=round(config.collector.seal_after_s * NS_PER_S))
-        ingest = Ingest(store, clock, limits=config.limits)
+        ingest = Ingest(store, clock, limits=config.limits, revocation=revoked)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), marks.handlers(rest_url)))
