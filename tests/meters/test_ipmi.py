@@ -184,16 +184,18 @@ def test_killed_child(bmc: Bmc, opened: Opened) -> None:
 
 
 def test_inactive_and_zero(bmc: Bmc, opened: Opened) -> None:
-    """Neither an inactive measurement nor 0 W becomes a number, and neither costs the session."""
+    """Neither an inactive measurement nor 0 W nor all bits set become a number, and none of them costs the session."""
     meter = opened(bmc)
     child = meter.child_pid
     bmc.set_watts(512, active=False)
     sample = one(meter)
     assert (sample.values, sample.qualities) == ((None,), (Quality.GAP,))
     assert "not active" in sample.reasons[0]
-    bmc.set_watts(0)
-    sample = one(meter)
-    assert (sample.values, sample.qualities) == ((None,), (Quality.SENTINEL,))
+    for watts in (0, 0xFFFF):
+        bmc.set_watts(watts)
+        sample = one(meter)
+        assert (sample.values, sample.qualities) == ((None,), (Quality.SENTINEL,))
+        assert f"{watts} W" in sample.reasons[0]
     bmc.set_watts(500)
     assert one(meter).values == (500,)
     assert meter.child_pid == child

@@ -32,6 +32,8 @@ SYSTEM_GUID: Final[Mapping[str, Any]] = {"netfn": 0x06, "command": 0x37, "data":
 REPLY: Final = struct.Struct("<BHHHHIIB")
 DCMI_GROUP: Final = 0xDC
 ACTIVE_BIT: Final = 0x40
+NO_READING_W: Final = 0xFFFF
+"""All bits set: what BMC firmware puts where it has no reading."""
 NO_BMC_TIME: Final = (0, 0xFFFFFFFF)
 PYGHMI_TIMEOUT: Final = "timeout"
 
@@ -78,11 +80,11 @@ def parse_power_reading(data: bytes) -> PowerReading:
 
 
 def judged(reading: PowerReading) -> tuple[int | None, Quality, str]:
-    """Value in watts, quality and reason: an inactive measurement is a gap, and 0 W from a BMC that answers is no power."""
+    """Value in watts, quality and reason: an inactive measurement is a gap; 0 W, from a BMC that answers, and all bits set are no power."""
     if not reading.active:
         return None, Quality.GAP, "BMC says that power measurement is not active"
-    if reading.current_w == 0:
-        return None, Quality.SENTINEL, "BMC answered 0 W"
+    if reading.current_w in (0, NO_READING_W):
+        return None, Quality.SENTINEL, f"BMC answered {reading.current_w} W, which is no measurement"
     return reading.current_w, Quality.OK, ""
 
 

@@ -5,6 +5,10 @@ the energy counter carry the driver's own time stamps; a driver without that cal
 through the plain calls and dated by the read bracket. What a GPU cannot do is found out once, in `open()`, and written in
 `MeterInfo.note`. Under MIG the driver knows only the power of the whole GPU: it is reported once, never by instance.
 
+When every GPU is lost the library is closed, and opened again until one is back. One that is lost among others stays a stream of
+gaps until the agent is started anew: to find it the library would have to be closed for all of them, and where persistence mode
+is off that sets their counters back.
+
 Source: NVML reference manual (field values, units mW and mJ, the counter runs since the driver was loaded).
 """
 

@@ -18,6 +18,7 @@
  *   ARCHITECTURE    NVML_DEVICE_ARCH_* (9, Hopper)   CALL_NS          what one call costs
  *   MIG             1: MIG is on, on GPU 0           LOST             "gpu:t_ns": that GPU is lost from then on (-1: all of them)
  *   RELOAD_NS       when the driver is loaded anew: the counters begin again at 0
+ *   FOUND_NS        when the lost GPU is back, for whoever calls the first nvmlInit after it; old handles stay lost
  *   UNSUPPORTED     list of field ids answered with NOT_SUPPORTED
  *   SENTINEL        list of field ids answered with all bits set
  *
@@ -88,6 +89,13 @@ static int users;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- settings ---- */
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
 
 static const char *setting(const char *name)
 {
@@ -177,7 +185,8 @@ static void configure(void)
     long long lost_ns = INT64_MAX;
     if (lost)
         sscanf(lost, "%d:%lld", &config.lost_gpu, &lost_ns);
-    config.lost_ns = lost_ns;
+    int64_t found_ns = number("FOUND_NS", INT64_MAX);
+    config.lost_ns = now_ns() >= found_ns ? INT64_MAX : lost_ns;
 
     int64_t phase_ns[MAX_GPUS] = {0};
     numbers("PHASE_NS", phase_ns, MAX_GPUS);
@@ -261,13 +270,6 @@ static unsigned long long counter_mj(const Gpu *gpu, int64_t now_ns)
 }
 
 /* ---- the interface ---- */
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 /* What every call on a GPU does first: cost its time, then say whether the GPU can answer. */
 static Return enter(const Gpu *gpu)
