@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "doctor": "Check this machine; each failed check names the command that mends it.",
     "import": "Read a benchmark's files: windows, tokens, requests, clock.",
     "meters": "List the meters of this machine, or probe one.",
+    "pki": "Make certificates for agents, clients and the collector.",
     "price": "Import and show price snapshots.",
     "run": "Measure a command, or mark the phases of a run.",
     "token": "Make, list and revoke the tokens of the collector's REST interface.",

@@ -25,13 +25,13 @@ def run(config_path: Path | None, log_level: str, as_json: bool) -> None:
 
     Prints where it listens once it is ready; port 0 in the configuration means any free one.
     """
-    from joulemark.collector import service
+    from joulemark.collector import listen, service
 
     logs.configure(log_level)
     config = configuration.load(config_path)
 
     def ready(addresses: service.Addresses) -> None:
-        data = {"grpc": addresses.grpc, "rest": f"http://{addresses.rest}", "data_dir": str(config.collector.data_dir)}
+        data = {"grpc": addresses.grpc, "rest": listen.rest_url(config, addresses.rest), "data_dir": str(config.collector.data_dir)}
         emit(data, as_json=as_json, text=lambda d: f"agents: {d['grpc']}\npages:  {d['rest']}/\ndata:   {d['data_dir']}")
 
     service.run(config, ready)

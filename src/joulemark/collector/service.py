@@ -43,7 +43,7 @@ def run(config: Config, ready: Callable[[Addresses], None]) -> None:
         stop = stop_signals(stack)
         bound = stack.enter_context(listen.bind_rest(config))
         rest = address(config.collector.rest_listen, bound.getsockname()[1])
-        ingest = stack.enter_context(Child("ingest", serve_ingest, config, f"http://{rest}"))
+        ingest = stack.enter_context(Child("ingest", serve_ingest, config, listen.rest_url(config, rest)))
         port = ingest.ready(stop)
         pages = stack.enter_context(Child("rest", serve_rest, config, bound))
         if port is None or pages.ready(stop) is None:
