@@ -16,6 +16,8 @@ from joulemark.units import NS_PER_MS, NS_PER_S
 
 RUN_SCHEMA: Final = "joulemark.run/1"
 INT64_END: Final = 2**63
+SMALLEST_COUNT: Final = 1e-6
+"""A rate times a duration may be a part of a token; by less, nothing can be divided."""
 
 
 class PhaseKind(enum.StrEnum):
@@ -86,7 +88,7 @@ class Window:
                 raise FormatError(f"phase {self.name!r}: {name} = {value!r} is no whole number below 2^63", "check what it was read from")
         for name in ("input", "output", "cached_input", "reasoning", "disagreement"):
             count = getattr(self.tokens, name)
-            if count is not None and not 0 <= count < INT64_END:
+            if count and not SMALLEST_COUNT <= count < INT64_END:
                 raise FormatError(f"phase {self.name!r}: {count!r} is no count of tokens", "check what it was read from")
         if self.end_ns <= self.begin_ns:
             raise FormatError(
