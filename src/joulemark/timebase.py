@@ -1,7 +1,7 @@
 """Time: the only module that reads a clock.
 
-Times are integer nanoseconds: UTC (`*_ns`, since 1970) at every border, CLOCK_MONOTONIC (`*_mono_ns`) for durations and
-deadlines. A clock is handed to whoever needs one, so tests hand in their own.
+Times are integer nanoseconds: UTC (`*_ns`, since 1970) at every border, monotonic (`*_mono_ns`) for durations and deadlines. A clock
+is handed to whoever needs one, so tests hand in their own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from joulemark.errors import NaiveTimeError, UsageError
@@ -24,7 +24,7 @@ class Clock(Protocol):
         ...
 
     def mono_ns(self) -> int:
-        """Nanoseconds on a clock that never steps (CLOCK_MONOTONIC); meaningless across boots."""
+        """Nanoseconds on a clock that never steps and counts suspended time too (CLOCK_BOOTTIME); meaningless across boots."""
         ...
 
 
@@ -35,11 +35,33 @@ class SystemClock:
         return time.time_ns()
 
     def mono_ns(self) -> int:
-        return time.monotonic_ns()
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class AxisClock:
+    """The collector's time axis: the monotonic time of `clock` plus a constant, so that a step of the host's UTC moves nothing on it.
+
+    NTP slews monotonic time as it slews UTC, so the axis keeps its rate and parts from UTC by steps alone.
+    """
+
+    def __init__(self, clock: Clock, minus_mono_ns: int) -> None:
+        self._clock, self.minus_mono_ns = clock, minus_mono_ns
+
+    def utc_ns(self) -> int:
+        return self._clock.mono_ns() + self.minus_mono_ns
+
+    def mono_ns(self) -> int:
+        return self._clock.mono_ns()
+
+
+STEP_NS: Final = 1_000_000
+"""A change of UTC minus monotonic above this is a step of the host's clock, not the noise of reading two clocks."""
 
 
 def utc_minus_mono_ns(clock: Clock, tries: int = 5) -> int:
-    """CLOCK_REALTIME minus CLOCK_MONOTONIC, from the narrowest of `tries` bracketed reads (about 100 ns)."""
+    """UTC minus monotonic time, from the narrowest of `tries` bracketed reads (about 100 ns); exact for an axis."""
+    if isinstance(clock, AxisClock):
+        return clock.minus_mono_ns
     best_width, best = -1, 0
     for _ in range(tries):
         before = clock.mono_ns()

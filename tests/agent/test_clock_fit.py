@@ -50,6 +50,20 @@ def test_short_history_bounds_without_a_drift(seed: int) -> None:
     assert abs(got.offset_ns - (42_000_000 + 40 * 80_000)) <= got.bound_ns
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("until_s", "drift_ppb"), [(1, 100_000.0), (31, -100_000.0), (121, 100_000.0), (121, -20_000.0)])
+def test_the_bound_holds_through_the_whole_batch(until_s: int, drift_ppb: float, seed: int) -> None:
+    """Every moment of a batch of 10 s, also one that began before the first probe, lies within the bound of its state at 100 ppm."""
+    found = probes(-12 * S, drift_ppb, range(0, until_s, 10), seed)
+    now = until_s * S + 4 * S
+    for since in (now - 10 * S, now - S):
+        got = estimate(found, now, since_mono_ns=since)
+        assert got is not None
+        for at in range(since, now + 1, S // 2):
+            truth = -12 * S + round(at * drift_ppb * 1e-9)
+            assert abs(got.offset_ns + got.drift_ppb * (at - now) // S - truth) <= got.bound_ns < 3_000_000
+
+
 def test_bound_grows_while_nobody_answers() -> None:
     """An hour after the last probe the bound is wider than just after it."""
     found = probes(0, 0.0, range(0, 121, 10), 1)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from joulemark.agent.clock_fit import Exchange, continued, estimate, least_delayed
+from joulemark.agent.clock_fit import Estimate, Exchange, continued, estimate, least_delayed
 from joulemark.proto.messages import ClockState
-from joulemark.timebase import Clock
+from joulemark.timebase import Clock, utc_minus_mono_ns
 from joulemark.units import NS_PER_S
 
 CHRONYC_TIMEOUT_S: Final = 3.0
@@ -119,7 +119,7 @@ class ClockTracker:
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
         self._probe_count = 0
-        self._collector_boot_id = ""
+        self._collector = ("", 0)
         self._kernel, self._discipline = KernelClock(), Discipline()
 
     def refresh(self) -> None:
@@ -128,11 +128,11 @@ class ClockTracker:
         with self._lock:
             self._kernel, self._discipline = kernel, discipline
 
-    def welcome(self, collector_boot_id: str) -> None:
-        """A stream to a collector began; another machine, or another boot of it, has another clock."""
+    def welcome(self, boot_id: str, axis_minus_mono_ns: int = 0) -> None:
+        """A stream to a collector began; another machine, another boot of it or another axis has nothing to do with the one before."""
         with self._lock:
-            if collector_boot_id != self._collector_boot_id:
-                self._collector_boot_id = collector_boot_id
+            if (boot_id, axis_minus_mono_ns) != self._collector:
+                self._collector = (boot_id, axis_minus_mono_ns)
                 self._exchanges.clear()
 
     def add_burst(self, burst: Sequence[Exchange]) -> None:
@@ -141,26 +141,29 @@ class ClockTracker:
             self._exchanges = continued(self._exchanges, least_delayed(burst))
             self._probe_count += len(burst)
 
-    def state(self, utc_minus_mono_ns: int) -> ClockState:
-        """The clock now, for samples taken while the host's UTC minus monotonic was `utc_minus_mono_ns`.
+    def state(self, since_mono_ns: int) -> ClockState:
+        """The clock now, true within its bound for samples read since `since_mono_ns`.
 
-        Agent and collector under one kernel (the same boot id, and the probes agree) read the same clock: the offset is 0 and so
-        is its bound. Probes that disagree are believed over the boot id, since a process may be given a false clock.
+        Under one kernel (the same boot id, and the probes agree) agent and collector read the same monotonic clock: the collector's
+        axis is told, not measured, and the bound is 0. Probes that disagree are believed over the boot id, since a process may be
+        given a false clock.
         """
+        at_ns, shift_ns = self._clock.mono_ns(), utc_minus_mono_ns(self._clock)
         with self._lock:
-            known = estimate(self._exchanges, self._clock.mono_ns())
-            offset_ns = known.offset_ns - utc_minus_mono_ns if known else 0
-            one_clock = (
-                known is not None and bool(self._boot_id) and self._boot_id == self._collector_boot_id and abs(offset_ns) <= known.bound_ns
-            )
+            known = estimate(self._exchanges, at_ns, since_mono_ns=since_mono_ns)
+            boot_id, axis_ns = self._collector
+            if known and axis_ns and self._boot_id and self._boot_id == boot_id and abs(known.offset_ns - axis_ns) <= known.bound_ns:
+                known = Estimate(axis_ns, 0, 0)
             return ClockState(
-                offset_ns=0 if one_clock else offset_ns,
-                bound_ns=0 if one_clock or known is None else known.bound_ns,
-                drift_ppb=0 if one_clock or known is None else known.drift_ppb,
+                offset_ns=known.offset_ns - shift_ns if known else 0,
+                bound_ns=known.bound_ns if known else 0,
+                drift_ppb=known.drift_ppb if known else 0,
                 offset_known=known is not None,
                 probe_count=self._probe_count,
                 kernel_synchronized=self._kernel.synchronized,
                 kernel_max_error_ns=self._kernel.max_error_ns,
                 discipline=self._discipline.name,
                 discipline_bound_ns=self._discipline.bound_ns,
+                at_mono_ns=at_ns,
+                utc_minus_mono_ns=shift_ns,
             )

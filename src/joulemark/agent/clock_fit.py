@@ -1,6 +1,6 @@
 """Offset and drift of the collector's clock, from four-timestamp probes. Pure.
 
-Everything is fitted on the agent's CLOCK_MONOTONIC, which never steps; a step of the agent's UTC therefore changes nothing
+Everything is fitted on the agent's monotonic clock, which never steps; a step of the agent's UTC therefore changes nothing
 here, and the offset to its UTC follows by subtraction. Method: David L. Mills, RFC 5905 sections 8 and 10 (offset and delay
 of an exchange, least delay of eight), then a least-squares line.
 """
@@ -40,7 +40,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Collector UTC minus agent monotonic, true within `bound_ns`; `drift_ppb`: how fast it grows."""
+    """The collector's axis minus the agent's monotonic time, true within `bound_ns`; `drift_ppb`: how fast it grows."""
 
     offset_ns: int
     bound_ns: int
@@ -59,29 +59,31 @@ def least_delayed(burst: Sequence[Exchange]) -> Exchange:
     return min(burst, key=lambda x: x.half_rtt_ns)
 
 
-def estimate(exchanges: Sequence[Exchange], now_mono_ns: int) -> Estimate | None:
-    """The offset at `now_mono_ns` from `exchanges` in their order; None when there are none.
+def estimate(exchanges: Sequence[Exchange], now_mono_ns: int, *, since_mono_ns: int | None = None) -> Estimate | None:
+    """The offset at `now_mono_ns` from `exchanges` in their order; None when there are none. The bound holds from `since_mono_ns` on.
 
-    Below LINE_SPAN_S: the exchange that bounds best now, its half round trip widened by UNKNOWN_DRIFT_PPB for its age. Above: a
-    line by least squares; its bound is the largest sum of an exchange's residual and half round trip, widened with the time
-    since the last exchange by the uncertainty of the slope and WANDER_PPB.
+    Below LINE_SPAN_S: the exchange that bounds best, its half round trip widened by UNKNOWN_DRIFT_PPB for the time to the farther
+    end. Above: a line by least squares; its bound is the largest sum of an exchange's residual and half round trip, widened for the
+    time outside the exchanges by the uncertainty of the slope and WANDER_PPB.
     """
     if not exchanges:
         return None
+    since_ns = now_mono_ns if since_mono_ns is None else min(since_mono_ns, now_mono_ns)
     span_ns = exchanges[-1].mono_ns - exchanges[0].mono_ns
     if span_ns < LINE_SPAN_S * NS_PER_S or len(exchanges) < 3:
-        best = min(exchanges, key=lambda x: widened(x, now_mono_ns))
-        return Estimate(best.offset_ns, widened(best, now_mono_ns), 0)
+        bounds = [max(widened(e, now_mono_ns), widened(e, since_ns)) for e in exchanges]
+        best = min(range(len(exchanges)), key=bounds.__getitem__)
+        return Estimate(exchanges[best].offset_ns, bounds[best], 0)
     origin = exchanges[-1]
     x = [(e.mono_ns - origin.mono_ns) / NS_PER_S for e in exchanges]
     y = [float(e.offset_ns - origin.offset_ns) for e in exchanges]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     slope = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
     fit_bound = max(abs(b - (mean_y + slope * (a - mean_x))) + e.half_rtt_ns for a, b, e in zip(x, y, exchanges, strict=True))
-    age_s = max(0.0, (now_mono_ns - origin.mono_ns) / NS_PER_S)
+    outside_s = max(0, now_mono_ns - origin.mono_ns, exchanges[0].mono_ns - since_ns) / NS_PER_S
     slope_bound = 2.0 * fit_bound / (span_ns / NS_PER_S) + WANDER_PPB
     offset = mean_y + slope * ((now_mono_ns - origin.mono_ns) / NS_PER_S - mean_x)
-    return Estimate(origin.offset_ns + round(offset), round(fit_bound + age_s * slope_bound), round(slope))
+    return Estimate(origin.offset_ns + round(offset), round(fit_bound + outside_s * slope_bound), round(slope))
 
 
 def widened(e: Exchange, now_mono_ns: int) -> int:

@@ -93,7 +93,7 @@ class Session:
         message = convert.parse_response(raw)
         match message:
             case Welcome():
-                self._tracker.welcome(message.boot_id)
+                self._tracker.welcome(message.boot_id, message.axis_minus_mono_ns)
                 self._spool.acknowledge(message.acks)
                 with self._changed:
                     self.welcomed = True

@@ -107,6 +107,7 @@ def response_bytes(message: Welcome | Ack | ClockReply | Directive) -> bytes:
             w.software_version = message.software_version
             w.boot_id = message.boot_id
             w.max_batch_bytes = message.max_batch_bytes
+            w.axis_minus_mono_ns = message.axis_minus_mono_ns
             for ack in message.acks:
                 w.acks.add(epoch_ns=ack.epoch_ns, batch_seq=ack.batch_seq)
         case Ack():
@@ -126,7 +127,7 @@ def parse_response(raw: bytes) -> Welcome | Ack | ClockReply | Directive:
         case "welcome":
             w = message.welcome
             acks = tuple(Ack(a.epoch_ns, a.batch_seq) for a in w.acks)
-            return Welcome(w.software_version, w.boot_id, acks, w.max_batch_bytes, w.protocol_version)
+            return Welcome(w.software_version, w.boot_id, acks, w.max_batch_bytes, w.protocol_version, w.axis_minus_mono_ns)
         case "ack":
             return Ack(message.ack.epoch_ns, message.ack.batch_seq)
         case "clock_reply":

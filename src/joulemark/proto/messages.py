@@ -69,13 +69,14 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The collector's answer to Hello: what it already has of this agent, and its limits."""
+    """The collector's answer to Hello: what it already has of this agent, its limits, and its axis (`timebase.AxisClock`; 0: not told)."""
 
     software_version: str
     boot_id: str
     acks: tuple[Ack, ...] = ()
     max_batch_bytes: int = MAX_BATCH_BYTES
     protocol_version: int = PROTOCOL_VERSION
+    axis_minus_mono_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,12 @@ class IngestStatus:
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """The agent's clock when a batch was closed. Add `offset_ns` to its UTC for the collector's; true within `bound_ns`.
+    """What is known of the agent's clock, for one batch.
 
+    At the agent's monotonic time `at_mono_ns` its UTC was that plus `utc_minus_mono_ns`, and the collector's axis that UTC plus
+    `offset_ns`; per second the offset grows by `drift_ppb` ns. True within `bound_ns` for every sample of the batch.
     `offset_known` is False until a probe was answered. `kernel_*`: adjtimex. `discipline`: chrony, or empty; its bound is
-    |offset| + root dispersion + root delay / 2.
+    |offset| + root dispersion + root delay / 2. An agent from before `at_mono_ns` leaves it 0.
     """
 
     offset_ns: int = 0
@@ -114,6 +117,13 @@ class ClockState:
     kernel_max_error_ns: int = 0
     discipline: str = ""
     discipline_bound_ns: int = 0
+    at_mono_ns: int = 0
+    utc_minus_mono_ns: int = 0
+
+    @property
+    def axis_minus_mono_ns(self) -> int:
+        """Add to the agent's monotonic time for the collector's axis, at `at_mono_ns`; its own UTC while the offset is not known."""
+        return self.utc_minus_mono_ns + (self.offset_ns if self.offset_known else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,11 +162,14 @@ class Welcome(google.protobuf.message.Message):
     BOOT_ID_FIELD_NUMBER: builtins.int
     ACKS_FIELD_NUMBER: builtins.int
     MAX_BATCH_BYTES_FIELD_NUMBER: builtins.int
+    AXIS_MINUS_MONO_NS_FIELD_NUMBER: builtins.int
     protocol_version: builtins.int
     software_version: builtins.str
     boot_id: builtins.str
     max_batch_bytes: builtins.int
     """Largest batch the collector takes, bytes."""
+    axis_minus_mono_ns: builtins.int
+    """Add to CLOCK_BOOTTIME of the collector's host for its time axis; 0: not told."""
     @property
     def acks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Ack]:
         """Highest batch already durable, for every epoch of this agent the collector knows; numbers below it that are not stored were
@@ -181,8 +184,9 @@ class Welcome(google.protobuf.message.Message):
         boot_id: builtins.str = ...,
         acks: collections.abc.Iterable[global___Ack] | None = ...,
         max_batch_bytes: builtins.int = ...,
+        axis_minus_mono_ns: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["acks", b"acks", "boot_id", b"boot_id", "max_batch_bytes", b"max_batch_bytes", "protocol_version", b"protocol_version", "software_version", b"software_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acks", b"acks", "axis_minus_mono_ns", b"axis_minus_mono_ns", "boot_id", b"boot_id", "max_batch_bytes", b"max_batch_bytes", "protocol_version", b"protocol_version", "software_version", b"software_version"]) -> None: ...
 
 global___Welcome = Welcome
 
@@ -375,6 +379,8 @@ class ClockState(google.protobuf.message.Message):
     KERNEL_MAX_ERROR_NS_FIELD_NUMBER: builtins.int
     DISCIPLINE_FIELD_NUMBER: builtins.int
     DISCIPLINE_BOUND_NS_FIELD_NUMBER: builtins.int
+    AT_MONO_NS_FIELD_NUMBER: builtins.int
+    UTC_MINUS_MONO_NS_FIELD_NUMBER: builtins.int
     offset_ns: builtins.int
     """Add to the agent's UTC to get the collector's; offset_known says whether it was ever estimated."""
     bound_ns: builtins.int
@@ -386,6 +392,10 @@ class ClockState(google.protobuf.message.Message):
     kernel_max_error_ns: builtins.int
     discipline: builtins.str
     discipline_bound_ns: builtins.int
+    at_mono_ns: builtins.int
+    """CLOCK_BOOTTIME at which offset_ns holds; drift_ppb moves it from there. 0: an agent from before this field."""
+    utc_minus_mono_ns: builtins.int
+    """The agent's UTC minus CLOCK_BOOTTIME at that moment: offset_ns plus this moves a monotonic time to the collector's axis."""
     def __init__(
         self,
         *,
@@ -398,8 +408,10 @@ class ClockState(google.protobuf.message.Message):
         kernel_max_error_ns: builtins.int = ...,
         discipline: builtins.str = ...,
         discipline_bound_ns: builtins.int = ...,
+        at_mono_ns: builtins.int = ...,
+        utc_minus_mono_ns: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["bound_ns", b"bound_ns", "discipline", b"discipline", "discipline_bound_ns", b"discipline_bound_ns", "drift_ppb", b"drift_ppb", "kernel_max_error_ns", b"kernel_max_error_ns", "kernel_synchronized", b"kernel_synchronized", "offset_known", b"offset_known", "offset_ns", b"offset_ns", "probe_count", b"probe_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["at_mono_ns", b"at_mono_ns", "bound_ns", b"bound_ns", "discipline", b"discipline", "discipline_bound_ns", b"discipline_bound_ns", "drift_ppb", b"drift_ppb", "kernel_max_error_ns", b"kernel_max_error_ns", "kernel_synchronized", b"kernel_synchronized", "offset_known", b"offset_known", "offset_ns", b"offset_ns", "probe_count", b"probe_count", "utc_minus_mono_ns", b"utc_minus_mono_ns"]) -> None: ...
 
 global___ClockState = ClockState
 
