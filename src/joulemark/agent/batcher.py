@@ -107,7 +107,7 @@ class Batcher:
         for chunk in chunks:
             described = tuple(chunk.described.values())
             for samples in self._fitting(chunk.samples):
-                written += self._write(samples, chunk.utc_minus_mono_ns, described)
+                written += self._write(samples, described)
                 described = ()
         return written
 
@@ -121,11 +121,11 @@ class Batcher:
         yield from self._fitting({name: rows[: (len(rows) + 1) // 2] for name, rows in samples.items()})
         yield from self._fitting({name: tail for name, rows in samples.items() if (tail := rows[(len(rows) + 1) // 2 :])})
 
-    def _write(self, samples: dict[str, list[Sample]], utc_minus_mono_ns: int, devices: tuple[DeviceInfo, ...]) -> int:
+    def _write(self, samples: dict[str, list[Sample]], devices: tuple[DeviceInfo, ...]) -> int:
         """Freeze one batch and append it. Returns 1, or 0 when the disk refused."""
         try:
             carried = self._spool.losses()
-            frozen = self._frozen(samples, utc_minus_mono_ns, devices, (*carried, *self._unspooled))
+            frozen = self._frozen(samples, devices, (*carried, *self._unspooled))
             stored = Stored(self._epoch_ns, self._next_seq, frozen)
             self._spool.append(stored, carried=carried, counter_devices=self.counter_devices())
         except (sqlite3.OperationalError, SpoolFull) as error:
@@ -142,16 +142,14 @@ class Batcher:
         self._next_seq += 1
         return 1
 
-    def _frozen(
-        self, samples: dict[str, list[Sample]], utc_minus_mono_ns: int, devices: tuple[DeviceInfo, ...], losses: tuple[Loss, ...]
-    ) -> FrozenBatch:
+    def _frozen(self, samples: dict[str, list[Sample]], devices: tuple[DeviceInfo, ...], losses: tuple[Loss, ...]) -> FrozenBatch:
         return convert.freeze(
             Batch(
                 epoch_ns=self._epoch_ns,
                 batch_seq=self._next_seq,
                 boot_id=self._boot_id,
                 closed_ns=self._clock.utc_ns(),
-                clock=self._clock_state(utc_minus_mono_ns),
+                clock=self._clock_state(min((rows[0].t_read0_ns for rows in samples.values() if rows), default=self._clock.mono_ns())),
                 samples={name: tuple(rows) for name, rows in samples.items()},
                 devices=devices,
                 losses=losses,
