@@ -1,12 +1,12 @@
-"""The agents, the collector and the links between them, with the hands that hurt them."""
+"""The agents, the collector and the links between them: started, watched, brought to an end."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import signal
 import sqlite3
+import struct
 import time
 from collections import Counter
 from contextlib import closing, suppress
@@ -14,30 +14,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from joulemark.agent import spool_file
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
-from tests.conservation.faults import AGENTS, COLLECTOR, Fault, agent_name
+from tests.conservation.faults import AGENTS, BOUNDED, COLLECTOR, KINDS, agent_name
 from tests.conservation.proxy import Link
+from tests.conservation.witness import Witness
 
-SPOOL_BYTES: Final = 4 * 2**30
-LEDGER: Final = """
-CREATE TABLE witness (what TEXT NOT NULL, epoch_ns INTEGER NOT NULL, batch_seq INTEGER NOT NULL, body BLOB);
-CREATE TRIGGER witness_appended AFTER INSERT ON batch BEGIN
-  INSERT INTO witness VALUES ('appended', new.epoch_ns, new.batch_seq, new.body); END;
-CREATE TRIGGER witness_sent AFTER UPDATE OF sent ON batch BEGIN
-  INSERT INTO witness VALUES ('sent', new.epoch_ns, new.batch_seq, NULL); END;
-CREATE TRIGGER witness_acked AFTER DELETE ON batch BEGIN
-  INSERT INTO witness VALUES ('acked', old.epoch_ns, old.batch_seq, NULL); END;
-"""
-"""Rides in the spool's own transactions: what was written, what was given out to be sent, what was deleted as acknowledged."""
-
-WAVE: Final = {"mean_w": 300, "amplitude_w": 100, "period_s": 2.0, "counter_step_s": 0.1, "devices": 16}
+SPOOL_BYTES: Final = 256 * 2**20
+BOUNDED_BYTES: Final = 2**20
+CARRY_S: Final = 0.3
+STEPPED: Final = Path(__file__).with_name("stepped")
+WAVE: Final = {"mean_w": 300, "amplitude_w": 100, "period_s": 2.0, "counter_step_s": 0.1}
 CONFIG: Final = """\
 [agent]
 agent_id = "{agent}"
 collector = "127.0.0.1:{port}"
 batch_period_ms = 100
+window_batches = {window}
+clock_probe_period_s = 1.0
 
 [spool]
 path = "{work}/{agent}.db"
@@ -51,28 +45,33 @@ seal_after_s = 86400
 
 [[meter]]
 kind = "fake"
-interval_ms = 20
+axis = "monotonic"
+interval_ms = {interval_ms}
 waveform = "square"
 mean_w = {mean_w}
 amplitude_w = {amplitude_w}
 period_s = {period_s}
 phase_s = {phase_s}
 counter_step_s = {counter_step_s}
-devices = {devices}
+devices = 16
 """
 
 
 class Fleet:
     """Async context manager: everything runs inside, nothing is left running after it."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, agents: int = AGENTS) -> None:
         self.work = work
         self.grpc_port, self.rest_port = free_port(), free_port()
-        self.names = [agent_name(number) for number in range(AGENTS)]
+        self.names = [agent_name(number) for number in range(agents)]
         self.links = {name: Link(name, self.grpc_port) for name in self.names}
         self.daemons: dict[str, Daemon] = {}
         self.faults: Counter[str] = Counter()
-        self._busy = {name: asyncio.Lock() for name in (COLLECTOR, *self.names)}
+        self.steps: list[dict[str, Any]] = []
+        self.down: list[dict[str, Any]] = []
+        self._witnesses: dict[str, Witness] = {}
+        self._began_ns, self._utc_minus_mono_ns = time.monotonic_ns(), time.time_ns() - time.monotonic_ns()
+        self._carrying: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -89,106 +88,93 @@ class Fleet:
         (self.work / "collector").mkdir()
         for number, name in enumerate(self.names):
             await self.links[name].open()
-            config = self.work / f"{name}.toml"
-            config.write_text(self._config(name, number))
-            with closing(spool_file.connected(self.work / f"{name}.db", SPOOL_BYTES)) as db:
-                db.executescript(LEDGER)
-            self.daemons[name] = Daemon(command_line("agent", "run"), self.work / f"{name}.log", {"JOULEMARK_CONFIG": str(config)})
-        env = {"JOULEMARK_CONFIG": str(self.work / f"{self.names[0]}.toml")}
-        self.daemons[COLLECTOR] = Daemon(command_line("collector", "run"), self.work / "collector.log", env)
-        await self._start(COLLECTOR)
+            spool_bytes = BOUNDED_BYTES if name == BOUNDED else SPOOL_BYTES
+            (self.work / f"{name}.toml").write_text(self._config(name, number, spool_bytes))
+            self._witnesses[name] = Witness(self.work / f"{name}.db", self.work / f"{name}.ledger", max_bytes=spool_bytes)
+            self.daemons[name] = self._daemon(name, "agent", self.work / f"{name}.toml")
+        self.daemons[COLLECTOR] = self._daemon(COLLECTOR, "collector", self.work / f"{self.names[0]}.toml")
+        self._carrying = asyncio.create_task(self._carry())
+        await self.start(COLLECTOR)
         for name in self.names:
-            await self._start(name)
+            await self.start(name)
 
-    def _config(self, name: str, number: int) -> str:
+    def _config(self, name: str, number: int, spool_bytes: int) -> str:
+        bounded = name == BOUNDED
         return CONFIG.format(
             agent=name,
             port=self.links[name].port,
+            window=8 if bounded else 64,
+            interval_ms=10 if bounded else 20,
             work=self.work,
-            spool_bytes=SPOOL_BYTES,
+            spool_bytes=spool_bytes,
             grpc_port=self.grpc_port,
             rest_port=self.rest_port,
             phase_s=number * 0.3,
             **WAVE,
         )
 
+    def _daemon(self, name: str, command: str, config: Path) -> Daemon:
+        clock = self.work / f"{name}.clock"
+        clock.write_bytes(struct.pack("<q", 0))
+        paths = [str(STEPPED), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {"JOULEMARK_CONFIG": str(config), "CONSERVED_CLOCK": str(clock), "PYTHONPATH": os.pathsep.join(paths)}
+        return Daemon(command_line(command, "run"), self.work / f"{name}.log", env)
+
     async def _close(self) -> None:
         for daemon in self.daemons.values():
             await asyncio.to_thread(daemon.stop)
         for link in self.links.values():
             await link.close()
+        if self._carrying is not None:
+            self._carrying.cancel()
+            await asyncio.gather(self._carrying, return_exceptions=True)
+        for witness in self._witnesses.values():
+            witness.close()
 
-    async def _start(self, name: str) -> None:
+    async def _carry(self) -> None:
+        while True:
+            await asyncio.sleep(CARRY_S)
+            for witness in self._witnesses.values():
+                await asyncio.to_thread(witness.carry)
+
+    async def start(self, name: str) -> None:
+        """Start an agent, or the collector, which is waited for."""
         self.daemons[name].start()
         if name == COLLECTOR:
             await asyncio.to_thread(self.daemons[name].wait_for_port, self.grpc_port)
 
-    async def suffer(self, fault: Fault) -> None:
-        """Let `fault` happen, after the one before it on the same target."""
-        async with self._busy[fault.target]:
-            await (self._process_fault(fault) if fault.kind in {"kill", "stop"} else self._link_fault(fault))
-            self.faults[f"{fault.kind} {'collector' if fault.target == COLLECTOR else 'agent'}"] += 1
-
-    async def _process_fault(self, fault: Fault) -> None:
-        daemon = self.daemons[fault.target]
-        if fault.kind == "kill":
-            await asyncio.to_thread(daemon.kill)
-            await asyncio.sleep(fault.hold_s)
-            await self._start(fault.target)
-            return
-        assert daemon.process is not None
-        os.killpg(daemon.process.pid, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(fault.hold_s)
-        finally:
-            os.killpg(daemon.process.pid, signal.SIGCONT)
-
-    async def _link_fault(self, fault: Fault) -> None:
-        link = self.links[fault.target]
-        if fault.kind == "cut":
-            await link.cut()
-        elif fault.kind == "tear":
-            link.tear()
-        elif fault.kind == "half_close":
-            link.half_close(upwards=fault.choice < 0.5)
-            await asyncio.sleep(fault.hold_s)
-        elif fault.kind == "delay":
-            await link.delay(fault.hold_s, 0.2 * fault.choice)
-        else:
-            await link.late(fault.hold_s, 0.006 * fault.choice)
-
-    async def drain(self, limit_s: float = 90.0) -> None:
+    async def drain(self, limit_s: float = 120.0) -> None:
         """Stop the agents once each has handed over everything; raises RuntimeError when a spool is not empty in time."""
         deadline = time.monotonic() + limit_s
         for name in self.names:
-            daemon = self.daemons[name]
+            daemon, witness = self.daemons[name], self._witnesses[name]
             await asyncio.to_thread(daemon.stop)
-            while waiting := self.spooled(name):
+            while witness.waiting() or witness.counted_loss():
                 if time.monotonic() > deadline:
-                    raise RuntimeError(f"{name} still holds {waiting} batches after {limit_s} s, see {daemon.log}")
+                    raise RuntimeError(f"{name} still holds {witness.waiting()} batches after {limit_s} s, see {daemon.log}")
                 daemon.start()
                 await asyncio.sleep(4.0)
                 await asyncio.to_thread(daemon.stop)
         await asyncio.to_thread(self.daemons[COLLECTOR].stop)
 
-    def spooled(self, name: str) -> int:
-        """Batches of an agent that the collector has not acknowledged."""
-        with closing(sqlite3.connect(self.work / f"{name}.db", timeout=20.0)) as db:
-            return int(db.execute("SELECT count(*) FROM batch").fetchone()[0])
-
-    def counted(self, column: str) -> int:
-        """Sum of a count that the collector keeps of each stream: `sample_count`, `duplicate_count`."""
+    def counted(self, query: str) -> int:
+        """What a query of one number answers from the collector's store; 0 while there is none."""
         store = f"file:{self.work}/collector/readings.db?mode=ro"
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(store, uri=True)) as db:
-            return int(db.execute(f"SELECT coalesce(sum({column}), 0) FROM stream").fetchone()[0])
+            return int(db.execute(query).fetchone()[0] or 0)
         return 0
 
     def write_plan(self, seed: int) -> None:
         """What the oracle needs to know and cannot read from the databases."""
         plan: dict[str, Any] = {
             "seed": seed,
-            "agents": {name: {**WAVE, "phase_s": number * 0.3} for number, name in enumerate(self.names)},
+            "agents": {name: {**WAVE, "phase_s": number * 0.3, "bounded": name == BOUNDED} for number, name in enumerate(self.names)},
+            "kinds": list(KINDS),
             "faults": dict(sorted(self.faults.items())),
+            "began_mono_ns": self._began_ns,
+            "utc_minus_mono_ns": self._utc_minus_mono_ns,
+            "steps": self.steps,
+            "down": self.down,
             "torn_and_back": sum(link.torn_and_back for link in self.links.values()),
             "late_released": sum(link.late_released for link in self.links.values()),
         }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from joulemark.agent.spool import Spool, SpoolFull, Stored
@@ -18,6 +18,10 @@ from joulemark.readings import DeviceInfo, Quantity, Sample
 from joulemark.timebase import Clock
 
 log = logging.getLogger("joulemark.agent")
+
+REFUSED: Final = "spool not writable: the disk is full or failing"
+BOUND_REACHED: Final = "spool full: refused, nothing older could be thinned"
+"""Reasons are fixed texts: hours of a full disk add up to one loss of each device and reason, not to a list that grows."""
 
 CLOCK_STEP_NS: Final = 1_000_000
 """A change of UTC minus monotonic above this is a step of the host's clock, not the noise of reading two clocks."""
@@ -123,15 +127,15 @@ class Batcher:
 
     def _write(self, samples: dict[str, list[Sample]], devices: tuple[DeviceInfo, ...]) -> int:
         """Freeze one batch and append it. Returns 1, or 0 when the disk refused."""
+        extents = [loss_of(rows, REFUSED) for rows in samples.values()]
         try:
             carried = self._spool.losses()
             frozen = self._frozen(samples, devices, (*carried, *self._unspooled))
-            stored = Stored(self._epoch_ns, self._next_seq, frozen)
-            self._spool.append(stored, carried=carried, counter_devices=self.counter_devices())
-        except (sqlite3.OperationalError, SpoolFull) as error:
+            self._spool.append(self._stored(frozen, extents), carried=carried, counter_devices=self.counter_devices())
+        except (sqlite3.Error, SpoolFull) as error:
             if not self._unspooled:
                 log.error("the spool cannot be written: readings are lost and counted until it can: %s", error)
-            lost = [loss_of(rows, f"spool not writable: {error}") for rows in samples.values()]
+            lost = [replace(x, reason=BOUND_REACHED) for x in extents] if isinstance(error, SpoolFull) else extents
             self._unspooled = merged_losses([*self._unspooled, *lost])
             with self._lock:
                 self._undescribed.update(device.device_id for device in devices)
@@ -141,6 +145,17 @@ class Batcher:
             self._unspooled = []
         self._next_seq += 1
         return 1
+
+    def _stored(self, frozen: FrozenBatch, extents: Sequence[Loss]) -> Stored:
+        """`frozen` with what would be lost with it, summed over its devices."""
+        return Stored(
+            self._epoch_ns,
+            self._next_seq,
+            frozen,
+            sample_count=sum(x.sample_count for x in extents),
+            first_ns=min(x.first_ns for x in extents),
+            last_ns=max(x.last_ns for x in extents),
+        )
 
     def _frozen(self, samples: dict[str, list[Sample]], devices: tuple[DeviceInfo, ...], losses: tuple[Loss, ...]) -> FrozenBatch:
         return convert.freeze(

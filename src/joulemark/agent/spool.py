@@ -2,21 +2,25 @@
 
 One connection, guarded by a lock; WAL with synchronous=FULL, so that a committed batch survives `kill -9` and power loss. A
 lock file beside it keeps a second agent out. When the file grows towards its bound, batches that were never sent are thinned
-from the oldest on (see `thinning`); what is lost is counted in the same transaction and carried by a later batch. A damaged
-file is set aside under a new name and a fresh one started.
+from the oldest on (see `thinning`); what is lost is counted in the same transaction and carried by a later batch. A file found
+damaged, at the start or later, is replaced by a fresh one with all that can still be read (see `salvage`), and what is missing
+is counted by the `tally`. On a full disk deletions go on out of a `reserve`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import IO, Final
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from joulemark.agent.spool_file import connected, is_damage, locked, scalar
+from joulemark.agent.reserve import Reserve
+from joulemark.agent.spool_file import SpoolFile, add_losses
+from joulemark.agent.spool_schema import PAGE_BYTES, is_no_room, scalar
+from joulemark.agent.tally import Tally
 from joulemark.agent.thinning import Level, thinned
 from joulemark.config import SpoolConfig
 from joulemark.errors import EnvironmentFailed
@@ -25,208 +29,309 @@ from joulemark.timebase import Clock
 
 log = logging.getLogger("joulemark.agent")
 
-ADD_LOSS: Final = """
-INSERT INTO loss (device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (device_id, reason) DO UPDATE SET sample_count = sample_count + excluded.sample_count,
-  first_ns = min(first_ns, excluded.first_ns), last_ns = max(last_ns, excluded.last_ns)
+INSERT: Final = """
+INSERT INTO batch (id, epoch_ns, batch_seq, level, sha256, body, sample_count, first_ns, last_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+ROW: Final = "id, epoch_ns, batch_seq, sha256, body, sample_count, first_ns, last_ns, sent"
+UNREADABLE: Final = "spool damaged: a batch was not what had been written"
+LARGEST_MARGIN_BYTES: Final = 32 * 1024 * 1024
+"""A fourth of the bound, at most this, stays free for the write-ahead log, the reserve and one more batch."""
+
 THIN_AT_ONCE: Final = 64
-ROOM: Final = 0.9
-"""Thinning starts at this share of the bound; the rest is for the write-ahead log and one more batch."""
+THIN_STEPS: Final = 16
+"""Steps of thinning for one new batch: a bound that was lowered is reached little by little, while readings go on."""
+
+DELETE_AT_ONCE: Final = 512
+DELETE_IN_NEED: Final = 8
 
 
 class SpoolFull(EnvironmentFailed):
     """The bound is reached and nothing is left that may be thinned."""
 
 
-class SpoolDamaged(EnvironmentFailed):
-    """The file was damaged while the agent ran."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A batch as it lies in the spool."""
+    """A batch as it lies in the spool. Samples and their times (UTC) stand beside the body, 0 where a spool of version 1 kept none."""
 
     epoch_ns: int
     batch_seq: int
     frozen: FrozenBatch
+    sample_count: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
 
     @property
     def key(self) -> tuple[int, int]:
         """Order of the stream: by epoch, then by number."""
         return self.epoch_ns, self.batch_seq
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the body still is what was hashed."""
+        return hashlib.sha256(self.frozen.body).digest() == self.frozen.sha256
+
+    def row(self, row_id: int | None, level: Level) -> tuple[object, ...]:
+        """The values of INSERT."""
+        body, sha256 = self.frozen.body, self.frozen.sha256
+        return row_id, *self.key, int(level), sha256, body, self.sample_count, self.first_ns, self.last_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row of the table: what was stored, under its id."""
+
+    row_id: int
+    stored: Stored
+    sent: bool
+
 
 class Spool:
-    """Batches that the collector has not acknowledged yet, oldest first. Every method may be called from any thread."""
+    """Batches that the collector has not acknowledged yet, oldest first. Every method may be called from any thread.
+
+    Methods raise sqlite3.OperationalError when the disk refuses; `instance_id` is the random name that the file was given when it
+    was made, known from `open` on.
+    """
 
     def __init__(self, config: SpoolConfig, clock: Clock) -> None:
         self.path, self.max_bytes = config.path, config.max_bytes
         self._clock = clock
-        self._lock = threading.RLock()
-        self._db: sqlite3.Connection | None = None
-        self._lock_file: IO[str] | None = None
+        self._file = SpoolFile(config.path, max_bytes=config.max_bytes, clock=clock)
+        self._lock = self._file.lock
+        self._reserve = Reserve(config.path, config.max_bytes)
+        self._margin_bytes = min(config.max_bytes // 4, LARGEST_MARGIN_BYTES)
+        self._acked: dict[int, int] = {}
+        self._given_id = 0
+
+    @property
+    def instance_id(self) -> str:
+        """Random name that the file was given when it was made: two agents with one agent_id differ in it. Known from `open` on."""
+        return self._file.instance_id
 
     def open(self) -> None:
-        """Open or create the file, setting a damaged one aside.
+        """Open or create the file, replacing a damaged one and counting what it lost.
 
-        Raises EnvironmentFailed when the folder cannot be written, another agent holds the spool, or a newer version wrote it.
+        Raises EnvironmentFailed when the folder cannot be written, the disk is full, another agent holds the spool, another program
+        owns the file, or a newer version wrote it.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock_file = locked(self.path.with_name(self.path.name + ".lock"))
-            try:
-                self._db = connected(self.path, self.max_bytes)
-            except sqlite3.DatabaseError as error:
-                if not is_damage(error):
-                    raise
-                self._db = self._start_over(error)
-        except (OSError, sqlite3.OperationalError) as error:
+            self._file.open()
+            self._reserve.hold()
+        except (OSError, sqlite3.Error) as error:
             self.close()
-            raise EnvironmentFailed(f"cannot open the spool {self.path}: {error}", "set spool.path to a writable place") from error
+            is_full = isinstance(error, sqlite3.Error) and is_no_room(error)
+            step = "free space on its disk" if is_full else "set spool.path to a writable place"
+            raise EnvironmentFailed(f"cannot open the spool {self.path}: {error}", step) from error
         except EnvironmentFailed:
             self.close()
             raise
 
-    @property
-    def instance_id(self) -> str:
-        """Random name that the file was given when it was made: two agents with one agent_id differ in it."""
-        with self._transaction() as db:
-            return str(scalar(db, "SELECT instance_id FROM meta"))
-
     def close(self) -> None:
         """Close the file and let others have it. Safe at any time."""
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
-            if self._lock_file is not None:
-                self._lock_file.close()
-                self._lock_file = None
+        self._file.close()
 
     def new_epoch(self) -> int:
-        """A start time above every earlier one, in UTC ns, remembered before it is given out."""
-        with self._transaction() as db:
-            (last_ns,) = db.execute("SELECT last_ns FROM epoch").fetchone()
-            epoch_ns = max(self._clock.utc_ns(), int(last_ns) + 1)
+        """A start time above every earlier one, in UTC ns, remembered before it is given out. Raises EnvironmentFailed."""
+
+        def work(db: sqlite3.Connection) -> int:
+            last_ns = max(int(scalar(db, "SELECT last_ns FROM epoch")), self._file.tally.epoch_ns)
+            epoch_ns = max(self._clock.utc_ns(), last_ns + 1)
             db.execute("UPDATE epoch SET last_ns = ?", (epoch_ns,))
-        return epoch_ns
+            self._file.tally = Tally(self.instance_id, epoch_ns, -1, epoch_ns, epoch_ns).counted(db)
+            return epoch_ns
+
+        try:
+            return self._file.durably(work)
+        except sqlite3.Error as error:
+            raise EnvironmentFailed(f"the spool {self.path} cannot be written: {error}", "free space on its disk") from error
 
     def append(self, stored: Stored, *, carried: Sequence[Loss] = (), counter_devices: frozenset[str] = frozenset()) -> None:
         """Keep `stored`; on return it is on disk. The losses it `carried` are forgotten here in the same transaction.
 
-        Raises sqlite3.OperationalError when the disk refuses, SpoolFull when the bound does, SpoolDamaged when the file broke.
+        Raises sqlite3.OperationalError when the disk refuses, SpoolFull when the bound does.
         """
-        try:
-            self._make_room(counter_devices)
-            with self._transaction() as db:
-                db.execute(
-                    "INSERT INTO batch (epoch_ns, batch_seq, sha256, body) VALUES (?, ?, ?, ?)",
-                    (*stored.key, stored.frozen.sha256, stored.frozen.body),
-                )
-                # Subtract, not delete: thinning may have added to the same loss since it was read.
-                db.executemany(
-                    "UPDATE loss SET sample_count = sample_count - ? WHERE device_id = ? AND reason = ?",
-                    [(loss.sample_count, loss.device_id, loss.reason) for loss in carried],
-                )
-                db.executemany(
-                    "DELETE FROM loss WHERE sample_count = 0 AND device_id = ? AND reason = ?",
-                    [(loss.device_id, loss.reason) for loss in carried],
-                )
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise SpoolDamaged(
-                f"the spool {self.path} is damaged: {error}", "start the agent again: it sets the file aside and goes on with a fresh one"
-            ) from error
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(INSERT, stored.row(None, Level.WHOLE))
+            # Subtract, not delete: thinning may have added to the same loss since it was read.
+            db.executemany(
+                "UPDATE loss SET sample_count = sample_count - ? WHERE device_id = ? AND reason = ?",
+                [(loss.sample_count, loss.device_id, loss.reason) for loss in carried],
+            )
+            db.executemany(
+                "DELETE FROM loss WHERE sample_count = 0 AND device_id = ? AND reason = ?",
+                [(loss.device_id, loss.reason) for loss in carried],
+            )
+
+        with self._lock:
+            self._file.check_place()
+            self._delete_acknowledged()
+            self._make_room(len(stored.frozen.body) + PAGE_BYTES, counter_devices)
+            self._file.durably(work)
+            tally = self._file.tally.with_added(stored.epoch_ns, 1, stored.sample_count)
+            self._file.tally = replace(tally, last_ns=max(tally.last_ns, stored.last_ns))
+            self._reserve.hold()
 
     def losses(self) -> tuple[Loss, ...]:
-        """Losses that no batch carries yet."""
-        with self._transaction() as db:
-            return tuple(Loss(*row) for row in db.execute("SELECT device_id, sample_count, first_ns, last_ns, reason FROM loss"))
+        """Losses that no batch carries yet. One without a device is of any device of this agent; 0 samples: how many is not known."""
+        query = "SELECT device_id, sample_count, first_ns, last_ns, reason FROM loss"
+        return self._file.durably(lambda db: tuple(Loss(*row) for row in db.execute(query)))
 
     def claim(self, after: tuple[int, int], limit: int) -> list[Stored]:
-        """Up to `limit` batches that follow the key `after`, marked as sent before they are given out: their bytes never change."""
-        with self._transaction() as db:
-            rows = db.execute(
-                "SELECT id, epoch_ns, batch_seq, body, sha256, sent FROM batch WHERE (epoch_ns, batch_seq) > (?, ?)"
-                " ORDER BY epoch_ns, batch_seq LIMIT ?",
-                (*after, limit),
-            ).fetchall()
-            db.executemany("UPDATE batch SET sent = 1 WHERE id = ?", [(row[0],) for row in rows if not row[5]])
-        return [Stored(row[1], row[2], FrozenBatch(row[3], row[4])) for row in rows]
+        """Up to `limit` batches that follow the key `after`, marked as sent before they are given out: their bytes never change.
+
+        On a full disk the mark is kept in memory. A batch that is no longer what was written is deleted and counted as lost.
+        """
+        while True:
+            kept = self._given_out(after, limit)
+            stored = [k.stored for k in kept if k.stored.is_sound and k.stored.batch_seq > self._acked.get(k.stored.epoch_ns, -1)]
+            if stored or not kept:
+                return stored
+            after = kept[-1].stored.key
 
     def acknowledge(self, acks: Sequence[Ack]) -> int:
-        """Delete what the collector has made durable; returns how many batches that were."""
-        with self._transaction() as db:
-            cursor = [db.execute("DELETE FROM batch WHERE epoch_ns = ? AND batch_seq <= ?", (a.epoch_ns, a.batch_seq)) for a in acks]
-            return sum(c.rowcount for c in cursor)
+        """Delete what the collector has made durable; returns how many batches that were. What a full disk keeps is deleted later."""
+        with self._lock:
+            for ack in acks:
+                self._acked[ack.epoch_ns] = max(ack.batch_seq, self._acked.get(ack.epoch_ns, -1))
+            return self._delete_acknowledged()
 
     def batch_count(self) -> int:
         """Batches waiting for their acknowledgement."""
-        with self._transaction() as db:
-            return int(db.execute("SELECT count(*) FROM batch").fetchone()[0])
+
+        def work(db: sqlite3.Connection) -> int:
+            covered = "SELECT count(*) FROM batch WHERE epoch_ns = ? AND batch_seq <= ?"
+            deleted_later = sum(int(db.execute(covered, ack).fetchone()[0]) for ack in self._acked.items())
+            return int(scalar(db, "SELECT count(*) FROM batch")) - deleted_later
+
+        return self._file.durably(work)
 
     def used_bytes(self) -> int:
         """Bytes of the file in use, without free pages and write-ahead log."""
-        with self._transaction() as db:
-            pages, free, page_bytes = (int(scalar(db, f"PRAGMA {name}")) for name in ("page_count", "freelist_count", "page_size"))
-        return (pages - free) * page_bytes
+        return self._file.used_bytes()
 
-    def _make_room(self, counter_devices: frozenset[str]) -> None:
-        """Thin from the oldest on until the file is below its threshold. Raises SpoolFull when that is not enough."""
-        while self.used_bytes() > ROOM * self.max_bytes:
+    def _given_out(self, after: tuple[int, int], limit: int) -> list[Kept]:
+        """The batches behind `after`, marked as sent: in the file, or in memory while the disk is full."""
+
+        def work(db: sqlite3.Connection) -> list[Kept]:
+            kept = rows(db, after, limit)
+            self._discard(db, [k for k in kept if not k.stored.is_sound])
+            db.executemany("UPDATE batch SET sent = 1 WHERE id = ?", [(k.row_id,) for k in kept if not k.sent])
+            return kept
+
+        with self._lock:
+            try:
+                return self._file.durably(work)
+            except sqlite3.OperationalError as error:
+                if not is_no_room(error):
+                    raise
+                kept = self._file.durably(lambda db: rows(db, after, limit))
+                self._given_id = max([self._given_id, *(k.row_id for k in kept)])
+                return kept
+
+    def _discard(self, db: sqlite3.Connection, spoiled: Sequence[Kept]) -> None:
+        """Delete batches that are not what was written, and count them by what stands beside the body."""
+        for kept in spoiled:
+            stored = kept.stored
+            log.error("batch %s of the spool %s is not what was written: deleted and counted as lost", stored.key, self.path)
+            db.execute("DELETE FROM batch WHERE id = ?", (kept.row_id,))
+            add_losses(db, (Loss("", stored.sample_count, stored.first_ns, stored.last_ns or self._clock.utc_ns(), UNREADABLE),))
+            self._file.tally = self._file.tally.with_added(stored.epoch_ns, -1, -stored.sample_count)
+
+    def _delete_acknowledged(self) -> int:
+        """Delete every batch that is acknowledged, out of the reserve when the disk is full; the rest waits for the next call."""
+        count = 0
+        try:
+            for epoch_ns, seq in list(self._acked.items()):
+                count += self._delete_up_to(epoch_ns, seq, DELETE_AT_ONCE)
+        except sqlite3.OperationalError as error:
+            if not is_no_room(error):
+                raise
+            with self._reserve.lent(), suppress(sqlite3.OperationalError):
+                for epoch_ns, seq in list(self._acked.items()):
+                    self._file.empty_log()
+                    count += self._delete_up_to(epoch_ns, seq, DELETE_IN_NEED)
+                self._file.empty_log()
+        return count
+
+    def _delete_up_to(self, epoch_ns: int, seq: int, at_once: int) -> int:
+        """Delete the batches of an epoch up to `seq` in transactions of `at_once`."""
+
+        def work(db: sqlite3.Connection) -> int:
+            query = "SELECT id, batch_seq, sample_count, last_ns FROM batch WHERE epoch_ns = ? AND batch_seq <= ? ORDER BY 2 LIMIT ?"
+            gone = db.execute(query, (epoch_ns, seq, at_once)).fetchall()
+            if gone:
+                db.executemany("DELETE FROM batch WHERE id = ?", [row[:1] for row in gone])
+                tally = self._file.tally.with_added(epoch_ns, -len(gone), -sum(row[2] for row in gone))
+                self._file.tally = tally.with_acked(epoch_ns, gone[-1][1], gone[-1][3])
+            return len(gone)
+
+        count = 0
+        while gone := self._file.durably(work):
+            count += gone
+            if at_once == DELETE_IN_NEED:
+                self._file.empty_log()
+            if gone < at_once:
+                break
+        del self._acked[epoch_ns]
+        return count
+
+    def _make_room(self, need_bytes: int, counter_devices: frozenset[str]) -> None:
+        """Thin from the oldest on until `need_bytes` more stay below the threshold. Raises SpoolFull when nothing is left to thin."""
+        for _ in range(THIN_STEPS):
+            used = self.used_bytes() + need_bytes
+            if used <= self.max_bytes - self._margin_bytes:
+                break
             if self._thin_some(Level.COUNTERS_THINNED, counter_devices) or self._thin_some(Level.PINNED_ONLY, counter_devices):
                 continue
-            if self.used_bytes() > (1 + ROOM) / 2 * self.max_bytes:
+            if used > self.max_bytes - self._margin_bytes // 2:
                 raise SpoolFull(
                     f"the spool {self.path} is full ({self.max_bytes} bytes)", "bring the collector back, or raise spool.max_bytes"
                 )
-            return
+            break
+        self._file.shrink()
 
     def _thin_some(self, level: Level, counter_devices: frozenset[str]) -> int:
         """Bring the oldest never-sent batches down to `level`, remove those of which nothing is left; returns how many."""
-        with self._transaction() as db:
-            rows = db.execute(
-                "SELECT id, epoch_ns, batch_seq, body FROM batch WHERE sent = 0 AND level < ? ORDER BY id LIMIT ?",
-                (int(level), THIN_AT_ONCE),
-            ).fetchall()
-            # Removed and inserted anew: an update in place gives no page back.
-            db.executemany("DELETE FROM batch WHERE id = ?", [row[:1] for row in rows])
-            for row_id, epoch_ns, batch_seq, body in rows:
-                rest, losses = thinned(body, level, counter_devices)
+
+        def work(db: sqlite3.Connection) -> int:
+            query = f"SELECT {ROW} FROM batch WHERE sent = 0 AND level < ? AND id > ? ORDER BY id LIMIT ?"
+            some = oldest((kept_of(row) for row in db.execute(query, (int(level), self._given_id, THIN_AT_ONCE))), self.max_bytes // 64)
+            self._discard(db, [k for k in some if not k.stored.is_sound])
+            tally = self._file.tally
+            for kept in (k for k in some if k.stored.is_sound):
+                # Removed and inserted anew: an update in place gives no page back.
+                db.execute("DELETE FROM batch WHERE id = ?", (kept.row_id,))
+                rest, losses = thinned(kept.stored.frozen.body, level, counter_devices)
+                lost = min(kept.stored.sample_count, sum(loss.sample_count for loss in losses))
                 if rest is not None:
-                    db.execute(
-                        "INSERT INTO batch (id, epoch_ns, batch_seq, level, sha256, body) VALUES (?, ?, ?, ?, ?, ?)",
-                        (row_id, epoch_ns, batch_seq, int(level), rest.sha256, rest.body),
-                    )
-                db.executemany(ADD_LOSS, [(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in losses])
-        return len(rows)
+                    left = replace(kept.stored, frozen=rest, sample_count=kept.stored.sample_count - lost)
+                    db.execute(INSERT, left.row(kept.row_id, level))
+                add_losses(db, losses)
+                tally = tally.with_added(kept.stored.epoch_ns, -(rest is None), -lost)
+            self._file.tally = tally
+            return len(some)
 
-    def _start_over(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
-        """Set the damaged file aside and record that readings were lost: of any device, at any time until now, how many is not known."""
-        now_ns = self._clock.utc_ns()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{now_ns}")
-        for suffix in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        log.error("the spool %s was damaged (%s): kept as %s, going on with a fresh one", self.path, error, aside.name)
-        db = connected(self.path, self.max_bytes)
-        db.execute(ADD_LOSS, ("", 0, 0, now_ns, f"spool damaged ({error}); kept as {aside.name}, number of lost samples unknown"))
-        return db
+        return self._file.durably(work)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection inside one transaction: all of it, or nothing."""
-        with self._lock:
-            if self._db is None:
-                raise sqlite3.OperationalError("the spool is not open")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # a full disk has rolled it back already
-                    self._db.execute("ROLLBACK")
-                raise
+
+def kept_of(row: tuple[Any, ...]) -> Kept:
+    """A row of ROW."""
+    row_id, epoch_ns, batch_seq, sha256, body, *extent, sent = row
+    return Kept(row_id, Stored(epoch_ns, batch_seq, FrozenBatch(body, sha256), *extent), bool(sent))
+
+
+def rows(db: sqlite3.Connection, after: tuple[int, int], limit: int) -> list[Kept]:
+    """Up to `limit` batches that follow the key `after`."""
+    query = f"SELECT {ROW} FROM batch WHERE (epoch_ns, batch_seq) > (?, ?) ORDER BY epoch_ns, batch_seq LIMIT ?"
+    return [kept_of(row) for row in db.execute(query, (*after, limit))]
+
+
+def oldest(kept: Iterable[Kept], enough_bytes: int) -> list[Kept]:
+    """The first ones, until their bodies are `enough_bytes` together."""
+    some, size = [], 0
+    for one in kept:
+        some.append(one)
+        size += len(one.stored.frozen.body)
+        if size >= enough_bytes:
+            break
+    return some

@@ -1,154 +1,204 @@
-"""The spool as a SQLite file: how it is opened, brought to this version's schema, and kept to one agent."""
+"""The spool's database, which stays usable: a file found damaged is replaced by a fresh one that holds all that can still be read."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Final, TypeVar
 
+from joulemark.agent import salvage
+from joulemark.agent.spool_schema import PAGE_BYTES, Damaged, connected, in_transaction, is_damage, scalar
+from joulemark.agent.tally import Tally, TallyFile
 from joulemark.errors import EnvironmentFailed
+from joulemark.proto.messages import Loss
+from joulemark.timebase import Clock
 
+log = logging.getLogger("joulemark.agent")
 T = TypeVar("T")
 
-STEPS: Final = (
+ADD_LOSS: Final = """
+INSERT INTO loss (device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (device_id, reason) DO UPDATE SET sample_count = sample_count + excluded.sample_count,
+  first_ns = min(first_ns, excluded.first_ns), last_ns = max(last_ns, excluded.last_ns)
+"""
+
+
+class SpoolFile:
+    """One connection, its lock and its tally. `instance_id` is the random name the file was given when it was made.
+
+    `tally` follows what the file holds; inside `durably` it may only shrink (see `tally.py`).
     """
-CREATE TABLE batch (
-  id INTEGER PRIMARY KEY,
-  epoch_ns INTEGER NOT NULL,
-  batch_seq INTEGER NOT NULL,
-  sent INTEGER NOT NULL DEFAULT 0,
-  level INTEGER NOT NULL DEFAULT 0,
-  sha256 BLOB NOT NULL,
-  body BLOB NOT NULL,
-  UNIQUE (epoch_ns, batch_seq)
-);
-CREATE INDEX thinnable ON batch (level, id) WHERE sent = 0;
-CREATE TABLE loss (
-  device_id TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  sample_count INTEGER NOT NULL,
-  first_ns INTEGER NOT NULL,
-  last_ns INTEGER NOT NULL,
-  PRIMARY KEY (device_id, reason)
-);
-CREATE TABLE epoch (last_ns INTEGER NOT NULL);
-INSERT INTO epoch VALUES (0);
-""",
-    """
-ALTER TABLE batch ADD COLUMN sample_count INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE batch ADD COLUMN first_ns INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE batch ADD COLUMN last_ns INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE meta (instance_id TEXT NOT NULL, schema_version INTEGER NOT NULL);
-INSERT INTO meta VALUES (lower(hex(randomblob(16))), 0);
-""",
-)
-"""`STEPS[n]` leads from schema n to schema n + 1; a new file takes them all. Written steps never change."""
 
-SCHEMA_VERSION: Final = len(STEPS)
-PAGE_BYTES: Final = 4096
-CODES_OF_DAMAGE: Final = frozenset(
-    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, 8202, 8458}
-)
-"""Extended codes that mean what they say of the file itself; 8202 and 8458 are SQLITE_IOERR_DATA and SQLITE_IOERR_CORRUPTFS."""
+    def __init__(self, path: Path, *, max_bytes: int, clock: Clock) -> None:
+        self.path, self.max_bytes = path, max_bytes
+        self.lock = threading.RLock()
+        self.instance_id = ""
+        self._clock = clock
+        self._db: sqlite3.Connection | None = None
+        self._place: tuple[int, int] | None = None
+        self._owner: IO[str] | None = None
+        self._tally: Tally | None = None
+        self._tally_file = TallyFile(path)
 
+    @property
+    def tally(self) -> Tally:
+        """What the file holds."""
+        return self._tally or Tally(self.instance_id)
 
-class Damaged(sqlite3.DatabaseError):
-    """The file can be opened, but what it says of itself cannot be true."""
+    @tally.setter
+    def tally(self, tally: Tally) -> None:
+        self._tally = tally
+        self._tally_file.write(tally)
 
+    def open(self) -> None:
+        """Make the file this process's own, and usable. Raises OSError, sqlite3.Error and EnvironmentFailed."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._owner = locked(self._beside(".lock"))
+        self._connection()
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether `error` says that the file is broken: another try on the same file would fail again."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, Damaged) or code in CODES_OF_DAMAGE or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    def close(self) -> None:
+        """Close the file and let others have it. Safe at any time."""
+        with self.lock:
+            self._detach()
+            if self._owner is not None:
+                self._owner.close()
+                self._owner = None
 
+    def durably(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `work` inside one transaction: on return it is on disk. A damaged file is replaced, and the work done on the fresh
+        one. Raises sqlite3.Error when that cannot be, with nothing changed.
+        """
+        with self.lock:
+            db, before = self._connection(), self._tally
+            try:
+                return in_transaction(db, work)
+            except sqlite3.Error as error:
+                self._tally = before
+                if not is_damage(error):
+                    raise
+                self._start_over(error)
+                return in_transaction(self._connection(), work)
 
-def is_no_room(error: sqlite3.Error) -> bool:
-    """Whether the disk took no more: SQLITE_FULL, or an I/O error of a write, as a limit of the file's size gives."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return not is_damage(error) and code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    def check_place(self) -> None:
+        """Start over when the file was removed or replaced while it was in use: what is written to it would be lost."""
+        with self.lock:
+            if self._db is not None and place(self.path) != self._place:
+                self._start_over(Damaged("it was removed or replaced while in use"), source=self._db)
 
+    def empty_log(self) -> None:
+        """Move the write-ahead log into the file, so that it takes no room of its own."""
+        with self.lock:
+            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-def connected(path: Path, max_bytes: int) -> sqlite3.Connection:
-    """An open connection to a sound spool of this version's schema; an older one is brought to it in one transaction.
+    def used_bytes(self) -> int:
+        """Bytes of the file in use, without free pages and write-ahead log."""
+        pages, free = self.durably(lambda db: (int(scalar(db, "PRAGMA page_count")), int(scalar(db, "PRAGMA freelist_count"))))
+        return (pages - free) * PAGE_BYTES
 
-    Raises sqlite3.DatabaseError for a damaged file (see `is_damage`), and EnvironmentFailed, with the file left as it is, for one
-    of a newer version or of another program.
-    """
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    try:
-        version = known_version(db, path)
-        if version == 0:
-            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    def shrink(self) -> None:
+        """Give some free pages back to the disk while the file is larger than its bound."""
+        with self.lock, suppress(sqlite3.OperationalError):  # a full disk: another time
+            db = self._connection()
+            if int(scalar(db, "PRAGMA page_count")) * PAGE_BYTES > self.max_bytes:
+                db.execute(f"PRAGMA incremental_vacuum({max(64, self.max_bytes // 16 // PAGE_BYTES)})").fetchall()
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def _connection(self) -> sqlite3.Connection:
+        """The connection; a new one when the last could not be made."""
+        if self._owner is None:
+            raise sqlite3.OperationalError("the spool is not open")
+        if self._db is None:
+            self._attach()
+        assert self._db is not None
+        return self._db
+
+    def _attach(self) -> None:
+        """Open the file, and count what the tally of the last time knows and the file has not."""
+        if not self.path.exists() and self._beside(".fresh").exists():
+            self._beside(".fresh").rename(self.path)  # killed while it was replaced
+        before = self._tally or self._tally_file.read()
         try:
-            db.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
-                raise Damaged("its header says that it may not be written") from error
-            raise
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute(f"PRAGMA wal_autocheckpoint={min(1000, max(16, max_bytes // 32 // PAGE_BYTES))}")
-        db.execute(f"PRAGMA journal_size_limit={max_bytes // 32}")
-        if (answer := scalar(db, "PRAGMA integrity_check(1)")) != "ok":
-            raise Damaged(answer)
-        if version < SCHEMA_VERSION:
-            migrate(db, version)
-    except BaseException:
-        db.close()
-        raise
-    return db
+            self._db = connected(self.path, self.max_bytes)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._start_over(error)
+            return
+        self._settle(before, "batches vanished from the spool")
+
+    def _detach(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def _settle(self, before: Tally | None, reason: str) -> None:
+        """Name the file, and compare it with the tally `before`; what is missing becomes a loss."""
+        db, self._place = self._db, place(self.path)
+        assert db is not None
+
+        def work(db: sqlite3.Connection) -> tuple[Tally, int]:
+            own = str(scalar(db, "SELECT instance_id FROM meta"))
+            is_new = not scalar(db, "SELECT last_ns FROM epoch")
+            known = before if before is not None and (is_new or before.instance_id == own) else Tally(own)
+            db.execute("UPDATE meta SET instance_id = ?", (known.instance_id,))
+            found = known.counted(db)
+            batch_count, loss = known.missing_in(found)
+            if loss is not None:
+                add_losses(db, (replace(loss, reason=f"{batch_count} {reason}"),))
+            return found, batch_count
+
+        self.tally, batch_count = in_transaction(db, work)
+        self.instance_id = self.tally.instance_id
+        if batch_count:
+            log.error("%d %s %s: counted as lost", batch_count, reason, self.path)
+        self.empty_log()
+
+    def _start_over(self, error: sqlite3.Error, source: sqlite3.Connection | None = None) -> None:
+        """Put a fresh file with all that can be read from `source`, the damaged file unless told otherwise, in its place.
+
+        The fresh file is complete before the damaged one is moved: a kill in between costs nothing. Raises sqlite3.Error.
+        """
+        before, now_ns = self._tally or self._tally_file.read(), self._clock.utc_ns()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            for suffix in (".fresh", ".fresh-wal", ".fresh-shm"):
+                self._beside(suffix).unlink(missing_ok=True)
+            with closing(connected(self._beside(".fresh"), self.max_bytes)) as fresh:
+                count = salvage.rescue(source or self.path, fresh)
+                if before is None:
+                    add_losses(fresh, (Loss("", 0, 0, now_ns, "spool damaged: how many samples were lost is not known"),))
+            self._detach()
+            aside = salvage.set_aside(self.path, now_ns=now_ns, max_bytes=self.max_bytes)
+            self._beside(".fresh").rename(self.path)
+            log.error("the spool %s was damaged (%s): kept as %s, %d batches rescued", self.path, error, aside.name, count)
+            self._db = connected(self.path, self.max_bytes)
+        except OSError as refused:
+            raise sqlite3.OperationalError(f"the damaged spool cannot be replaced: {refused}") from error
+        self._settle(before, f"batches lost, spool damaged, kept as {aside.name}")
 
 
-def known_version(db: sqlite3.Connection, path: Path) -> int:
-    """The schema version of the file, 0 for an empty one.
-
-    From version 2 on it stands twice, in the header and in `meta`: when the two differ the file is damaged, not newer. Raises
-    as `connected`.
-    """
-    version = int(scalar(db, "PRAGMA user_version"))
-    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and tables.isdisjoint({"batch", "loss", "epoch", "meta"}):
-        raise EnvironmentFailed(f"{path} is a database of another program, not a spool", "set spool.path to another file")
-    told = scalar(db, "SELECT schema_version FROM meta") if "meta" in tables else min(version, 1)
-    if version != told or (version == 0 and tables) or (version and "batch" not in tables):
-        raise Damaged(f"its header says schema {version}, its tables say {told}")
-    if version > SCHEMA_VERSION:
-        raise EnvironmentFailed(
-            f"the spool {path} has schema {version}, and this version knows schema {SCHEMA_VERSION}",
-            "install the newer joulemark again, or move the file away",
-        )
-    return version
-
-
-def migrate(db: sqlite3.Connection, version: int) -> None:
-    """Bring schema `version` to this version's, all steps or none."""
-    steps = "".join(STEPS[version:])
-    stamp = f"UPDATE meta SET schema_version={SCHEMA_VERSION}; PRAGMA user_version={SCHEMA_VERSION};"
-    db.executescript(f"BEGIN IMMEDIATE; {steps} {stamp} COMMIT;")
-
-
-def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """The result of `work` inside one transaction: all of it, or nothing."""
-    db.execute("BEGIN IMMEDIATE")
+def place(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file; None when there is none."""
     try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # a full disk has rolled it back already
-            db.execute("ROLLBACK")
-        raise
-    return result
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
-def scalar(db: sqlite3.Connection, query: str) -> Any:
-    """The one value that `query` answers. Raises Damaged when it answers nothing."""
-    row = db.execute(query).fetchone()
-    if row is None:
-        raise Damaged(f"{query} has no answer")
-    return row[0]
+def add_losses(db: sqlite3.Connection, losses: Iterable[Loss]) -> None:
+    """Count `losses` with those of the same device and reason."""
+    db.executemany(ADD_LOSS, [(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in losses])
 
 
 def locked(path: Path) -> IO[str]:

@@ -6,6 +6,7 @@ import array
 import enum
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from joulemark.proto import convert
 from joulemark.proto.messages import NO_DEVICE_TIME, Batch, BlockView, FrozenBatch, Loss
@@ -18,6 +19,14 @@ class Level(enum.IntEnum):
     WHOLE = 0
     COUNTERS_THINNED = 1
     PINNED_ONLY = 2
+
+
+REASONS: Final = {
+    Level.COUNTERS_THINNED: "spool full: thinned to the last reading of each batch, totals of counters stay exact",
+    Level.PINNED_ONLY: "spool full: dropped but for readings at phase marks",
+}
+"""What a loss means for the meters of its device. All of them answer in one read, so each lost as many readings as the loss has
+samples: under the first reason only the power between the kept readings, under the second energy too."""
 
 
 def thinned(body: bytes, level: Level, counter_devices: frozenset[str]) -> tuple[FrozenBatch | None, list[Loss]]:
@@ -37,7 +46,7 @@ def thinned(body: bytes, level: Level, counter_devices: frozenset[str]) -> tuple
         if keep:
             kept[block.device_id] = keep
         if drop:
-            losses.append(loss_of(drop, "spool full"))
+            losses.append(loss_of(drop, REASONS[level]))
     if not (kept or view.devices or view.losses):
         return None, losses
     batch = Batch(

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from joulemark.agent.tally import SIZE, Tally, TallyFile
+from joulemark.proto.messages import Loss
+
+TALLY = Tally("ab" * 16, 10, 4, 14, 20, 3, 30, 2, 20, 5)
+
+
+def test_tally_is_read_as_written(tmp_path: Path) -> None:
+    """The file always has one size, and gives back what was written last."""
+    file = TallyFile(tmp_path / "spool.db")
+    for tally in (Tally("", 2**62, 2**62, 2**62, 2**62, 2**62, 2**62, 2**62, 2**62, 2**62), TALLY):
+        file.write(tally)
+        assert file.path.stat().st_size == SIZE
+        assert file.read() == tally
+
+
+@pytest.mark.parametrize("text", ["", "zz", "00000000 {}", "\x00" * SIZE, "\xff"])
+def test_spoilt_tally_says_nothing(tmp_path: Path, text: str) -> None:
+    """A file that cannot be trusted is as good as none."""
+    file = TallyFile(tmp_path / "spool.db")
+    assert file.read() is None
+    file.path.write_text(text, encoding="latin-1")
+    assert file.read() is None
+
+
+def test_no_flip_goes_unseen(tmp_path: Path) -> None:
+    """One changed byte anywhere in the line makes the tally void, never another tally."""
+    file = TallyFile(tmp_path / "spool.db")
+    file.write(TALLY)
+    whole = file.path.read_bytes()
+    for place in range(len(whole.rstrip())):
+        file.path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert file.read() in (None, TALLY)
+
+
+def test_what_is_missing_is_dated_behind_the_last_acknowledgement() -> None:
+    """Fewer batches of the own epoch are lost since its newest acknowledged sample; of older ones since their first."""
+    found = TALLY.with_added(10, -2, -15)
+    assert TALLY.missing_in(found) == (2, Loss("", 15, 14, 20, ""))
+    assert TALLY.missing_in(found.with_added(9, -1, -10)) == (3, Loss("", 25, 5, 20, ""))
+
+
+def test_more_than_was_counted_is_no_loss() -> None:
+    """A tally that is behind its database, as after a kill, knows of no loss."""
+    assert TALLY.missing_in(TALLY.with_added(10, 1, 10)) == (0, None)
+
+
+def test_acknowledged_batches_that_came_back_hide_no_loss_of_the_epoch() -> None:
+    """What returned of an older epoch does not stand in for what the newest one lost."""
+    assert TALLY.missing_in(TALLY.with_added(9, 5, 50).with_added(10, -1, -10)) == (1, Loss("", 10, 14, 20, ""))
