@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import joulemark
-from joulemark.client import Client, kept_file, refusal
-from joulemark.errors import FormatError, InsufficientData, RemoteUnreachable, UsageError
+from joulemark import kept
+from joulemark.client import Client, Counts, refusal
+from joulemark.collector.tokens import Scope, Tokens
+from joulemark.errors import AccessDenied, ConfigError, InsufficientData, RemoteUnreachable, UsageError
 from tests.collector.conftest import Collector
 from tests.collector.conftest import collector as collector
 from tests.collector.conftest import start_collector as start_collector
@@ -53,20 +62,145 @@ def test_a_mark_that_cannot_be_delivered_is_kept(collector: Collector) -> None:
         pass
     with pytest.raises(RemoteUnreachable):
         Client(NOWHERE).resend(run_id)
-    assert kept_file(run_id).read_text().count("\n") == 2
+    assert kept.file_of(run_id).read_text().count("\n") == 2
     client = Client(collector.rest)
     assert (client.resend(run_id), client.resend(run_id)) == (2, 0)
     assert [p["name"] for p in client.call("GET", f"/v1/runs/{run_id}/phases")] == ["decode"]
 
 
-@pytest.mark.parametrize(
-    "line", ["{", "[]", '{"what": "../../v1/hosts", "body": {}}', '{"what": "stop"}', '{"what": "stop", "body": {"a": NaN}}']
-)
-def test_a_damaged_kept_mark_is_named(line: str) -> None:
-    """A kept file with a line that is no mark is refused by file and line, and nothing of it is sent."""
-    kept_file("r").write_text('{"what": "stop", "body": {}}\n' + line + "\n")
-    with pytest.raises(FormatError, match=r"r\.jsonl:2"):
-        Client(NOWHERE).resend("r")
+def test_a_refused_mark_does_not_hold_up_the_others(collector: Collector) -> None:
+    """Torn lines and marks that the collector will never take stay in the file and are named; the good ones around them arrive."""
+    client = Client(collector.rest)
+    run_id = client.start()
+    good = [{"name": name, "edge": "window", "moment": {"utc_ns": 10}, "end_ns": 20} for name in ("a", "b")]
+    kept.keep(run_id, "phases", good[0])
+    with kept.file_of(run_id).open("a") as file:
+        file.write('{"what": "phases", "bo')
+    kept.keep(run_id, "phases", {**good[0], "end_ns": 5})
+    kept.keep(run_id, "phases", good[1])
+    with pytest.raises(UsageError, match=f"2 of 4 kept marks of run {run_id}.*stay in"):
+        client.resend(run_id)
+    assert [p["name"] for p in client.call("GET", f"/v1/runs/{run_id}/phases")] == ["a", "b"]
+    assert len(kept.of(run_id).lines) == 2
+
+
+def test_a_mark_kept_while_others_are_delivered_is_not_lost(collector: Collector) -> None:
+    """While one process delivers, another of the same benchmark goes on keeping marks: every one of them arrives in the end."""
+    client = Client(collector.rest)
+    run_id, count = client.start(), 60
+    begun, done = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        for number in range(count):
+            kept.keep(run_id, "phases", {"name": f"p{number}", "edge": "window", "moment": {"utc_ns": 10 + number}, "end_ns": 500})
+            begun.set()
+        done.set()
+
+    writer = threading.Thread(target=keep)
+    writer.start()
+    begun.wait(10)
+    rounds = 0
+    while not done.is_set() or kept.of(run_id).lines:
+        client.resend(run_id)
+        rounds += 1
+    writer.join()
+    assert len(client.call("GET", f"/v1/runs/{run_id}/phases")) == count
+    assert rounds > 1
+
+
+def test_a_phase_never_ends_a_benchmark(collector: Collector) -> None:
+    """A run that the collector does not know, a name that it refuses and a count that is no number are warnings; the block runs."""
+    ran = []
+    with pytest.warns(RuntimeWarning, match="no run 'nowhere'"), joulemark.phase("decode", run_id="nowhere", url=collector.rest):
+        ran.append(1)
+    run_id = Client(collector.rest).start()
+    with pytest.warns(RuntimeWarning, match="name"), joulemark.phase("a\nb", run_id=run_id, url=collector.rest):
+        ran.append(2)
+    with pytest.warns(RuntimeWarning, match="is no count"), joulemark.phase("ok", run_id=run_id, url=collector.rest) as counts:
+        ran.append(setattr(counts, "output_tokens", float("nan")) or 3)
+    (phase,) = Client(collector.rest).call("GET", f"/v1/runs/{run_id}/phases")
+    assert (ran, phase["name"], phase["tokens"]["output"]) == ([1, 2, 3], "ok", None)
+
+
+def test_counts_of_any_library_are_counts() -> None:
+    """A numpy integer and a float without a fraction are taken as the number they are."""
+    assert Counts(output_tokens=np.int64(7), requests=3.0).body() == {"tokens": {"output": 7}, "requests": 3}  # type: ignore[arg-type]
+
+
+def test_a_token_is_shown_where_one_is_asked_for(start_collector: Callable[..., Collector], tmp_path: Path, monkeypatch: Any) -> None:
+    """Without its token the client is denied and told which command helps; a mark is kept meanwhile and delivered with the token."""
+    data = tmp_path / "tokens"
+    secret = Tokens(data).create("ci", Scope.WRITE, created_ns=0)
+    collector = start_collector(data_dir=str(data))
+    with pytest.raises(AccessDenied, match=r"JOULEMARK_TOKEN_FILE.*joulemark token create NAME --scope write"):
+        Client(collector.rest).start()
+    with pytest.warns(RuntimeWarning, match="the mark is kept"):
+        Client(collector.rest).stop("r")
+    file = tmp_path / "token"
+    file.write_text(secret + "\n")
+    monkeypatch.setenv("JOULEMARK_TOKEN_FILE", str(file))
+    client = Client(collector.rest)
+    assert client.call("POST", "/v1/runs", {"run_id": "r", "moment": client.moment()})["run_id"] == "r"
+    assert client.resend("r") == 1
+
+
+def test_a_token_does_not_travel_in_plaintext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a token file an http:// address beyond this machine is refused before anything is sent; https:// and loopback are not."""
+    file, config = tmp_path / "token", tmp_path / "joulemark.toml"
+    file.write_text("secret\n")
+    config.write_text(f'[client]\nurl = "http://collector.example:7471"\ntoken_file = "{file}"\n')
+    monkeypatch.setenv("JOULEMARK_CONFIG", str(config))
+    with pytest.raises(ConfigError, match="plaintext"):
+        Client()
+    assert Client("https://collector.example:7471").url
+    assert Client(NOWHERE).url
+    config.write_text(config.read_text() + "[tls]\ninsecure = true\n")
+    assert Client().url == "http://collector.example:7471"
+
+
+def test_an_untrusted_certificate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTPS a certificate of an unknown authority is a configuration error that names tls.ca_file; with that file it is trusted."""
+    cert = self_signed(tmp_path)
+    with serving(cert) as url:
+        with pytest.raises(ConfigError, match=r"not trusted.*tls\.ca_file"):
+            Client(url).call("GET", "/")
+        config = tmp_path / "joulemark.toml"
+        config.write_text(f'[tls]\nca_file = "{cert}"\n')
+        monkeypatch.setenv("JOULEMARK_CONFIG", str(config))
+        assert Client(url).call("GET", "/") == {"it": "answers"}
+
+
+def self_signed(folder: Path) -> Path:
+    """Certificate and key of 127.0.0.1 in one file."""
+    path = folder / "both.pem"
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(["openssl", *words, "-keyout", path, "-out", folder / "cert.pem"], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + (folder / "cert.pem").read_bytes())
+    return path
+
+
+@contextmanager
+def serving(cert: Path) -> Iterator[str]:
+    """A small HTTPS server; its URL."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that http.server asks for
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"it": "answers"}')
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def test_a_mark_that_cannot_even_be_kept_costs_only_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -90,6 +224,8 @@ def test_refusals_are_the_errors_of_the_package() -> None:
     raw = b'{"detail": "no reading", "next_step": "start an agent"}'
     assert isinstance(refusal(409, raw, "GET x"), InsufficientData)
     assert str(refusal(404, raw, "GET x")) == "no reading. start an agent."
+    assert isinstance(refusal(401, raw, "GET x"), AccessDenied)
+    assert isinstance(refusal(403, raw, "GET x"), AccessDenied)
     assert isinstance(refusal(503, raw, "GET x"), RemoteUnreachable)
     assert isinstance(refusal(502, b"<html>", "GET x"), RemoteUnreachable)
 

@@ -8,27 +8,30 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark import config, document, foreign, timebase
-from joulemark.errors import FormatError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
+from joulemark import config, kept, timebase
+from joulemark.addresses import is_loopback
+from joulemark.config import Config
+from joulemark.errors import AccessDenied, ConfigError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 from joulemark.runs import PhaseKind, Run, new_run_id
 from joulemark.timebase import Clock, SystemClock
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
 RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
-DEFAULT_URL: Final = f"http://127.0.0.1:{config.REST_PORT}"
+TOKEN_VARIABLE: Final = "JOULEMARK_TOKEN_FILE"
 TIMEOUT_S: Final = 10.0
-MARKS: Final = ("phases", "benchmark", "stop")
-"""What `deliver` posts."""
+MARK_TIMEOUT_S: Final = 3.0
+"""A benchmark waits no longer than this for a collector that is silent."""
 
 
 @dataclass
@@ -41,26 +44,31 @@ class Counts:
     requests_failed: int | None = None
 
     def body(self) -> dict[str, Any]:
-        """The keys of the REST bodies."""
-        known = {"input": self.input_tokens, "output": self.output_tokens}
-        tokens = {name: value for name, value in known.items() if value is not None}
-        return {
-            **({"tokens": tokens} if tokens else {}),
-            **({"requests": self.requests} if self.requests is not None else {}),
-            **({"requests_failed": self.requests_failed} if self.requests_failed is not None else {}),
-        }
+        """The keys of the REST bodies. Raises UsageError for what is no whole number."""
+        tokens = {"input": whole(self.input_tokens), "output": whole(self.output_tokens)}
+        requests = {"requests": whole(self.requests), "requests_failed": whole(self.requests_failed)}
+        known = {name: value for name, value in tokens.items() if value is not None}
+        return {**({"tokens": known} if known else {}), **{name: value for name, value in requests.items() if value is not None}}
 
 
 class Client:
     """A collector's REST API: runs and their marks."""
 
     def __init__(self, url: str | None = None, *, clock: Clock | None = None) -> None:
-        """`url`: of the collector's pages, default `$JOULEMARK_URL`, else this machine."""
-        self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
+        """`url`: of the collector's pages, default `$JOULEMARK_URL`, else `client.url` of the configuration, else this machine.
+
+        The token to show there lies in the file `$JOULEMARK_TOKEN_FILE`, else `client.token_file`. Raises ConfigError, also when
+        that token would travel in plaintext beyond this machine.
+        """
+        settings = config.load()
+        self.url = (url or os.environ.get(URL_VARIABLE) or settings.client.url).rstrip("/")
+        self._token_file = os.environ.get(TOKEN_VARIABLE) or settings.client.token_file
         self._clock = clock or SystemClock()
-        # A proxy of the environment knows nothing of this machine's own addresses.
-        local = urllib.parse.urlsplit(self.url).hostname in ("127.0.0.1", "::1", "localhost")
-        self._opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+        parts = urllib.parse.urlsplit(self.url)
+        local = is_loopback(parts.hostname or "")
+        if self._token_file and parts.scheme != "https" and not local and not settings.tls.insecure:
+            raise ConfigError(f"a token would travel to {self.url} in plaintext", "use https://, or set tls.insecure = true")
+        self._opener = opener(settings, local=local, encrypted=parts.scheme == "https")
 
     def moment(self) -> dict[str, Any]:
         """Now, by both clocks of this host."""
@@ -94,93 +102,143 @@ class Client:
         return found
 
     def deliver(self, run_id: str, what: str, body: Mapping[str, Any]) -> None:
-        """Post a mark; when the collector does not answer, keep it in a file and warn, also when that file cannot be written."""
+        """Post a mark; when the collector does not take marks now, keep it in a file and warn, also when that file cannot be written.
+
+        Raises UsageError for a mark that it will never take, such as one of a run that it does not know.
+        """
         try:
-            self.call("POST", f"/v1/runs/{quoted(run_id)}/{what}", body)
-        except RemoteUnreachable as error:
+            self.call("POST", mark_path(run_id, what), body, timeout_s=MARK_TIMEOUT_S)
+        except (RemoteUnreachable, AccessDenied, ConfigError) as error:
             fate = f"the mark is kept; deliver it with: joulemark run resend {run_id}"
             try:
-                with kept_file(run_id).open("a", encoding="utf-8") as kept:
-                    kept.write(json.dumps({"what": what, "body": body}) + "\n")
+                kept.keep(run_id, what, body)
             except OSError as full:
                 fate = f"the mark is lost, since it cannot be kept either ({full})"
-            warnings.warn(f"{error.what}: {fate}", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{error} But {fate}", RuntimeWarning, stacklevel=3)
 
     def resend(self, run_id: str) -> int:
-        """Deliver the kept marks of a run, in their order; how many there were.
+        """Deliver the kept marks of a run, in their order; how many were taken.
 
-        Raises RemoteUnreachable, and FormatError for a damaged file: then they are kept, and none of a damaged file is sent.
+        Those that are refused for good, or cannot be read, stay in the file and do not keep others from being delivered; UsageError
+        names the first. Raises RemoteUnreachable and AccessDenied, and keeps all.
         """
-        path = kept_file(run_id)
-        if not path.exists():
-            return 0
-        marks = [kept_mark(line, f"{path}:{n}") for n, line in enumerate(foreign.text(path, errors="strict").splitlines(), 1)]
-        for what, body in marks:
-            self.call("POST", f"/v1/runs/{quoted(run_id)}/{what}", body)
-        path.unlink()
-        return len(marks)
+        waiting = kept.of(run_id)
+        refused: list[tuple[bytes, UsageError]] = []
+        for line in waiting.lines:
+            try:
+                what, body = kept.mark_of(line)
+                self.call("POST", mark_path(run_id, what), body)
+            except (AccessDenied, ConfigError):
+                raise
+            except UsageError as error:
+                refused.append((line, error))
+        waiting.leave([line for line, _ in refused])
+        if refused:
+            _, first = refused[0]
+            what_failed = (
+                f"{len(refused)} of {len(waiting.lines)} kept marks of run {run_id} were not taken, the first because: {first.what}"
+            )
+            raise UsageError(what_failed, f"{first.next_step or 'correct it'}; they stay in {waiting.path}")
+        return len(waiting.lines)
 
     def download(self, path: str) -> bytes:
         """The bytes at `path`. Raises as `call`."""
         return self._answer("GET", path)
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON answer. Raises RemoteUnreachable when none comes, UsageError or InsufficientData as the collector says."""
-        raw = self._answer(method, path, body)
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S) -> Any:
+        """The JSON answer. Raises RemoteUnreachable when none comes, else AccessDenied, UsageError, InsufficientData as it says."""
+        raw = self._answer(method, path, body, timeout_s=timeout_s)
         try:
             return json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RemoteUnreachable(f"{self.url}{path} did not answer with JSON", "check that it is a joulemark collector") from error
 
-    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S) -> bytes:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        if self._token_file:
+            token = config.read_secret(Path(self._token_file), "the token to show")
+            request.add_unredirected_header("Authorization", f"Bearer {token}")
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as response:
+            with self._opener.open(request, timeout=timeout_s) as response:
                 raw: bytes = response.read()
                 return raw
         except urllib.error.HTTPError as error:
             with error:
                 raise refusal(error.code, error.read(), f"{method} {self.url}{path}") from error
         except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise RemoteUnreachable(
-                f"the collector at {self.url} does not answer: {reason}", "start it with: joulemark collector run"
-            ) from error
+            raise silence(self.url, getattr(error, "reason", error)) from error
+
+
+def opener(settings: Config, *, local: bool, encrypted: bool) -> urllib.request.OpenerDirector:
+    """What opens URLs: past the proxies of the environment on this machine, which know nothing of its addresses; over TLS trusting
+    `tls.ca_file` where it is given, else the system's authorities. Raises ConfigError.
+    """
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})] if local else []
+    if encrypted:
+        try:
+            context = ssl.create_default_context(cafile=settings.tls.ca_file)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"tls.ca_file {settings.tls.ca_file} cannot be used: {error}", "give the authority's ca.pem") from error
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(*handlers)
+
+
+def silence(url: str, reason: Any) -> JoulemarkError:
+    """The error for a collector at `url` that gave no answer for `reason`."""
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        next_step = "name the authority that signed it in tls.ca_file of the file JOULEMARK_CONFIG"
+        return ConfigError(f"the certificate of {url} is not trusted: {reason.verify_message}", next_step)
+    return RemoteUnreachable(f"the collector at {url} does not answer: {reason}", "start it with: joulemark collector run")
+
+
+def mark_path(run_id: str, what: str) -> str:
+    """Where a mark is posted."""
+    return f"/v1/runs/{quoted(run_id)}/{what}"
+
+
+def whole(count: Any) -> int | None:
+    """A count as the wire takes it, whatever library's integer it is. Raises UsageError for what is no whole number."""
+    if count is None:
+        return None
+    try:
+        number = int(count)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or number != count:
+        raise UsageError(f"{count!r} is no count", "give a whole number, or None where it is not known")
+    return number
 
 
 @contextmanager
 def phase(name: str, kind: PhaseKind | str = PhaseKind.MEASURED, *, run_id: str | None = None, url: str | None = None) -> Iterator[Counts]:
     """Mark a phase of the run that `joulemark run -- ...` started (`$JOULEMARK_RUN_ID`), or of `run_id`.
 
-    The meters are read at both edges. Set `input_tokens`, `output_tokens` and `requests` of the object it gives. Raises
-    UsageError when there is no run; a collector that does not answer costs a warning, never the benchmark.
+    The meters are read at both edges. Set `input_tokens`, `output_tokens` and `requests` of the object it gives. Raises UsageError
+    when there is no run, and ValueError for an unknown kind, both before the block begins. Whatever else goes wrong (a collector that is
+    silent or refuses, a run it does not know, a count that is no number) costs a warning, never the benchmark.
     """
     run = run_id or os.environ.get(RUN_VARIABLE)
     if not run:
         raise UsageError(f"phase {name!r} belongs to no run", "run the program under: joulemark run -- COMMAND, or pass run_id")
-    client, counts = Client(url), Counts()
-    client.begin(run, name, PhaseKind(kind))
+    begun, counts = PhaseKind(kind), Counts()
+    warned(lambda: Client(url).begin(run, name, begun))
     try:
         yield counts
     finally:
-        client.end(run, name, counts)
+        if not warned(counts.body):
+            counts = Counts()
+        warned(lambda: Client(url).end(run, name, counts))
 
 
-def kept_file(run_id: str) -> Path:
-    """Where marks of a run wait that could not be delivered."""
-    folder = config.data_dir() / "marks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{quoted(run_id)}.jsonl"
-
-
-def kept_mark(line: str, where: str) -> tuple[str, dict[str, Any]]:
-    """What is posted, and its body, of a kept mark. Raises FormatError, naming `where`."""
-    mark = document.json_object(line, where=where)
-    what, body = mark.get("what"), mark.get("body")
-    if what not in MARKS or not isinstance(body, dict):
-        raise FormatError(f"{where} is no kept mark", "remove that line; the other marks can then be delivered")
-    return str(what), body
+def warned(attempt: Callable[[], object]) -> bool:
+    """Whether `attempt` succeeded; a deliberate error becomes a warning."""
+    try:
+        attempt()
+    except JoulemarkError as error:
+        warnings.warn(f"{error} The phase is not marked as it should be.", RuntimeWarning, stacklevel=4)
+        return False
+    return True
 
 
 def refusal(status: int, raw: bytes, what: str) -> JoulemarkError:
@@ -190,9 +248,11 @@ def refusal(status: int, raw: bytes, what: str) -> JoulemarkError:
         detail, next_step = str(problem["detail"]), str(problem.get("next_step", ""))
     except (ValueError, KeyError, TypeError):
         return RemoteUnreachable(f"{what} answered {status} without a reason", "check that the address is a joulemark collector's")
+    if status in (401, 403):
+        return AccessDenied(detail, next_step)
     if status == 409:
         return InsufficientData(detail, next_step)
-    return UsageError(detail, next_step) if status < 500 else RemoteUnreachable(detail, next_step)
+    return UsageError(detail, next_step) if status < 500 and status != 408 else RemoteUnreachable(detail, next_step)
 
 
 def quoted(text: str) -> str:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from joulemark.collector.tokens import Scope, Tokens
 from tests.collector.conftest import Agent, Collector
 from tests.collector.conftest import collector as collector
 from tests.collector.conftest import start_collector as start_collector
@@ -133,3 +135,21 @@ def test_windows_and_tokens_come_from_the_benchmark_files(collector: Collector, 
     result = joulemark(*arguments, "true", environment=environment)
     assert result.returncode == 0
     assert "files were not used" in json.loads(result.stdout)["findings"][0]
+
+
+def test_a_token_is_asked_before_the_command_and_may_go_during_it(
+    environment: dict[str, str], start_collector: Any, tmp_path: Path
+) -> None:
+    """Without a token the command is not started: exit 2 and the next step. One revoked meanwhile does not cost its status."""
+    tokens = Tokens(tmp_path / "data")
+    secret = tokens.create("ci", Scope.WRITE, created_ns=0)
+    collector = start_collector(data_dir=str(tmp_path / "data"))
+    result = joulemark("run", "--url", collector.rest, "--", "touch", str(tmp_path / "ran"), environment=environment)
+    assert (result.returncode, "joulemark token create" in result.stderr) == (2, True), result.stderr
+    assert not (tmp_path / "ran").exists()
+    file = tmp_path / "token"
+    file.write_text(secret)
+    with_token = {**environment, "JOULEMARK_TOKEN_FILE": str(file)}
+    revoking = f"{sys.executable} -m joulemark token revoke ci --config {collector.folder}/collector.toml; exit 7"
+    result = joulemark("run", "--url", collector.rest, "--", "sh", "-c", revoking, environment=with_token)
+    assert (result.returncode, "the mark is kept" in result.stderr) == (7, True), result.stderr

@@ -38,4 +38,4 @@ def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(serve(), 20))
     assert statuses == [200, 201]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["catalog.db", "readings.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.jsonl", "catalog.db", "readings.db"]

@@ -41,7 +41,7 @@ class RunGroup(click.Group):
 
 def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--url`."""
-    return click.option("--url", help="Pages of the collector; default $JOULEMARK_URL, else this machine.")(function)
+    return click.option("--url", help="Pages of the collector; default $JOULEMARK_URL, else client.url of $JOULEMARK_CONFIG.")(function)
 
 
 def label_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,8 +100,8 @@ def execute(
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_args, **_kwargs: click.echo(f"joulemark: {message}", err=True)
         status = child_status(cmd, {URL_VARIABLE: client.url, RUN_VARIABLE: run_id})
-        client.stop(run_id, Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"]))
-        findings = post_windows(client, run_id, folder, zone)
+        counts = Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"])
+        findings = ended(client, run_id, counts, folder, zone)
     report(client, run_id, status, findings, as_json=as_json)
     return status
 
@@ -123,6 +123,15 @@ def child_status(cmd: Sequence[str], extra: dict[str, str]) -> int:
         signal.signal(signal.SIGINT, before_int)
         signal.signal(signal.SIGTERM, before_term)
     return code if code >= 0 else 128 - code
+
+
+def ended(client: Client, run_id: str, counts: Counts, folder: Path | None, zone: Any) -> list[str]:
+    """Stop the run and hand in its files; what went wrong, in words: the status of the measured command is not to be lost for it."""
+    try:
+        client.stop(run_id, counts)
+        return post_windows(client, run_id, folder, zone)
+    except JoulemarkError as error:
+        return [f"The end of the run is not on record as it should be: {error}"]
 
 
 def post_windows(client: Client, run_id: str, folder: Path | None, zone: Any) -> list[str]:

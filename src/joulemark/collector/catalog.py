@@ -11,7 +11,16 @@ from typing import Any, Final
 from sqlite_utils import Database, Migrations
 
 from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.errors import UsageError
 from joulemark.runs import PhaseKind, Run, Tokens
+from joulemark.units import NS_PER_S
+
+MAX_OPEN_RUNS: Final = 1000
+"""Runs begun within OPEN_NS and not stopped. Forgotten ones fall out of the count by themselves."""
+OPEN_NS: Final = 86_400 * NS_PER_S
+MAX_MARKS: Final = 10_000
+MAX_TOLD: Final = 100
+"""Marks, and files of benchmarks, of one run."""
 
 migrations: Final = Migrations("joulemark.catalog")
 
@@ -58,8 +67,12 @@ def benchmark_files(db: Database) -> None:
     db.table("told").create_index(["run_id", "body"], unique=True)
 
 
+class Full(UsageError):
+    """As much of it is kept already as may be."""
+
+
 class Catalog:
-    """Runs and what was said of them. Used from one thread."""
+    """Runs and what was said of them. Used from one thread. Raises sqlite3.OperationalError when the disk is full."""
 
     def __init__(self, path: Path) -> None:
         """Open or create `path` and bring its tables up to date."""
@@ -74,7 +87,9 @@ class Catalog:
         self._db.close()
 
     def start(self, run: Recorded, created_ns: int) -> None:
-        """Keep a run and its marks. One that exists is left as it is, so that a client may ask twice."""
+        """Keep a run and its marks. One that exists is left as it is, so that a client may ask twice. Raises Full."""
+        if self.run(run.run_id) is None and self.open_runs(created_ns) >= MAX_OPEN_RUNS:
+            raise Full(f"{MAX_OPEN_RUNS} runs of the last day are not stopped", "stop those that ended: joulemark run stop ID")
         row = {
             "run_id": run.run_id,
             "benchmark": run.benchmark,
@@ -83,19 +98,32 @@ class Catalog:
             "created_ns": created_ns,
         }
         self._db.table("run").insert(row, ignore=True)
-        for mark in run.marks:
-            self.mark(run.run_id, mark)
+        self.mark(run.run_id, *run.marks)
 
-    def mark(self, run_id: str, mark: Mark) -> None:
-        """Keep a mark; the same mark again changes nothing. A stop also closes the run."""
-        self._db.table("mark").insert({"run_id": run_id, **asdict(mark), "tokens": json.dumps(asdict(mark.tokens))}, ignore=True)
-        if mark.edge is Edge.STOP:
-            self._db.execute("UPDATE run SET stopped_ns = ? WHERE run_id = ? AND stopped_ns IS NULL", (mark.received_ns, run_id))
-            self._db.conn.commit()
+    def open_runs(self, now_ns: int) -> int:
+        """How many runs were begun within the last day and not stopped."""
+        query = "SELECT COUNT(*) FROM run WHERE stopped_ns IS NULL AND created_ns > ?"
+        return int(self._db.execute(query, (now_ns - OPEN_NS,)).fetchone()[0])
+
+    def mark(self, run_id: str, *marks: Mark) -> None:
+        """Keep marks, all or none; the same mark again changes nothing. A stop also closes the run. Raises Full."""
+        if self._count("mark", run_id) + len(marks) > MAX_MARKS:
+            raise Full(f"run {run_id!r} would have more than {MAX_MARKS} marks", "begin another run for what follows")
+        rows = ({"run_id": run_id, **asdict(mark), "tokens": json.dumps(asdict(mark.tokens))} for mark in marks)
+        self._db.table("mark").insert_all(rows, ignore=True, batch_size=MAX_MARKS)
+        for mark in marks:
+            if mark.edge is Edge.STOP:
+                self._db.execute("UPDATE run SET stopped_ns = ? WHERE run_id = ? AND stopped_ns IS NULL", (mark.received_ns, run_id))
+                self._db.conn.commit()
 
     def tell(self, run_id: str, told: Run) -> None:
-        """Keep what a benchmark's files said; the same again changes nothing."""
+        """Keep what a benchmark's files said; the same again changes nothing. Raises Full."""
+        if self._count("told", run_id) >= MAX_TOLD:
+            raise Full(f"run {run_id!r} was told of {MAX_TOLD} files of benchmarks", "begin another run for what follows")
         self._db.table("told").insert({"run_id": run_id, "body": json.dumps(told.to_json(), sort_keys=True)}, ignore=True)
+
+    def _count(self, table: str, run_id: str) -> int:
+        return int(self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE run_id = ?", (run_id,)).fetchone()[0])
 
     def run(self, run_id: str) -> Recorded | None:
         """A run with its marks, None when there is none of that id."""

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 import uvicorn
 
 from joulemark import timebase
+from joulemark.collector import listen
 from joulemark.collector.api import app
+from joulemark.collector.api.limits import Limits
+from joulemark.collector.api.patience import patient
 from joulemark.collector.api.state import State
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
@@ -43,16 +46,37 @@ class Server(uvicorn.Server):
             loop.remove_signal_handler(signal.SIGTERM)
 
 
-async def serve(config: Config, bound: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve on the socket `bound` until SIGTERM; `ready` is called once it answers."""
-    folder = config.collector.data_dir
+async def serve(config: Config, bound: socket.socket, ready: Callable[[], None], limits: Limits | None = None) -> None:
+    """Serve on the socket `bound` until SIGTERM; `ready` is called once it answers.
+
+    Raises ConfigError when the address is beyond loopback and there is neither a token nor `tls.insecure`, or for certificates
+    that cannot be used.
+    """
+    folder, limits = config.collector.data_dir, limits or Limits()
     catalog = Catalog(folder / "catalog.db")
     state = State(config, SqliteReadings(folder / "readings.db"), catalog, Control(folder), timebase.SystemClock(), timebase.boot_id())
-    settings = uvicorn.Config(
-        app.create(state), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=STOP_LIMIT_S, server_header=False
-    )
     try:
-        await Server(settings, ready).serve([bound])
+        await Server(settings(state, limits), ready).serve([bound])
     finally:
         await state.control.close()
         catalog.close()
+
+
+def settings(state: State, limits: Limits) -> uvicorn.Config:
+    """How uvicorn serves `state`. Raises ConfigError as `serve`."""
+    application = app.create(state, limits)
+    application.middleware_stack = application.build_middleware_stack()  # now, not at the first request: the door may refuse to be hung
+    context = listen.rest_context(state.config)
+    return uvicorn.Config(
+        application,
+        http=patient(state.refused, limits),
+        ws="none",
+        h11_max_incomplete_event_size=limits.head_bytes,
+        ssl_context_factory=(lambda *_: context) if context else None,
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_LIMIT_S,
+    )

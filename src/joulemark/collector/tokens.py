@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark.errors import ConfigError, UsageError
+from joulemark import document
+from joulemark.errors import ConfigError, FormatError, UsageError
 
 SCHEMA: Final = "joulemark.tokens/1"
 PREFIX: Final = "joulemark_"
@@ -74,10 +75,10 @@ class Tokens:
         try:
             state = self.path.stat()
             if (seen := (state.st_ino, state.st_mtime_ns, state.st_size)) != self._seen:
-                self._entries, self._seen = parsed(json.loads(self.path.read_text(encoding="utf-8"))), seen
+                self._entries, self._seen = parsed(document.load(self.path)), seen
         except FileNotFoundError:
             self._entries, self._seen = (), None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, FormatError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.path} cannot be used: {error}", "restore it, or delete it and make the tokens anew") from error
         return self._entries
 

@@ -74,7 +74,7 @@ def api(tmp_path: Path, manual_clock: ManualClock) -> Iterator[Api]:
     state = State(config, store, catalog, control, manual_clock, BOOT_ID)
     transport = httpx.ASGITransport(app.create(state), raise_app_exceptions=False)
     with asyncio.Runner() as runner:
-        client = httpx.AsyncClient(transport=transport, base_url="http://collector")
+        client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7471")
         yield Api(store, state, manual_clock, runner, client)
         runner.run(client.aclose())
         runner.run(control.close())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -65,10 +66,17 @@ def test_every_window_of_a_benchmark_becomes_a_mark() -> None:
     assert (decode.mono_ns, decode.boot_id, decode.received_ns, decode.source) == (5, "b", 99, "f.json")
 
 
-def test_a_benchmark_that_is_no_run_is_a_format_error() -> None:
-    """An object of another schema is refused when it is read."""
-    with pytest.raises(FormatError):
-        BenchmarkBody.model_validate({"moment": MOMENT, "run": {"schema": "else/1"}}).marks(0)
+def test_a_benchmark_that_is_no_run_is_refused() -> None:
+    """An object of another schema, a figure that is no number, and a phase that ends before it begins are refused when they are read."""
+    with pytest.raises(ValidationError):
+        BenchmarkBody.model_validate({"moment": MOMENT, "run": {"schema": "else/1"}})
+    for figure in (float("inf"), 1e308, "5", None, True):
+        run = {"schema": "joulemark.run/1", "phases": [], "tool_reported": [{"name": "energy", "value": figure, "unit": "J"}]}
+        with pytest.raises(ValidationError):
+            BenchmarkBody.model_validate_json(json.dumps({"moment": MOMENT, "run": run}), strict=True)
+    backwards = {"schema": "joulemark.run/1", "phases": [{"name": "p", "kind": "measured", "begin_ns": 2, "end_ns": 1}]}
+    with pytest.raises(FormatError, match="not after its begin"):
+        BenchmarkBody.model_validate({"moment": MOMENT, "run": backwards}).marks(0)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from joulemark.collector.api.health import metric
+from joulemark.collector.api.refusals import Reason
 from tests.collector.api.conftest import Api
 from tests.collector.conftest import Agent, Collector
 
@@ -31,6 +32,7 @@ def test_metrics_count_what_is_durable(api: Api) -> None:
         "joulemark_duplicate_batches_total": "1",
         "joulemark_streams_opened_total": "0",
         "joulemark_ingest_up": "0",
+        **{f'joulemark_rest_refused_total{{reason="{reason}"}}': "0" for reason in Reason},
     }
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from joulemark.collector.recorded import Edge, Mark
-from joulemark.runs import PhaseKind, Run, Tokens
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Amount = Annotated[int | float, Field(ge=0, lt=2**63, allow_inf_nan=False)]
 Nanoseconds = Annotated[int, Field(ge=0, lt=2**63)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Label = Annotated[str, Field(max_length=1000)]
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters: a name is one line in a table, a log and a terminal."""
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
+Label = Annotated[str, Field(max_length=1000, pattern=PRINTABLE)]
+Text = Annotated[str, Field(max_length=5000)]
+Labels = Annotated[dict[Name, Label], Field(max_length=64)]
+Real = Annotated[float, Field(allow_inf_nan=False, gt=-(10.0**300), lt=10.0**300)]
 
 
 class Body(BaseModel):
@@ -27,7 +32,7 @@ class Moment(Body):
 
     utc_ns: Nanoseconds
     mono_ns: Nanoseconds = 0
-    boot_id: Annotated[str, Field(max_length=64)] = ""
+    boot_id: Annotated[str, Field(max_length=64, pattern=PRINTABLE)] = ""
 
 
 class Counted(Body):
@@ -58,7 +63,7 @@ class StartBody(Body):
 
     run_id: Annotated[str, Field(pattern=r"^[0-9a-zA-Z_-][0-9a-zA-Z._-]{0,63}$")] | None = None
     benchmark: Label = ""
-    labels: dict[Name, Label] = {}
+    labels: Labels = {}
     agents: Annotated[list[Name], Field(max_length=1000)] = []
     moment: Moment
 
@@ -102,16 +107,54 @@ class PhaseBody(Counts):
         )
 
 
+class ToldPhase(Body):
+    """A phase as a benchmark's files date it."""
+
+    name: Annotated[str, Field(max_length=200, pattern=PRINTABLE)]
+    kind: PhaseKind
+    begin_ns: Nanoseconds
+    end_ns: Nanoseconds
+    unc_ns: Nanoseconds = 0
+    tokens: Counted | None = None
+    requests: Count | None = None
+    requests_failed: Count | None = None
+
+
+class ToldFigure(Body):
+    """A figure that the tool printed itself."""
+
+    name: Name
+    value: Real
+    unit: Label
+    window: Label = ""
+    source: Label = ""
+
+
+class Told(Body):
+    """`joulemark.run/1`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    version: Literal["joulemark.run/1"] = Field(alias="schema")
+    run_id: Label = ""
+    benchmark: Label = ""
+    clock: ClockKind = ClockKind.UTC
+    phases: Annotated[list[ToldPhase], Field(max_length=5000)]
+    tool_reported: Annotated[list[ToldFigure], Field(max_length=5000)] = []
+    labels: Annotated[dict[Name, Text], Field(max_length=500)] = {}
+    findings: Annotated[list[Text], Field(max_length=1000)] = []
+
+
 class BenchmarkBody(Body):
-    """What a benchmark's files tell: an object of schema `joulemark.run/1`, dated in UTC of the client's host, and which file."""
+    """What a benchmark's files tell, dated in UTC of the client's host, and which file."""
 
     moment: Moment
-    run: dict[str, Any]
+    run: Told
     source: Label = ""
 
     def plain(self) -> Run:
         """The same as a value. Raises FormatError."""
-        return Run.from_json(self.run)
+        return Run.from_json(self.run.model_dump(mode="json"))
 
     def marks(self, received_ns: int) -> tuple[Mark, ...]:
         """Its windows as marks, heard of at `received_ns`. Raises FormatError."""

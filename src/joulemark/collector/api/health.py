@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
 from joulemark import __version__
+from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served
 from joulemark.errors import RemoteUnreachable
 from joulemark.proto.messages import Directive
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=described())
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -44,11 +46,15 @@ async def metrics(state: Served) -> Response:
         *metric("streams_opened_total", "counter", "Streams that agents opened.", sum(opened.values())),
         *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(connected is not None)),
         *metric("agents_connected", "gauge", "Agents connected now.", connected),
+        *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
     ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
 
 
-def metric(name: str, kind: str, text: str, value: int | None) -> list[str]:
-    """The lines of one metric; none when its value is not known."""
+def metric(name: str, kind: str, text: str, value: int | Mapping[str, int] | None) -> list[str]:
+    """The lines of one metric, one for each `reason` of a mapping; none when its value is not known."""
+    if value is None:
+        return []
     full = f"joulemark_{name}"
-    return [] if value is None else [f"# HELP {full} {text}", f"# TYPE {full} {kind}", f"{full} {value}"]
+    values = [f'{full}{{reason="{key}"}} {n}' for key, n in value.items()] if isinstance(value, Mapping) else [f"{full} {value}"]
+    return [f"# HELP {full} {text}", f"# TYPE {full} {kind}", *values]

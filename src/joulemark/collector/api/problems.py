@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from joulemark.collector.api.refusals import Reason
+from joulemark.collector.catalog import Full
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 
 MEDIA_TYPE: Final = "application/problem+json"
-STATUS: Final[tuple[tuple[type[JoulemarkError], int], ...]] = ((InsufficientData, 409), (UsageError, 422), (RemoteUnreachable, 503))
+ANYWHERE: Final = (401, 403, 404, 405, 408, 413, 421, 422, 431, 500, 503)
+"""Statuses that any route may answer."""
+NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""What a full disk is to SQLite, without the extended part of the code."""
+SHOWN: Final = 5
+LONGEST: Final = 2000
+"""Errors of a body that are named, and characters of an answer: it may be larger than the body otherwise."""
+STATUS: Final[tuple[tuple[type[JoulemarkError], int], ...]] = (
+    (InsufficientData, 409),
+    (Full, 429),
+    (UsageError, 422),
+    (RemoteUnreachable, 503),
+)
 
 
 class NotFound(UsageError):
     """Nothing of that name is here."""
 
 
-def problem(status: int, detail: str, next_step: str, *, kind: str = "about:blank") -> Response:
-    """The answer to a request that failed. `kind` names the error class."""
-    body = {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "next_step": next_step}
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+class Problem(BaseModel):
+    """Why a request failed, and what to do next (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    next_step: str
+
+
+def problem(status: int, detail: str, next_step: str, *, kind: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to a request that failed. `kind` names the class of the error or the reason of a refusal."""
+    name = f"urn:joulemark:{kind}" if kind else "about:blank"
+    body = Problem(type=name, title=HTTPStatus(status).phrase, status=status, detail=detail, next_step=next_step)
+    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI document says of `statuses`, beside those that every route may answer."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in (*ANYWHERE, *statuses)}
 
 
 def install(app: FastAPI) -> None:
@@ -32,21 +66,42 @@ def install(app: FastAPI) -> None:
     async def deliberate(request: Request, error: Exception) -> Response:
         assert isinstance(error, JoulemarkError)
         status = 404 if isinstance(error, NotFound) else next((s for cls, s in STATUS if isinstance(error, cls)), 500)
-        return problem(status, error.what, error.next_step, kind=f"urn:joulemark:{type(error).__name__}")
+        if isinstance(error, Full):
+            count(request, Reason.TOO_MANY)
+        return problem(status, error.what, error.next_step, kind=type(error).__name__)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        detail = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        return problem(422, detail, f"compare the request with {request.url_for('openapi').path}", kind="urn:joulemark:Validation")
+        count(request, Reason.INVALID)
+        found = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
+        detail = "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+        return problem(422, detail[:LONGEST], f"compare the request with {request.url_for('openapi').path}", kind="Validation")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}", "see /openapi.json for what is served")
+        what = f"{request.method} {request.url.path[:LONGEST]}: {error.detail}"
+        return problem(error.status_code, what, "see /openapi.json for what is served", headers=error.headers)
+
+    async def disk(request: Request, error: Exception) -> Response:
+        assert isinstance(error, sqlite3.OperationalError)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in NO_ROOM:
+            raise error
+        count(request, Reason.DISK)
+        return problem(507, f"the catalogue cannot be written: {error}", "free space in collector.data_dir", kind=Reason.DISK)
 
     async def bug(request: Request, error: Exception) -> Response:
-        return problem(500, f"{request.method} {request.url.path}: {type(error).__name__}", "report it with the collector's log lines")
+        what = f"{request.method} {request.url.path[:LONGEST]}: {type(error).__name__}"
+        return problem(500, what, "report it with the collector's log lines")
 
     app.add_exception_handler(Exception, bug)
     app.add_exception_handler(JoulemarkError, deliberate)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(sqlite3.OperationalError, disk)
+
+
+def count(request: Request, reason: Reason) -> None:
+    """Count a request that a route, not the door, refused."""
+    state = getattr(request.app.state, "joulemark", None)
+    if state is not None:
+        state.refused.count(reason)

@@ -7,20 +7,30 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
-from joulemark.collector.api.problems import NotFound
-from joulemark.collector.api.state import Served
+from joulemark.collector.api.problems import NotFound, described
+from joulemark.collector.api.state import Served, State
+from joulemark.collector.catalog import Full
 from joulemark.collector.measure import newest
 from joulemark.collector.store.base import Stream
 from joulemark.energy.series import Series
 from joulemark.readings import Quality
+from joulemark.units import NS_PER_S
 
-router = APIRouter(prefix="/v1", tags=["readings"])
-MeterIds = Annotated[list[str], Query(min_length=1, max_length=1000)]
+router = APIRouter(prefix="/v1", tags=["readings"], responses=described(429))
+MeterIds = Annotated[list[Annotated[str, Query(max_length=500)]], Query(min_length=1, max_length=100)]
+MAX_ROWS: Final = 1_000_000
+"""Rows of one answer, over all its meters."""
+DAY_NS: Final = 86_400 * NS_PER_S
+MAX_SPAN_NS: Final = 10 * DAY_NS
+"""Time that is read for one answer, over all its meters: 17 million readings at 20 Hz."""
+DEFAULT_LIMIT: Final = 100_000
+MARGIN_NS: Final = 3600 * NS_PER_S
+"""How far a reading may lie outside of what the streams tell: clocks differ."""
 COLUMNS = ("meter_id", "t_ns", "value", "quality", "t_unc_ns", "reason")
 
 
@@ -59,13 +69,18 @@ async def readings(
     meter: MeterIds,
     from_ns: int = Query(ge=0, lt=2**63),
     to_ns: int = Query(ge=0, lt=2**63),
-    limit: int = Query(100_000, ge=1, le=10_000_000),
+    limit: int | None = Query(None, ge=1, le=MAX_ROWS),
     format: Literal["json", "csv"] = "json",  # the name of the query parameter
 ) -> Response:
-    """Readings of meters in [from_ns, to_ns], oldest first, at most `limit` for each: integers times 10**exponent W or J."""
+    """Readings of meters in [from_ns, to_ns], oldest first, at most `limit` (100 000) for each: integers times 10**exponent W or J.
+
+    One answer has at most a million rows and reads at most ten days, over all its meters.
+    """
     known = {m.meter_id for d in await asyncio.to_thread(state.store.devices) for m in d.device.meters}
     if unknown := sorted(set(meter) - known):
         raise NotFound(f"no meter {unknown[0]!r}", "list them with GET /v1/meters")
+    from_ns, to_ns = await asyncio.to_thread(stored_span, state, from_ns, to_ns)
+    limit = bounded(len(meter), to_ns - from_ns, limit)
     series = await asyncio.to_thread(state.store.series, meter, from_ns, to_ns)
     if format == "csv":
         return Response(csv_text(series, limit), media_type="text/csv")
@@ -73,6 +88,27 @@ async def readings(
     for one in series:
         by_meter[one.meter.meter_id].append(columns(one, limit))
     return JSONResponse([part for meter_id in meter for part in by_meter[meter_id]])
+
+
+def stored_span(state: State, from_ns: int, to_ns: int) -> tuple[int, int]:
+    """The part of [from_ns, to_ns] in which there can be readings: a client may ask for all there is."""
+    streams = state.store.streams()
+    first_ns = min((min(s.epoch_ns, s.first_rx_ns) for s in streams), default=0)
+    last_ns = max((max(s.last_ns, s.last_rx_ns) for s in streams), default=0)
+    return max(from_ns, first_ns - MARGIN_NS), min(to_ns, last_ns + MARGIN_NS)
+
+
+def bounded(meter_count: int, span_ns: int, limit: int | None) -> int:
+    """Rows for each meter. Raises Full when the question asks for too much at once."""
+    rows = min(DEFAULT_LIMIT, MAX_ROWS // meter_count) if limit is None else limit
+    if meter_count * rows > MAX_ROWS:
+        raise Full(f"{rows} rows of {meter_count} meters are more than {MAX_ROWS}", "ask for fewer meters, or set a lower limit")
+    if meter_count * span_ns > MAX_SPAN_NS:
+        days = meter_count * span_ns / DAY_NS
+        raise Full(
+            f"{meter_count} meters over that time are {days:.1f} days of readings; 10 are given at once", "ask for a part of the time"
+        )
+    return rows
 
 
 def columns(series: Series, limit: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from joulemark.cards import bundle as bundles
@@ -18,23 +18,26 @@ from joulemark.cards import card as cards
 from joulemark.cards.evidence import Evidence
 from joulemark.collector import measure
 from joulemark.collector.api.bodies import BenchmarkBody, PhaseBody, StartBody, StopBody
+from joulemark.collector.api.door import TOLD
+from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.evidence import evidence_of, known_prices
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.proto.messages import Directive
 from joulemark.runs import PhaseKind, new_run_id
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=described(400, 409, 415, 429, 507))
 
 
 @router.post("", status_code=201)
-async def start(body: StartBody, state: Served) -> dict[str, Any]:
+async def start(body: StartBody, state: Served, request: Request) -> dict[str, Any]:
     """Start a run. The answer's `run_id` names it in every other call."""
     received_ns = state.clock.utc_ns()
     run_id = body.run_id or new_run_id(state.clock)
     moment = body.moment
     mark = Mark(Edge.START, "", PhaseKind.OTHER, moment.utc_ns, moment.mono_ns, moment.boot_id, received_ns)
     state.catalog.start(Recorded(run_id, body.benchmark, body.labels, tuple(body.agents), (mark,)), received_ns)
+    request.scope[TOLD]["run_id"] = run_id
     await state.control.broadcast(Directive(read_now=True))
     return {"run_id": run_id, "received_ns": received_ns}
 
@@ -50,8 +53,8 @@ async def benchmark(run_id: str, body: BenchmarkBody, state: Served) -> dict[str
     """Give a run what its benchmark's files tell: windows, counts, and the tool's own figures, which stand beside ours."""
     received_ns = state.clock.utc_ns()
     marks = body.marks(received_ns)
-    for mark in marks:
-        await keep(state, run_id, mark)
+    state.recorded(run_id)
+    state.catalog.mark(run_id, *marks)
     state.catalog.tell(run_id, replace(body.plain(), windows=()))
     return {"received_ns": received_ns, "phases": len(marks)}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from joulemark.collector.api.problems import NotFound
+from joulemark.collector.api.refusals import Refused
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
 from joulemark.collector.recorded import Recorded
@@ -18,7 +19,7 @@ from joulemark.timebase import Clock
 
 @dataclass(frozen=True)
 class State:
-    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host."""
+    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away."""
 
     config: Config
     store: ReadingStore
@@ -26,6 +27,7 @@ class State:
     control: Control
     clock: Clock
     boot_id: str
+    refused: Refused = field(default_factory=Refused)
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""

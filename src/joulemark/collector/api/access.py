@@ -1,0 +1,125 @@
+"""Who may do what over REST: tokens and scopes, and what a browser may be tricked into.
+
+Without tokens the door is open to this machine alone. With tokens every request shows one, on loopback too: on a machine with
+several users, or behind a proxy, an address tells nothing about who asks.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from joulemark.addresses import is_loopback, split
+from joulemark.collector.api.refusals import Reason, Refusal
+from joulemark.collector.tokens import Scope, Token, Tokens
+from joulemark.config import Config
+from joulemark.errors import ConfigError
+from joulemark.timebase import Clock
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+PROBES: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that answer to everybody: what asks them has no way to keep a secret, and they tell none."""
+CHALLENGE: Final = 'Bearer realm="joulemark"'
+PAGE_CHALLENGE: Final = f'{CHALLENGE}, Basic realm="joulemark: the token is the password", charset="UTF-8"'
+
+
+class Access:
+    """The rules for one collector."""
+
+    def __init__(self, config: Config, tokens: Tokens, clock: Clock) -> None:
+        """Raises ConfigError when the configured address is beyond loopback and no token exists, or tokens.json cannot be used."""
+        self._host, _ = split(config.collector.rest_listen, "collector.rest_listen")
+        self._local = is_loopback(self._host)
+        self._open_without = self._local or config.tls.insecure
+        self._tokens, self._clock = tokens, clock
+        if not tokens.entries() and not self._open_without:
+            raise ConfigError(
+                f"collector.rest_listen {config.collector.rest_listen} is beyond this machine and no token exists",
+                "make one first: joulemark token create NAME --scope read",
+            )
+
+    def admit(self, request: Request) -> str:
+        """The name of who asks: of the token, else `loopback` or `anyone`. Raises Refusal."""
+        if request.method not in SAFE:
+            same_site(request)
+        if request.url.path in PROBES:
+            return "anyone"
+        if not self._tokens.configured and self._open_without:
+            self._own_name(request)
+            return "loopback" if self._local else "anyone"
+        needed = Scope.READ if request.method in SAFE else Scope.WRITE
+        token = self._holder(request)
+        if token is None:
+            raise Refusal(
+                Reason.TOKEN,
+                401,
+                "this collector asks for a token, and a valid one was not shown",
+                f"name its file in JOULEMARK_TOKEN_FILE; on the collector's machine: joulemark token create NAME --scope {needed}",
+                {"WWW-Authenticate": PAGE_CHALLENGE if wants_page(request) else CHALLENGE},
+            )
+        if not token.scope.covers(needed):
+            raise Refusal(
+                Reason.SCOPE,
+                403,
+                f"the token shown has the scope {token.scope}, and {request.method} needs {needed}",
+                f"on the collector's machine: joulemark token create NAME --scope {needed}",
+                {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{needed}"'},
+            )
+        return token.name
+
+    def _holder(self, request: Request) -> Token | None:
+        try:
+            return self._tokens.holder(shown(request), self._clock.utc_ns())
+        except ConfigError as error:
+            raise Refusal(Reason.TOKENS_FILE, 503, "the collector cannot read its tokens", "look at tokens.json on its machine") from error
+
+    def _own_name(self, request: Request) -> None:
+        """Refuse a Host that is no address and no name of this collector.
+
+        A page whose own name was made to point here (DNS rebinding) could otherwise read everything. Such a page has a name,
+        never a bare address. Where tokens are asked for it has none to show, so any name may stand there.
+        """
+        try:
+            name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+            ipaddress.ip_address(name)
+        except ValueError:
+            if name.rstrip(".") not in ("localhost", self._host.lower(), socket.gethostname().lower()):
+                raise Refusal(
+                    Reason.HOST, 421, f"this collector is not {name[:80]!r}", "use its address, or give it tokens: joulemark token create"
+                ) from None
+
+
+def shown(request: Request) -> str:
+    """The token that a request carries, empty for none. As the password of HTTP Basic, which browsers ask for, it opens reading alone:
+    they send it along with whatever another page makes them ask.
+    """
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer":
+        return value
+    if scheme.lower() == "basic" and request.method in SAFE:
+        try:
+            return base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person's browser asks."""
+    return request.method in SAFE and "text/html" in request.headers.get("accept", "")
+
+
+def same_site(request: Request) -> None:
+    """Refuse a write that a page from elsewhere made a browser send. Raises Refusal."""
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        raise Refusal(Reason.ORIGIN, 403, "pages from elsewhere may not write here", "send marks from a program, not from a web page")

@@ -1,0 +1,72 @@
+"""Marks that wait in a file: bounded, one a line, and never mixed up by two processes or a torn line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from joulemark import kept
+from joulemark.errors import FormatError
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+
+
+def test_marks_come_back_in_order() -> None:
+    """What was kept is read back line by line, also after a line that a dying process left torn."""
+    kept.keep("r", "phases", {"n": 1})
+    with kept.file_of("r").open("a") as file:
+        file.write('{"what": "pha')
+    kept.keep("r", "stop", {"n": 2})
+    first, torn, last = kept.of("r").lines
+    assert (kept.mark_of(first), kept.mark_of(last)) == (("phases", {"n": 1}), ("stop", {"n": 2}))
+    with pytest.raises(FormatError):
+        kept.mark_of(torn)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", '{"what": "../../v1/hosts", "body": {}}', '{"what": "stop"}', '{"what": "stop", "body": {"a": NaN}}']
+)
+def test_a_line_that_is_no_mark_is_refused(line: str) -> None:
+    """Neither a path of one's own choice nor what is no JSON object is ever posted."""
+    with pytest.raises(FormatError):
+        kept.mark_of(line.encode())
+
+
+def test_what_was_added_meanwhile_stays() -> None:
+    """Delivered marks leave the file; those kept since, and those to stay, remain in their order."""
+    for number in range(3):
+        kept.keep("r", "phases", {"n": number})
+    waiting = kept.of("r")
+    kept.keep("r", "phases", {"n": 3})
+    waiting.leave(waiting.lines[1:2])
+    assert [kept.mark_of(line)[1]["n"] for line in kept.of("r").lines] == [1, 3]
+    waiting.leave([])
+    assert len(kept.of("r").lines) == 2
+    kept.of("r").leave([])
+    assert not kept.file_of("r").exists()
+
+
+def test_the_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its bound a mark is not kept, which the caller hears as an OSError, and those before it stay whole."""
+    monkeypatch.setattr(kept, "MAX_BYTES", 60)
+    kept.keep("r", "phases", {"n": 1})
+    with pytest.raises(OSError, match="large"):
+        kept.keep("r", "phases", {"n": 2})
+    assert len(kept.of("r").lines) == 1
+
+
+def test_a_run_id_leads_nowhere_else(tmp_path: Path) -> None:
+    """A hostile run id is a file name in the folder of marks."""
+    assert kept.file_of("../../etc/x").parent == tmp_path / "state" / "marks"
+
+
+def test_what_is_no_plain_file_is_not_waited_for() -> None:
+    """A pipe in the place of the file is an error, not a wait."""
+    os.mkfifo(kept.file_of("r"))
+    with pytest.raises(FormatError, match="pipe"):
+        kept.of("r")
