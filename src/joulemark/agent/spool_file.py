@@ -107,7 +107,9 @@ class SpoolFile:
         with self.lock, suppress(sqlite3.OperationalError):  # a full disk: another time
             db = self._connection()
             if int(scalar(db, "PRAGMA page_count")) * PAGE_BYTES > self.max_bytes:
-                db.execute(f"PRAGMA incremental_vacuum({max(64, self.max_bytes // 16 // PAGE_BYTES)})").fetchall()
+                db.executescript(
+                    f"PRAGMA incremental_vacuum({max(64, self.max_bytes // 16 // PAGE_BYTES)})"
+                )  # execute stops after one page
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
