@@ -88,7 +88,8 @@ class Window:
                 raise FormatError(f"phase {self.name!r}: {name} = {value!r} is no whole number below 2^63", "check what it was read from")
         for name in ("input", "output", "cached_input", "reasoning", "disagreement"):
             count = getattr(self.tokens, name)
-            if count and not SMALLEST_COUNT <= count < INT64_END:
+            smallest = 0 if name == "disagreement" else SMALLEST_COUNT
+            if count and not smallest <= count < INT64_END:
                 raise FormatError(f"phase {self.name!r}: {count!r} is no count of tokens", "check what it was read from")
         if self.end_ns <= self.begin_ns:
             raise FormatError(
