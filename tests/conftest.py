@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("JOULEMARK_HYPOTHESIS", "ci"))
+"""Generated inputs: the same ones at every run in CI; `JOULEMARK_HYPOTHESIS=explore` looks for new ones."""
 
 ROOT = Path(__file__).resolve().parent.parent
 

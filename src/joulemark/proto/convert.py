@@ -252,7 +252,7 @@ def fill_block(block: pb.Block, device_id: str, samples: Sequence[Sample]) -> No
 def decode(body: bytes) -> BatchView:
     """The batch in `body`, columns as memory. Raises FormatError when lengths disagree or an encoding is unknown."""
     message = parsed(pb.Batch(), body)
-    if (most := max(len(message.blocks), len(message.devices), len(message.losses))) > MAX_BLOCKS:
+    if (most := max(len(message.blocks), len(message.devices), len(message.losses), len(message.overhead.meters))) > MAX_BLOCKS:
         raise FormatError(f"a batch names {most} devices, above the limit of {MAX_BLOCKS}", "divide it into several batches")
     clock = ClockState(**{name: getattr(message.clock, name) for name in CLOCK_FIELDS})
     o = message.overhead
