@@ -7,6 +7,7 @@ is read in `joulemark.pki`.
 from __future__ import annotations
 
 import logging
+import shlex
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,9 @@ def check_private(key_file: Path) -> None:
     """Raise ConfigError when others may read a key: its group too, unless root owns the file, as in a mounted secret."""
     status = key_file.stat()
     if status.st_mode & (0o037 if status.st_uid == 0 else 0o077):
-        raise ConfigError(f"tls.key_file {key_file} may be read by others (mode {status.st_mode & 0o777:04o})", f"chmod 600 {key_file}")
+        raise ConfigError(
+            f"tls.key_file {key_file} may be read by others (mode {status.st_mode & 0o777:04o})", f"chmod 600 {shlex.quote(str(key_file))}"
+        )
 
 
 def load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:

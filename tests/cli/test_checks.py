@@ -13,14 +13,16 @@ from threading import Thread
 import grpc
 import pytest
 
+from joulemark import tls
 from joulemark.agent.clock import Discipline, KernelClock
 from joulemark.cli import checks
-from joulemark.cli.checks import Status
+from joulemark.cli.findings import Status
 from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, TlsConfig, load
 from joulemark.pricing.price import Price, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
 from joulemark.units import NS_PER_S
+from tests import certificates
 from tests.conftest import ManualClock
 from tests.standins.ipmi_standin import Bmc
 
@@ -33,6 +35,25 @@ def grpc_server() -> Iterator[str]:
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(None).wait()
+
+
+@pytest.fixture
+def tls_server() -> Iterator[Callable[[TlsConfig], str]]:
+    """Address of a real gRPC server that shows a certificate and wants one."""
+    started = []
+
+    def start(own: TlsConfig) -> str:
+        pem = tls.read(own)
+        assert pem.pair
+        server = grpc.server(ThreadPoolExecutor(1))
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pem.pair], pem.authority, require_client_auth=True))
+        server.start()
+        started.append(server)
+        return f"127.0.0.1:{port}"
+
+    yield start
+    for server in started:
+        server.stop(None).wait()
 
 
 @pytest.fixture
@@ -168,20 +189,42 @@ def test_disk(tmp_path: Path) -> None:
 
 
 def test_certificates(tmp_path: Path) -> None:
-    """A missing file and a key that others may read fail; a private key passes."""
-    key = tmp_path / "key.pem"
-    assert checks.certificates(TlsConfig(key_file=key)).status is Status.FAIL
-    key.write_text("key")
-    key.chmod(0o644)
-    assert checks.certificates(TlsConfig(key_file=key)).mend == f"chmod 600 {key}"
-    key.chmod(0o600)
-    assert checks.certificates(TlsConfig(key_file=key)).status is Status.OK
+    """A missing file and a key that others may read fail with the way to mend it; a good set passes, and so does none."""
+    made = certificates.authority(tmp_path)
+    certificates.agent(made)
+    table = certificates.table(made, "host-a")
+    assert table.key_file
+    assert [checks.certificates(found).status for found in (table, TlsConfig())] == [Status.OK, Status.OK]
+    table.key_file.chmod(0o644)
+    assert checks.certificates(table).mend == f"chmod 600 {table.key_file}"
+    table.key_file.unlink()
+    assert checks.certificates(table).status is Status.FAIL
+
+
+def test_a_collector_with_certificates(tmp_path: Path, tls_server: Callable[[TlsConfig], str]) -> None:
+    """The agent's connection is tried as it will be made; the collector's own ports are known by its certificate."""
+    made, other = certificates.authority(tmp_path / "ca"), certificates.authority(tmp_path / "other")
+    own = certificates.collector(made)
+    certificates.agent(made)
+    certificates.agent(other)
+    collector = certificates.table(made, own.cert_file.stem)
+    address = tls_server(collector)
+
+    def config(settings: TlsConfig) -> Config:
+        listening = CollectorConfig(grpc_listen=address, rest_listen=address)
+        return Config(agent=AgentConfig(collector=address), collector=listening, tls=settings)
+
+    assert checks.collector(config(certificates.table(made, "host-a"))).status is Status.OK
+    assert checks.collector(config(collector)).status is Status.OK
+    stranger = checks.collector(config(certificates.table(other, "host-a", trusted=made)))
+    assert (stranger.status, "does not accept" in stranger.detail) == (Status.FAIL, True)
+    assert [finding.status for finding in checks.ports(config(collector))] == [Status.OK, Status.OK]
 
 
 def test_collector(grpc_server: str, silent_server: str) -> None:
     """A gRPC server passes; a program that is none is a warning on this machine and a failure on another."""
     assert checks.collector(Config(agent=AgentConfig(collector=grpc_server))).status is Status.OK
-    elsewhere = silent_server.replace("127.0.0.1", "127.0.0.2")
+    elsewhere = "collector.invalid:7470"
     assert checks.collector(Config(agent=AgentConfig(collector=silent_server))).mend == "joulemark collector run"
     assert checks.collector(Config(agent=AgentConfig(collector=elsewhere))).status is Status.FAIL
 

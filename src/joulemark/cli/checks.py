@@ -6,7 +6,6 @@ work worse than it could, or is not there and not asked for.
 
 from __future__ import annotations
 
-import enum
 import os
 import shlex
 import shutil
@@ -16,14 +15,17 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
+from joulemark import tls
+from joulemark.addresses import is_loopback
 from joulemark.agent import clock as agent_clock
 from joulemark.agent.runner import divided
+from joulemark.cli import handshake
+from joulemark.cli.findings import Finding, Status, fail, ok, warn
 from joulemark.config import Config, MeterTable, TlsConfig
 from joulemark.errors import JoulemarkError
 from joulemark.meters import registry
@@ -40,43 +42,6 @@ ROOM_BYTES: Final = 1024**3
 
 LOCAL_KINDS: Final = ("nvml", "rapl")
 """Kinds that need no configuration, and are looked for on every machine."""
-
-
-class Status(enum.StrEnum):
-    """What a check says."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer of one check. `mend`: the exact command, or the change, that mends it; empty when nothing is to be done."""
-
-    name: str
-    status: Status
-    detail: str
-    mend: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dictionary."""
-        return {**asdict(self), "status": str(self.status)}
-
-
-def ok(name: str, detail: str) -> Finding:
-    """Nothing to do."""
-    return Finding(name, Status.OK, detail)
-
-
-def warn(name: str, detail: str, mend: str) -> Finding:
-    """Works, but worse than it could."""
-    return Finding(name, Status.WARN, detail, mend)
-
-
-def fail(name: str, detail: str, mend: str) -> Finding:
-    """Will not work."""
-    return Finding(name, Status.FAIL, detail, mend)
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
@@ -153,32 +118,37 @@ def disk(path: Path, wanted_bytes: int, free_bytes: int | None = None) -> Findin
     return ok("disk", detail)
 
 
-def certificates(tls: TlsConfig) -> Finding:
-    """Each file that `[tls]` names can be read, and none but its owner reads the key."""
-    files = [file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file is not None]
-    for file in files:
-        if not os.access(file, os.R_OK):
-            return fail("certificates", f"{file} is missing or cannot be read by this user", "correct the paths in [tls]")
-    if tls.key_file is not None and tls.key_file.stat().st_mode & 0o077:
-        return fail("certificates", f"others may read the key {tls.key_file}", f"chmod 600 {shlex.quote(str(tls.key_file))}")
-    return ok("certificates", f"{len(files)} files" if files else "none named: loopback addresses only")
+def certificates(settings: TlsConfig) -> Finding:
+    """The files that `[tls]` names can be read, belong together, and none but its owner reads the key."""
+    named = [file for file in (settings.ca_file, settings.cert_file, settings.key_file) if file is not None]
+    try:
+        tls.read(settings)
+    except JoulemarkError as error:
+        return fail("certificates", error.what, error.next_step)
+    return ok("certificates", f"{len(named)} files" if named else "none named: loopback addresses only")
 
 
 def collector(config: Config) -> Finding:
-    """A gRPC server answers at the collector's address."""
-    address = config.agent.collector
-    if grpc_answers(address, config.tls):
+    """A gRPC server answers at the collector's address, and both sides accept each other's certificates."""
+    address, encrypted = config.agent.collector, config.tls.ca_file is not None
+    why = handshake.refusal(address, config.tls) if encrypted else None
+    if why is None and (encrypted or grpc_answers(address)):
         return ok("collector", f"{address} answers")
-    detail = f"nothing answers gRPC at {address}"
-    if loopback(address):
+    detail = f"{address}: {why}" if why else f"nothing answers gRPC at {address}"
+    if loopback(address) and not encrypted:
         return warn("collector", detail, "joulemark collector run")
     return fail("collector", detail, f"start it there, or correct agent.collector; try: nc -vz {address.replace(':', ' ')}")
 
 
 def ports(config: Config) -> Iterator[Finding]:
     """Each port of the collector is free, or a collector holds it."""
-    yield port("collector.grpc_listen", config.collector.grpc_listen, lambda address: grpc_answers(address, config.tls))
-    yield port("collector.rest_listen", config.collector.rest_listen, http_answers)
+    yield port("collector.grpc_listen", config.collector.grpc_listen, lambda address: ours(address, config.tls, grpc_answers))
+    yield port("collector.rest_listen", config.collector.rest_listen, lambda address: ours(address, config.tls, http_answers))
+
+
+def ours(address: str, settings: TlsConfig, answers: Callable[[str], bool]) -> bool:
+    """Whether a collector of this configuration listens: it shows the configured certificate, or answers in plaintext."""
+    return handshake.shows_own_certificate(address, settings) or answers(address)
 
 
 def port(key: str, address: str, ours: Callable[[str], bool]) -> Finding:
@@ -194,22 +164,14 @@ def port(key: str, address: str, ours: Callable[[str], bool]) -> Finding:
         return fail(name, f"cannot listen: {error}", f"ss -ltnp 'sport = :{number}' names the program that does; or change {key}")
 
 
-def grpc_answers(address: str, tls: TlsConfig) -> bool:
-    """Whether a gRPC server at `address` completes the connection within two seconds; not without readable certificates."""
+def grpc_answers(address: str) -> bool:
+    """Whether a gRPC server at `address` answers in plaintext within two seconds."""
     try:
-        with channel(address, tls) as connection:
+        with grpc.insecure_channel(address) as connection:
             grpc.channel_ready_future(connection).result(timeout=ANSWER_S)
-    except (grpc.FutureTimeoutError, OSError):
+    except grpc.FutureTimeoutError:
         return False
     return True
-
-
-def channel(address: str, tls: TlsConfig) -> grpc.Channel:
-    """A channel as the agent opens it."""
-    if tls.ca_file is None:
-        return grpc.insecure_channel(address)
-    own = [file.read_bytes() if file else None for file in (tls.key_file, tls.cert_file)]
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(tls.ca_file.read_bytes(), *own))
 
 
 def http_answers(address: str) -> bool:
@@ -223,7 +185,7 @@ def http_answers(address: str) -> bool:
 
 def loopback(address: str) -> bool:
     """Whether `address` names this machine only."""
-    return address.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]", "")
+    return is_loopback(address.rpartition(":")[0].strip("[]"))
 
 
 def prices(path: Path, clock: Clock) -> Finding:

@@ -12,7 +12,8 @@ from joulemark.cli import emit, json_option
 from joulemark.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from joulemark.cli.checks import Finding
+    from joulemark.cli.findings import Finding
+    from joulemark.config import Config
 
 
 @click.command()
@@ -46,10 +47,28 @@ def findings(config_file: Path | None) -> Iterator[Finding]:
     yield checks.clock()
     yield checks.directory(config.collector.data_dir)
     yield checks.disk(config.spool.path.parent, config.spool.max_bytes)
-    yield checks.certificates(config.tls)
+    yield from certificates(config)
     yield from checks.ports(config)
     yield checks.collector(config)
     yield checks.prices(config.prices.file or config.collector.data_dir / "prices.json", SystemClock())
+
+
+def certificates(config: Config) -> Iterator[Finding]:
+    """The files of `[tls]` as a set, and what stands in them when they are one."""
+    from joulemark.cli import checks
+    from joulemark.cli.findings import warn
+    from joulemark.timebase import SystemClock
+
+    as_a_set = checks.certificates(config.tls)
+    yield as_a_set
+    if as_a_set.status == "fail" or not (config.tls.ca_file or config.tls.cert_file):
+        return
+    try:
+        from joulemark.cli import certificate_checks
+    except EnvironmentFailed as missing:
+        yield warn("certificate dates", missing.what, missing.next_step)
+        return
+    yield from certificate_checks.all_of(config, SystemClock())
 
 
 def report(found: list[dict[str, Any]]) -> str:
