@@ -20,7 +20,7 @@ WINDOW = Window("decode", PhaseKind.MEASURED, 1_000_000_000, 3_500_000_000)
 @st.composite
 def runs(draw: st.DrawFn) -> Run:
     """Any run a reader could return."""
-    count = st.none() | st.integers(0, 2**40) | st.floats(0, 1e12)
+    count = st.none() | st.integers(0, 2**40) | st.floats(1e-6, 1e12)
     text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
     windows = []
     for _ in range(draw(st.integers(0, 3))):
