@@ -12,14 +12,13 @@ from typing import Any, Final, Protocol
 import grpc
 
 from joulemark import __version__, timebase
-from joulemark.collector import identity, limits
+from joulemark.collector import identity, limits, soundness
 from joulemark.collector.door import Door
 from joulemark.collector.refusal import Refused
 from joulemark.collector.store.base import AlteredBatch, ChunkStore, Received
 from joulemark.errors import FormatError
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, BatchView, ClockProbe, ClockReply, Directive, FrozenBatch, Hello, Welcome
-from joulemark.readings import Quality
 from joulemark.timebase import Clock
 from joulemark.units import NS_PER_S
 
@@ -27,7 +26,6 @@ log = logging.getLogger("joulemark.collector.ingest")
 PENDING_LIMIT: Final = 256
 GUARD_S: Final = 5.0
 COUNT_STORED_S: Final = 600.0
-QUALITIES: Final = bytes(Quality)
 
 
 class Call(Protocol):
@@ -137,7 +135,7 @@ class Connection:
         view, agent_id, size = self._checked(frozen), self.hello.agent_id, len(frozen.body)
         self._count_meters(view)
         self._account.check_stored()
-        self._account.stored_bytes += size
+        self._account.received_bytes += size
         received = Received(agent_id, view, frozen.body, rx_ns, same_clock=bool(self._boot_id) and view.boot_id == self._boot_id)
         loop, waiting = asyncio.get_running_loop(), self._door.waiting
         waiting.add(agent_id, size)
@@ -201,9 +199,14 @@ class Connection:
                         f"the agent did not {what} for {self._door.limits.idle_timeout_s} s: set agent.clock_probe_period_s below that",
                     )
             if counted_ns is None or now_ns - counted_ns > COUNT_STORED_S * NS_PER_S:
-                self._account.stored_bytes = await asyncio.to_thread(self._store.stored_bytes, self.hello.agent_id)
+                await self._count_stored()
                 counted_ns = now_ns
             await asyncio.sleep(min(GUARD_S, self._door.limits.idle_timeout_s / 4))
+
+    async def _count_stored(self) -> None:
+        agent_id = self.hello.agent_id
+        durable_bytes = self._account.received_bytes - self._door.waiting.by_agent[agent_id]
+        self._account.counted(await asyncio.to_thread(self._store.stored_bytes, agent_id), received_bytes=durable_bytes)
 
     async def _settled(self, durable: asyncio.Future[bool], sha256: bytes) -> None:
         try:
@@ -225,11 +228,9 @@ class Connection:
             raise Refused(grpc.StatusCode.DATA_LOSS, "hash", f"batch of {len(frozen.body)} bytes does not match its SHA-256: send it again")
         try:
             view = convert.decode(frozen.body)
+            soundness.check(view)
         except FormatError as error:
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "batch", str(error), sha256=frozen.sha256) from error
-        if any(bytes(c.quality).translate(None, QUALITIES) for b in view.blocks for c in b.columns):
-            details = "a reading has a quality this version does not know: use a collector of the agent's version"
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "batch", details, sha256=frozen.sha256)
         limits.check_samples(view, frozen, self._door.limits)
         identity.check_devices(self.hello.agent_id, view)
         return view
