@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import grpc
 import pytest
 
 from joulemark.agent.batcher import Batcher
-from joulemark.agent.spool import Spool
+from joulemark.agent.spool import Spool, Stored
 from joulemark.config import SpoolConfig
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, BatchView, ClockProbe, ClockReply, ClockState, Directive, FrozenBatch, Hello, Overhead, Welcome
@@ -164,3 +165,37 @@ def batcher_of() -> Callable[..., Batcher]:
 @pytest.fixture
 def thread_names() -> Callable[[], set[str]]:
     return lambda: {thread.name for thread in threading.enumerate()}
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Spool]]:
+    """Opens spools, of the smallest size unless told otherwise; closes those that are left."""
+    spools: list[Spool] = []
+
+    def build(path: Path, max_bytes: int = 1024 * 1024) -> Spool:
+        one = Spool(SpoolConfig(path, max_bytes), SystemClock())
+        spools.append(one)
+        one.open()
+        return one
+
+    yield build
+    for one in spools:
+        one.close()
+
+
+@pytest.fixture
+def fill() -> Callable[..., list[tuple[int, int]]]:
+    """Appends batches of random bytes; their keys. `first` continues the newest epoch, else a new one begins."""
+    epochs: dict[Path, int] = {}
+
+    def build(spool: Spool, count: int, *, first: int = 0, body_bytes: int = 1000, samples: int = 1) -> list[tuple[int, int]]:
+        if not first:
+            epochs[spool.path] = spool.new_epoch()
+        keys = [(epochs[spool.path], seq) for seq in range(first, first + count)]
+        for epoch_ns, seq in keys:
+            body = os.urandom(body_bytes)
+            t_ns = epoch_ns + seq
+            spool.append(Stored(epoch_ns, seq, FrozenBatch(body, hashlib.sha256(body).digest()), samples, t_ns, t_ns))
+        return keys
+
+    return build

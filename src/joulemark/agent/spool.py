@@ -118,8 +118,7 @@ class Spool:
             self._reserve.hold()
         except (OSError, sqlite3.Error) as error:
             self.close()
-            is_full = isinstance(error, sqlite3.Error) and is_no_room(error)
-            step = "free space on its disk" if is_full else "set spool.path to a writable place"
+            step = "free space on its disk, or set spool.path to a writable place"
             raise EnvironmentFailed(f"cannot open the spool {self.path}: {error}", step) from error
         except EnvironmentFailed:
             self.close()
@@ -288,7 +287,7 @@ class Spool:
                     f"the spool {self.path} is full ({self.max_bytes} bytes)", "bring the collector back, or raise spool.max_bytes"
                 )
             break
-        self._file.shrink()
+        self._file.shrink(self.max_bytes - self._margin_bytes * 3 // 4)
 
     def _thin_some(self, level: Level, counter_devices: frozenset[str]) -> int:
         """Bring the oldest never-sent batches down to `level`, remove those of which nothing is left; returns how many."""

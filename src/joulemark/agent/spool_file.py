@@ -102,14 +102,12 @@ class SpoolFile:
         pages, free = self.durably(lambda db: (int(scalar(db, "PRAGMA page_count")), int(scalar(db, "PRAGMA freelist_count"))))
         return (pages - free) * PAGE_BYTES
 
-    def shrink(self) -> None:
-        """Give some free pages back to the disk while the file is larger than its bound."""
+    def shrink(self, to_bytes: int) -> None:
+        """Give some free pages back to the disk while the file is larger than `to_bytes`."""
         with self.lock, suppress(sqlite3.OperationalError):  # a full disk: another time
             db = self._connection()
-            if int(scalar(db, "PRAGMA page_count")) * PAGE_BYTES > self.max_bytes:
-                db.executescript(
-                    f"PRAGMA incremental_vacuum({max(64, self.max_bytes // 16 // PAGE_BYTES)})"
-                )  # execute stops after one page
+            if int(scalar(db, "PRAGMA page_count")) * PAGE_BYTES > to_bytes:
+                db.executescript(f"PRAGMA incremental_vacuum({max(64, to_bytes // 16 // PAGE_BYTES)})")  # execute stops after one page
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)

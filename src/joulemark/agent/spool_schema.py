@@ -82,19 +82,18 @@ def connected(path: Path, max_bytes: int) -> sqlite3.Connection:
         version = known_version(db, path)
         if version == 0:
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
-                raise Damaged("its header says that it may not be written") from error
-            raise
+        db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute(f"PRAGMA wal_autocheckpoint={min(1000, max(16, max_bytes // 32 // PAGE_BYTES))}")
         db.execute(f"PRAGMA journal_size_limit={max_bytes // 32}")
         if (answer := scalar(db, "PRAGMA integrity_check(1)")) != "ok":
             raise Damaged(answer)
-        if version < SCHEMA_VERSION:
-            migrate(db, version)
+        try:
+            migrate(db, version) if version < SCHEMA_VERSION else db.execute("UPDATE meta SET schema_version = schema_version")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
+                raise Damaged("its header says that it may not be written") from error
+            raise
     except BaseException:
         db.close()
         raise
