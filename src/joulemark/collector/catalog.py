@@ -19,7 +19,7 @@ MAX_OPEN_RUNS: Final = 1000
 """Runs begun within OPEN_NS and not stopped. Forgotten ones fall out of the count by themselves."""
 OPEN_NS: Final = 86_400 * NS_PER_S
 MAX_MARKS: Final = 10_000
-MAX_TOLD: Final = 100
+MAX_TOLD: Final = 16
 """Marks, and files of benchmarks, of one run."""
 
 migrations: Final = Migrations("joulemark.catalog")

@@ -39,7 +39,8 @@ def test_metrics_count_what_is_durable(api: Api) -> None:
 def test_a_metric_has_help_and_type_and_zero_is_a_value() -> None:
     """0 is printed; None prints nothing at all."""
     assert metric("a", "gauge", "T.", 0) == ["# HELP joulemark_a T.", "# TYPE joulemark_a gauge", "joulemark_a 0"]
-    assert metric("a", "gauge", "T.", None) == []
+    assert metric("a", "gauge", "T.", None) == metric("a", "gauge", "T.", {}) == []
+    assert metric("a", "gauge", "T.", {"x": 0}, label="file")[2:] == ['joulemark_a{file="x"} 0']
 
 
 def test_readiness_follows_the_ingest_process(http: httpx.Client, collector: Collector) -> None:

@@ -49,7 +49,7 @@ class Access:
         """The name of who asks: of the token, else `loopback` or `anyone`. Raises Refusal."""
         if request.method not in SAFE:
             same_site(request)
-        if request.url.path in PROBES:
+        if request.scope["path"] in PROBES:
             return "anyone"
         if not self._tokens.configured and self._open_without:
             self._own_name(request)
@@ -86,8 +86,9 @@ class Access:
         A page whose own name was made to point here (DNS rebinding) could otherwise read everything. Such a page has a name,
         never a bare address. Where tokens are asked for it has none to show, so any name may stand there.
         """
+        name = request.headers.get("host", "")
         try:
-            name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+            name = urlsplit(f"//{name}").hostname or ""
             ipaddress.ip_address(name)
         except ValueError:
             if name.rstrip(".") not in ("localhost", self._host.lower(), socket.gethostname().lower()):
@@ -120,6 +121,6 @@ def wants_page(request: Request) -> bool:
 def same_site(request: Request) -> None:
     """Refuse a write that a page from elsewhere made a browser send. Raises Refusal."""
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    foreign = origin is not None and origin.partition("://")[2].lower() != host.lower()
     if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise Refusal(Reason.ORIGIN, 403, "pages from elsewhere may not write here", "send marks from a program, not from a web page")

@@ -15,7 +15,7 @@ from joulemark.collector.api.state import State
 
 def create(state: State, limits: Limits | None = None) -> FastAPI:
     """The app that serves `state`; its OpenAPI document is at /openapi.json."""
-    app = FastAPI(title="Joulemark collector", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Joulemark collector", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.joulemark = state
     app.add_middleware(Door, state=state, bounds=limits or Limits())
     problems.install(app)

@@ -52,9 +52,10 @@ class Door:
             await self._app(scope, receive, send)
             return
         request, send = Request(scope, receive), guarded(send)
-        facts: dict[str, Any] = {"who": None, "bytes": 0, "run_id": run_of(request.url.path)}
+        path: str = scope["path"]  # never request.url, which a Host header can bend
+        facts: dict[str, Any] = {"who": None, "bytes": 0, "run_id": run_of(path)}
         try:
-            with nullcontext() if request.url.path in PROBES else self._places.taken():
+            with nullcontext() if path in PROBES else self._places.taken():
                 limits.head(request, self._bounds)
                 facts["who"] = self._access.admit(request)
                 if request.method in SAFE:
@@ -70,7 +71,7 @@ class Door:
                 scope, receive, send
             )
         except ClientDisconnect:
-            log.info("%s %s: the client left before its body was whole", request.method, request.url.path)
+            log.info("%s %s: the client left before its body was whole", request.method, path)
 
     async def _write(self, request: Request, raw: bytes, receive: Receive, send: Send, facts: dict[str, Any]) -> None:
         """Have a write carried out between the begin and the end of its line. Raises Refusal when there is no room for the line."""
@@ -102,7 +103,7 @@ class Door:
 
     def _line(self, request: Request, facts: dict[str, Any]) -> dict[str, Any]:
         peer = request.client.host if request.client else None
-        return {"t_ns": self._state.clock.utc_ns(), "peer": peer, "method": request.method, "path": request.url.path, **facts}
+        return {"t_ns": self._state.clock.utc_ns(), "peer": peer, "method": request.method, "path": request.scope["path"], **facts}
 
 
 def guarded(send: Send) -> Send:

@@ -13,6 +13,7 @@ from joulemark import __version__
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served
 from joulemark.errors import RemoteUnreachable
+from joulemark.pki.certificate import expiries_s
 from joulemark.proto.messages import Directive
 
 router = APIRouter(tags=["health"], responses=described())
@@ -39,6 +40,7 @@ async def metrics(state: Served) -> Response:
     """Prometheus text. Counts are of what is durable, so they survive a restart."""
     streams, opened = await asyncio.gather(asyncio.to_thread(state.store.streams), asyncio.to_thread(state.store.streams_opened))
     connected = await state.control.broadcast(Directive())
+    expiries = await asyncio.to_thread(expiries_s, state.config.tls)
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
         *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
@@ -46,15 +48,16 @@ async def metrics(state: Served) -> Response:
         *metric("streams_opened_total", "counter", "Streams that agents opened.", sum(opened.values())),
         *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(connected is not None)),
         *metric("agents_connected", "gauge", "Agents connected now.", connected),
+        *metric("certificate_expiry_timestamp_seconds", "gauge", "When a certificate of [tls] expires.", expiries, label="file"),
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
     ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
 
 
-def metric(name: str, kind: str, text: str, value: int | Mapping[str, int] | None) -> list[str]:
-    """The lines of one metric, one for each `reason` of a mapping; none when its value is not known."""
-    if value is None:
+def metric(name: str, kind: str, text: str, value: int | Mapping[str, int] | None, *, label: str = "reason") -> list[str]:
+    """The lines of one metric, one for each `label` of a mapping; none when its value is not known."""
+    if value is None or value == {}:
         return []
     full = f"joulemark_{name}"
-    values = [f'{full}{{reason="{key}"}} {n}' for key, n in value.items()] if isinstance(value, Mapping) else [f"{full} {value}"]
+    values = [f'{full}{{{label}="{key}"}} {n}' for key, n in value.items()] if isinstance(value, Mapping) else [f"{full} {value}"]
     return [f"# HELP {full} {text}", f"# TYPE {full} {kind}", *values]

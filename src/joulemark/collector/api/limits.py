@@ -51,7 +51,7 @@ class Places:
 
 def head(request: Request, limits: Limits) -> None:
     """Refuse a head that is too long, also when it came in one piece. Raises Refusal."""
-    length = len(request.scope["query_string"]) + len(request.url.path) + sum(len(k) + len(v) for k, v in request.headers.raw)
+    length = len(request.scope["query_string"]) + len(request.scope["path"]) + sum(len(k) + len(v) for k, v in request.headers.raw)
     if length > limits.head_bytes:
         what = f"the head of the request has more than {limits.head_bytes} bytes"
         raise Refusal(Reason.TOO_LARGE, 431, what, "send shorter names and fewer headers")

@@ -75,11 +75,11 @@ def install(app: FastAPI) -> None:
         count(request, Reason.INVALID)
         found = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         detail = "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
-        return problem(422, detail[:LONGEST], f"compare the request with {request.url_for('openapi').path}", kind="Validation")
+        return problem(422, detail[:LONGEST], "compare the request with /openapi.json", kind="Validation")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        what = f"{request.method} {request.url.path[:LONGEST]}: {error.detail}"
+        what = f"{request.method} {request.scope['path'][:LONGEST]}: {error.detail}"
         return problem(error.status_code, what, "see /openapi.json for what is served", headers=error.headers)
 
     async def disk(request: Request, error: Exception) -> Response:
@@ -90,7 +90,7 @@ def install(app: FastAPI) -> None:
         return problem(507, f"the catalogue cannot be written: {error}", "free space in collector.data_dir", kind=Reason.DISK)
 
     async def bug(request: Request, error: Exception) -> Response:
-        what = f"{request.method} {request.url.path[:LONGEST]}: {type(error).__name__}"
+        what = f"{request.method} {request.scope['path'][:LONGEST]}: {type(error).__name__}"
         return problem(500, what, "report it with the collector's log lines")
 
     app.add_exception_handler(Exception, bug)
