@@ -213,7 +213,7 @@ def test_pages_beyond_this_machine_are_https(made: Authority) -> None:
     abroad, inside = outside(table), settings_of(table)
     assert listen.rest_url(abroad, "10.0.0.1:1") == "https://10.0.0.1:1"
     assert listen.rest_url(inside, "127.0.0.1:1") == "http://127.0.0.1:1"
-    assert listen.rest_context(inside) is listen.rest_trust(inside) is None
+    assert listen.rest_context(inside) is listen.rest_trust(inside)() is None
     with pytest.raises(ConfigError, match="plaintext"):
         listen.bind_rest(outside(TlsConfig()))
     plain = outside(TlsConfig(insecure=True))
@@ -223,12 +223,15 @@ def test_pages_beyond_this_machine_are_https(made: Authority) -> None:
     async def run() -> None:
         certificates.collector(made, "other")
         stranger = listen.rest_trust(outside(certificates.table(made, "other")))
+        trust = listen.rest_trust(abroad)
         pages = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=listen.rest_context(abroad))
         async with pages:
             port = pages.sockets[0].getsockname()[1]
-            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=listen.rest_trust(abroad))
-            writer.close()
+            for _ in range(2):
+                _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust())
+                writer.close()
+                made.renew("collector", new_key=True)
             with pytest.raises(ssl.SSLCertVerificationError):
-                await asyncio.open_connection("127.0.0.1", port, ssl=stranger)
+                await asyncio.open_connection("127.0.0.1", port, ssl=stranger())
 
     asyncio.run(run())

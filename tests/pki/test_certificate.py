@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulemark.config import TlsConfig
 from joulemark.errors import FormatError, UsageError
 from joulemark.pki import certificate
 from joulemark.pki.certificate import Role, Subject
@@ -121,3 +122,21 @@ def test_what_is_no_certificate_is_named(tmp_path: Path) -> None:
     for name in ("absent.pem", "x.pem"):
         with pytest.raises(FormatError, match=name):
             certificate.read(tmp_path / name)
+
+
+def test_expiry_follows_the_files(tmp_path: Path) -> None:
+    """The end of the first authority to go and of one's own certificate, in seconds; a file that cannot be read has none."""
+    made, short = certificates.authority(tmp_path / "ca"), certificates.authority(tmp_path / "short", days=100)
+    issued = certificates.collector(made, days=10).certificate
+    table = certificates.table(made, "collector")
+    assert certificate.expiries_s(table) == {
+        "ca": made.certificate.not_after_ns // 1_000_000_000,
+        "cert": issued.not_after_ns // 1_000_000_000,
+    }
+    made.renew("collector", days=20)
+    assert certificate.expiries_s(table)["cert"] > issued.not_after_ns // 1_000_000_000
+    made.certificate_file.write_bytes(made.certificate_file.read_bytes() + short.certificate_file.read_bytes())
+    assert certificate.expiries_s(table)["ca"] == short.certificate.not_after_ns // 1_000_000_000
+    made.certificate_file.write_bytes(b"")
+    assert list(certificate.expiries_s(table)) == ["cert"]
+    assert certificate.expiries_s(TlsConfig()) == {}

@@ -13,7 +13,7 @@ from joulemark.config import Config, TlsConfig
 from joulemark.errors import JoulemarkError
 from joulemark.pki import certificate
 from joulemark.pki.certificate import Certificate, Role
-from joulemark.pki.revocation import Revoked, authorities
+from joulemark.pki.revocation import Revoked
 from joulemark.timebase import Clock, iso_utc
 from joulemark.units import NS_PER_S
 
@@ -24,7 +24,7 @@ NS_PER_DAY: Final = 86_400 * NS_PER_S
 def all_of(config: Config, clock: Clock) -> Iterator[Finding]:
     """Every check of what stands in the files of `[tls]`, which fit together."""
     if config.tls.ca_file:
-        oldest = min((Certificate.of(one) for one in authorities(config.tls.ca_file)), key=lambda one: one.not_after_ns)
+        oldest = min(certificate.read_all(config.tls.ca_file), key=lambda one: one.not_after_ns)
         mend = "make another with joulemark pki init, and name both in tls.ca_file until every certificate is issued anew"
         yield validity("certificate ca_file", config.tls.ca_file, oldest, clock.utc_ns(), mend)
     if config.tls.cert_file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 
 import grpc
 import grpc.aio
@@ -132,13 +133,30 @@ def server_context(settings: TlsConfig) -> ssl.SSLContext:
     return context
 
 
-def rest_trust(config: Config) -> ssl.SSLContext | None:
-    """How the ingest process knows the REST process of the same collector: by their common certificate. None for plaintext."""
-    pem = tls.read(config.tls) if rest_is_encrypted(config) else None
-    if pem is None or pem.cert is None:
-        return None
+def rest_trust(config: Config) -> Callable[[], ssl.SSLContext | None]:
+    """How the ingest process knows the REST process of the same collector: by their common certificate. None for plaintext.
+
+    To be asked at each connection, since the certificate may have been renewed. Raises ConfigError as `tls.read`.
+    """
+    if not rest_is_encrypted(config):
+        return lambda: None
+    watch = Watch(config.tls)
+    context = pinned(watch.pem)
+
+    def current() -> ssl.SSLContext:
+        nonlocal context
+        if (pem := watch.renewed()) is not None:
+            context = pinned(pem)
+        return context
+
+    return current
+
+
+def pinned(pem: Pem) -> ssl.SSLContext:
+    """What accepts the certificate in `pem` and no other, whatever address it is shown at."""
+    assert pem.cert is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # it may listen on an address that is not among the names
+    context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cadata=pem.cert.decode("ascii"))
     return context

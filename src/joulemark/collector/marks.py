@@ -7,6 +7,7 @@ machine sends readings; it does not say who may write runs.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -29,10 +30,11 @@ STATUS: Final = {
     503: grpc.StatusCode.UNAVAILABLE,
     507: grpc.StatusCode.UNAVAILABLE,
 }
+Trust = Callable[[], ssl.SSLContext | None]
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
-def handlers(rest_url: str, trust: ssl.SSLContext | None = None) -> grpc.GenericRpcHandler:
+def handlers(rest_url: str, trust: Trust = lambda: None) -> grpc.GenericRpcHandler:
     """The three calls of RunService, forwarded to `rest_url`; `trust` knows its certificate where it is HTTPS."""
 
     async def start(raw: bytes, context: Any) -> bytes:
@@ -59,12 +61,12 @@ async def parsed(context: Any, parse: Any, raw: bytes) -> Any:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
 
-async def forward(context: Any, trust: ssl.SSLContext | None, url: str, body: dict[str, Any]) -> dict[str, Any]:
+async def forward(context: Any, trust: Trust, url: str, body: dict[str, Any]) -> dict[str, Any]:
     """The REST answer to `body`; ends the call with the matching status when it is an error or none comes."""
     try:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT, headers=shown(context)) as session,
-            session.post(url, json=body, ssl=trust or True) as response,
+            session.post(url, json=body, ssl=trust() or True) as response,
         ):
             answer: dict[str, Any] = await response.json(content_type=None)
             if response.ok:

@@ -5,6 +5,7 @@ The form follows RFC 5280. Whom a certificate speaks for is a URI among its subj
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import ipaddress
 import re
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from joulemark.config import TlsConfig
 from joulemark.errors import FormatError, UsageError
 from joulemark.tls import identity_uri
 from joulemark.units import NS_PER_S
@@ -135,14 +137,42 @@ def read(path: Path) -> Certificate:
     return Certificate.of(load(path))
 
 
+def read_all(path: Path) -> list[Certificate]:
+    """What each certificate of a PEM file says. Raises FormatError."""
+    try:
+        return [Certificate.of(one) for one in x509.load_pem_x509_certificates(content_of(path))]
+    except UNREADABLE as error:
+        raise FormatError(f"{path} holds no certificates in PEM", "copy it there again") from error
+
+
+def expiries_s(settings: TlsConfig) -> dict[str, int]:
+    """When the certificates of `settings` expire, in seconds since 1970: `ca`, the first of the authorities to go, and `cert`.
+
+    One that cannot be read is left out: what is in use was read before.
+    """
+    found = {}
+    for name, file in (("ca", settings.ca_file), ("cert", settings.cert_file)):
+        with contextlib.suppress(FormatError):
+            if file is not None:
+                known = read_all(file) if name == "ca" else [read(file)]
+                found[name] = min(one.not_after_ns for one in known) // NS_PER_S
+    return found
+
+
 def load(path: Path) -> x509.Certificate:
     """The first certificate of a PEM file. Raises FormatError when it cannot be read."""
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror}", "give an existing file this user may read") from error
+        return x509.load_pem_x509_certificate(content_of(path))
     except UNREADABLE as error:
         raise FormatError(f"{path} holds no certificate in PEM", "copy it there again") from error
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of `path`. Raises FormatError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror}", "give an existing file this user may read") from error
 
 
 def authority(key: ec.EllipticCurvePrivateKey, begin: datetime, *, days: int) -> x509.Certificate:
