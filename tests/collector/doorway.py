@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +19,12 @@ from joulemark.collector.identity import Revocation
 from joulemark.collector.ingest import SERVICE, Ingest, options
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.config import LimitsConfig
-from joulemark.proto.messages import REFUSED_BATCH, IngestStatus
+from joulemark.proto.messages import REFUSED_BATCH, FrozenBatch, IngestStatus
+from joulemark.proto.v1 import telemetry_pb2 as pb
 from joulemark.timebase import SystemClock
 from tests.collector.conftest import Agent
+
+S = 1_000_000_000
 
 
 class Doorway:
@@ -70,6 +74,10 @@ class Doorway:
 
         return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(10)
 
+    def waiting_bytes(self, agent_id: str) -> int:
+        """Bytes of one agent that are received and not durable."""
+        return self._ingest._door.waiting.by_agent[agent_id]
+
     async def _serve(self) -> None:
         server = grpc.aio.server(options=options(self.limits))
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._ingest.stream)
@@ -80,6 +88,25 @@ class Doorway:
         self._port.set_result(port)
         await self._stopped.wait()
         await server.stop(0.5)
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left, timeout=2)
+
+
+def bulky(agent: Agent, batch_seq: int, size: int) -> FrozenBatch:
+    """A good batch of about `size` bytes, mostly a field that this version does not know."""
+    batch = pb.Batch.FromString(agent.batch(batch_seq, begin_ns=agent.epoch_ns + batch_seq * S).body)
+    batch.MergeFromString(b"\xfa\x3f" + varint(size) + bytes(size))
+    body = batch.SerializeToString()
+    return FrozenBatch(body, hashlib.sha256(body).digest())
+
+
+def varint(number: int) -> bytes:
+    """Base-128, as protobuf writes lengths."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
 
 
 def refusal_of(call: Any) -> tuple[grpc.StatusCode, str, str]:

@@ -75,7 +75,18 @@ class Account:
         self._limits = limits
         self._batches = Bucket(limits.batches_per_s, limits.burst_s, now_ns)
         self._bytes = Bucket(limits.bytes_per_s, limits.burst_s, now_ns)
-        self.stored_bytes = 0
+        self.received_bytes = 0
+        self._counted: tuple[int, int] = (0, 0)
+
+    def counted(self, stored_bytes: int, *, received_bytes: int) -> None:
+        """The store held so much of the agent when so much of what was received had reached it."""
+        self._counted = (stored_bytes, received_bytes)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the store held when it was last asked, and what was received since: no less than it holds now."""
+        stored, received = self._counted
+        return stored + self.received_bytes - received
 
     def pace(self, size: int, now_ns: int) -> tuple[str, float]:
         """(limit, seconds): which limit of pace a batch of `size` bytes exceeds and for how long the agent has to pause; 0 for none."""
