@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import resource
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -94,39 +92,6 @@ def test_device_of_two_tables_is_refused(spool: Spool, device: DeviceInfo, batch
     batcher.describe(device, "fake")
     with pytest.raises(ConfigError, match="by fake and by fake:2"):
         batcher.describe(device, "fake:2")
-
-
-@pytest.fixture
-def no_disk() -> object:
-    """Lets files grow no further, as a full disk does: a write answers with an I/O error."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda limit: resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if limit is None else limit, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_full_disk_is_counted_and_survived(
-    spool: Spool, device: DeviceInfo, sample_of: SampleOf, batcher_of: BatcherOf, no_disk: Callable[[int | None], None]
-) -> None:
-    """Samples that the disk refuses are lost, but the next batch that fits says how many, when and why, and no number is skipped."""
-    batcher = batcher_of(spool)
-    batcher.describe(device, "fake")
-    batcher.add([sample_of(0)])
-    batcher.close()
-    no_disk(1)
-    for n in range(1, 4):
-        batcher.add([sample_of(n)])
-        assert batcher.close() == 0
-    no_disk(None)
-    batcher.add([sample_of(4)])
-    assert batcher.close() == 1
-    first, second = views(spool)
-    assert (first.batch_seq, second.batch_seq) == (0, 1)
-    (loss,) = second.losses
-    assert (loss.device_id, loss.sample_count) == (device.device_id, 3)
-    assert loss.first_ns == sample_of(1).t_read0_ns + sample_of(1).utc_minus_mono_ns
-    assert loss.last_ns == sample_of(3).t_read1_ns + sample_of(3).utc_minus_mono_ns
 
 
 def test_losses_of_one_reason_are_one() -> None:

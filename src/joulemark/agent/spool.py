@@ -12,11 +12,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
+from joulemark.agent import quarantine
 from joulemark.agent.reserve import Reserve
 from joulemark.agent.spool_file import SpoolFile, add_losses
 from joulemark.agent.spool_schema import PAGE_BYTES, is_no_room, scalar
@@ -83,6 +85,15 @@ class Kept:
     row_id: int
     stored: Stored
     sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A batch that was taken out of the spool because the collector refuses it for ever; `file` holds its bytes, None without room."""
+
+    key: tuple[int, int]
+    sample_count: int
+    file: Path | None
 
 
 class Spool:
@@ -165,7 +176,7 @@ class Spool:
             self._file.check_place()
             self._delete_acknowledged()
             self._make_room(len(stored.frozen.body) + PAGE_BYTES, counter_devices)
-            self._file.durably(work)
+            self._squeezed(work)
             tally = self._file.tally.with_added(stored.epoch_ns, 1, stored.sample_count)
             self._file.tally = replace(tally, last_ns=max(tally.last_ns, stored.last_ns))
             self._reserve.hold()
@@ -193,6 +204,27 @@ class Spool:
             for ack in acks:
                 self._acked[ack.epoch_ns] = max(ack.batch_seq, self._acked.get(ack.epoch_ns, -1))
             return self._delete_acknowledged()
+
+    def refuse(self, sha256: bytes, label: str) -> Refused | None:
+        """Take the batch of this hash, which the collector refuses for ever, out of the way; None when there is none.
+
+        Its bytes are kept in a file while there is room for such files, its samples are counted as lost for the reason `label`.
+        """
+
+        def work(db: sqlite3.Connection) -> Refused | None:
+            row = db.execute(f"SELECT {ROW} FROM batch WHERE sha256 = ?", (sha256,)).fetchone()
+            if row is None:
+                return None
+            kept = kept_of(row)
+            stored, now_ns = kept.stored, self._clock.utc_ns()
+            file = quarantine.keep(self.path, stored.key, stored.frozen.body, max_bytes=self.max_bytes)
+            known = Loss("", stored.sample_count, stored.first_ns, stored.last_ns or now_ns, "")
+            add_losses(db, quarantine.losses(stored.frozen.body, known=known, label=label, now_ns=now_ns))
+            db.execute("DELETE FROM batch WHERE id = ?", (kept.row_id,))
+            self._file.tally = self._file.tally.with_added(stored.epoch_ns, -1, -stored.sample_count)
+            return Refused(stored.key, stored.sample_count, file)
+
+        return self._file.durably(work)
 
     def batch_count(self) -> int:
         """Batches waiting for their acknowledgement."""
@@ -274,6 +306,17 @@ class Spool:
         del self._acked[epoch_ns]
         return count
 
+    def _squeezed(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Do `work` durably; on a full disk once more after the file was squeezed with the help of the reserve."""
+        try:
+            self._file.durably(work)
+        except sqlite3.OperationalError as error:
+            if not is_no_room(error):
+                raise
+            with self._reserve.lent(), suppress(sqlite3.OperationalError):
+                self._file.squeeze()
+            self._file.durably(work)
+
     def _make_room(self, need_bytes: int, counter_devices: frozenset[str]) -> None:
         """Thin from the oldest on until `need_bytes` more stay below the threshold. Raises SpoolFull when nothing is left to thin."""
         for _ in range(THIN_STEPS):
@@ -287,7 +330,8 @@ class Spool:
                     f"the spool {self.path} is full ({self.max_bytes} bytes)", "bring the collector back, or raise spool.max_bytes"
                 )
             break
-        self._file.shrink(self.max_bytes - self._margin_bytes * 3 // 4)
+        with suppress(sqlite3.OperationalError):  # a full disk: another time
+            self._file.shrink(self.max_bytes - self._margin_bytes * 3 // 4)
 
     def _thin_some(self, level: Level, counter_devices: frozenset[str]) -> int:
         """Bring the oldest never-sent batches down to `level`, remove those of which nothing is left; returns how many."""

@@ -30,6 +30,10 @@ ON CONFLICT (device_id, reason) DO UPDATE SET sample_count = sample_count + excl
 """
 
 
+SHRINK_PAGES: Final = 64
+SQUEEZE_STEPS: Final = 16
+
+
 class SpoolFile:
     """One connection, its lock and its tally. `instance_id` is the random name the file was given when it was made.
 
@@ -102,12 +106,23 @@ class SpoolFile:
         pages, free = self.durably(lambda db: (int(scalar(db, "PRAGMA page_count")), int(scalar(db, "PRAGMA freelist_count"))))
         return (pages - free) * PAGE_BYTES
 
-    def shrink(self, to_bytes: int) -> None:
-        """Give some free pages back to the disk while the file is larger than `to_bytes`."""
-        with self.lock, suppress(sqlite3.OperationalError):  # a full disk: another time
+    def shrink(self, to_bytes: int) -> bool:
+        """Give some free pages back to the disk while the file is larger than `to_bytes`; False when nothing was done."""
+        with self.lock:
             db = self._connection()
-            if int(scalar(db, "PRAGMA page_count")) * PAGE_BYTES > to_bytes:
-                db.executescript(f"PRAGMA incremental_vacuum({max(64, to_bytes // 16 // PAGE_BYTES)})")  # execute stops after one page
+            if int(scalar(db, "PRAGMA page_count")) * PAGE_BYTES <= to_bytes or not scalar(db, "PRAGMA freelist_count"):
+                return False
+            db.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")  # execute would stop after one page
+            return True
+
+    def squeeze(self) -> None:
+        """Take less room on a full disk: empty the log, and give free pages back, as many as that needs little of the log for."""
+        with self.lock:
+            self.empty_log()
+            for _ in range(SQUEEZE_STEPS):
+                if not self.shrink(0):
+                    return
+                self.empty_log()
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
@@ -213,7 +228,7 @@ def locked(path: Path) -> IO[str]:
         raise EnvironmentFailed(
             f"another agent uses this spool (process {holder}, {path})", "stop it, or set another spool.path"
         ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    with suppress(OSError):  # the lock holds although a full disk does not take the number
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), str(os.getpid()).encode())
     return file
