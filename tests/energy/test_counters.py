@@ -114,3 +114,33 @@ def test_a_marked_reset_is_believed() -> None:
     quality = series.quality.copy()
     quality[2] = Quality.RESET
     assert unwrap(replace(series, quality=quality)).segment.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("period_s", "step_j", "segments"), [(0.5, 179, 0), (0.5, 181, 1), (None, 239, 0), (None, 241, 1)])
+def test_a_wrap_is_believed_up_to_a_fifth_above_the_rated_power(period_s: float | None, step_j: int, segments: int) -> None:
+    """At 100 W rated a fall after 1 s is a wrap up to 120 W for that second and the update period, or 1 s where none is stated."""
+    info = meter("energy", Quantity.ENERGY_COUNTER, modulus=10**6, rated_w=100.0, update_period_s=period_s)
+    fallen = (900_000 + step_j * 1000) % 10**6
+    found = unwrap(Series.plain(info, T0_NS + np.array([0, S]), np.array([900_000, fallen])))
+    assert int(found.segment[-1]) == segments
+
+
+def test_a_refresh_between_two_polls_is_placed_in_their_middle() -> None:
+    """A count that moves at every third poll moved half way between the last poll of the old value and the first of the new."""
+    t_ns = np.array([0, 10, 20, 31, 41, 51, 64, 74, 84]) * S // 10
+    points = refreshes(counter_at(t_ns, [0, 0, 0, 5, 5, 5, 9, 9, 9]))
+    assert points.dating is Dating.BETWEEN_POLLS
+    assert ((points.t_ns - T0_NS) / S).tolist() == [2.55, 5.75]
+    assert (points.half_ns / S).tolist() == [0.55, 0.65]
+
+
+def test_the_half_width_between_polls_is_rounded_up() -> None:
+    """Polls an odd number of nanoseconds apart enclose the refresh, wherever it was."""
+    points = refreshes(counter_at(np.array([0, 10, 13, 23, 26, 36]), [0, 0, 5, 5, 9, 9]))
+    assert (points.t_ns - T0_NS).tolist() == [11, 24]
+    assert points.half_ns.tolist() == [2, 2]
+
+
+def counter_at(t_ns: np.ndarray, values: list[int]) -> Series:
+    """A counter read at `t_ns` after T0, dated by its polls."""
+    return Series.plain(meter("energy", Quantity.ENERGY_COUNTER), T0_NS + t_ns, np.array(values))
