@@ -1,9 +1,9 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, MUTATE, AIPERF) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation lint proto docs clean
+.PHONY: help setup demo test e2e conservation bad-input lint proto docs clean
 
 help:
-	@sed -n 's/^\([a-z0-9]*\):.*# /  make \1	/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
 
 setup: # environment in .venv with the package, linters and tests
 	@scripts/setup
@@ -19,6 +19,9 @@ e2e: # the whole path under load and kills, checked from outside; SEED=n, MUTATE
 
 conservation: # nothing lost, nothing invented under kills, stops and a faulty network, checked from outside; SEED=n, LONG=1
 	@scripts/conservation
+
+bad-input: # every bad input gets a clear error, none is accepted, none crashes; SEED=n, COUNT=n mutations, WRITE=1 writes the table
+	@scripts/bad-input
 
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check

@@ -11,6 +11,7 @@ import pytest
 
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.errors import EnvironmentFailed
 from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported
 
 START = Mark(Edge.START, "", PhaseKind.OTHER, 10, 1, "boot", 11)
@@ -89,3 +90,10 @@ def test_a_file_of_the_first_version_gains_what_is_missing(catalog: Catalog, pat
     newer.close()
     assert run is not None
     assert (run.marks, len(run.told)) == ((START,), 1)
+
+
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    """A catalogue that is damaged keeps the collector from starting, with its path and the way out."""
+    (tmp_path / "catalog.db").write_text("not a database, " * 500)
+    with pytest.raises(EnvironmentFailed, match=r"catalog\.db"):
+        Catalog(tmp_path / "catalog.db")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlite_utils import Database, Migrations
 
 from joulemark.collector.recorded import Edge, Mark, Recorded
-from joulemark.errors import UsageError
+from joulemark.errors import EnvironmentFailed, UsageError
 from joulemark.runs import PhaseKind, Run, Tokens
 from joulemark.units import NS_PER_S
 
@@ -75,12 +75,15 @@ class Catalog:
     """Runs and what was said of them. Used from one thread. Raises sqlite3.OperationalError when the disk is full."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create `path` and bring its tables up to date."""
-        connection = sqlite3.connect(path)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        self._db = Database(connection)
-        migrations.apply(self._db)
+        """Open or create `path` and bring its tables up to date. Raises EnvironmentFailed when it is damaged or no database."""
+        try:
+            connection = sqlite3.connect(path)
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            self._db = Database(connection)
+            migrations.apply(self._db)
+        except sqlite3.DatabaseError as error:
+            raise EnvironmentFailed(f"{path} cannot be used: {error}", "restore it from a backup, or move it away to begin anew") from error
 
     def close(self) -> None:
         """Release the file."""

@@ -75,7 +75,7 @@ def header(line: str, *, where: str, delimiter: str = ",") -> list[str]:
 def fields(line: str, count: int, *, where: str, delimiter: str = ",") -> list[str]:
     """The `count` stripped fields of a CSV row. Raises FormatError, naming `where`, for a row that has not that many."""
     try:
-        found = [field.strip() for field in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
+        found = [field.strip() for field in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True))]
     except csv.Error as error:
         raise FormatError(f"{where}: not a CSV row: {error}", "check that row of the file") from error
     if len(found) != count:
