@@ -116,7 +116,7 @@ def refusal_of(call: Any) -> tuple[grpc.StatusCode, str, str]:
             pass
     error: Any = caught.value
     named = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
-    return error.code(), error.details() or "", named.get(REFUSED_BATCH, "")
+    return error.code(), error.details() or "", named.get(REFUSED_BATCH, "").partition(" ")[0]
 
 
 def refused(doorway: Doorway, agent: Agent, *messages: Any) -> tuple[grpc.StatusCode, str, str]:

@@ -78,6 +78,10 @@ class Batcher:
                 self._undescribed.add(device.device_id)
                 self._divided = bool(self._chunks)
 
+    def limit(self, max_batch_bytes: int) -> None:
+        """Make no larger batch from now on: the collector takes none."""
+        self._max_batch_bytes = min(MAX_BATCH_BYTES, max_batch_bytes)
+
     def describe_all(self) -> None:
         """Repeat every description in the next batch: the collector asked."""
         with self._lock:

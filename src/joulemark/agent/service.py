@@ -125,8 +125,16 @@ class Agent:
         for runner in self._runners:
             ending.callback(runner.close)
             runner.start()
-        hello = Hello(agent.agent_id, epoch_ns, self._boot_id, __version__)
-        self._uplink = Uplink(self._config, hello, spool=self._spool, tracker=self._tracker, clock=self._clock, on_directive=self._obey)
+        hello = Hello(agent.agent_id, epoch_ns, self._boot_id, __version__, instance_id=self._spool.instance_id)
+        self._uplink = Uplink(
+            self._config,
+            hello,
+            spool=self._spool,
+            tracker=self._tracker,
+            clock=self._clock,
+            on_directive=self._obey,
+            on_welcome=lambda welcome: self._batcher.limit(welcome.max_batch_bytes),
+        )
         ending.callback(self._uplink.stop)
         self._uplink.start()
         ending.callback(self._last_batch)

@@ -54,7 +54,8 @@ class Session:
         on_stall: Callable[[], object] = lambda: None,
     ) -> None:
         self.on_stall = on_stall
-        self.welcomed = False
+        self.welcome: Welcome | None = None
+        self.acknowledged = False
         self.paused_until_ns = 0
         self._hello, self._spool, self._tracker, self._clock = hello, spool, tracker, clock
         self._window, self._probe_period_ns = window, round(probe_period_s * NS_PER_S)
@@ -66,6 +67,11 @@ class Session:
         self._in_flight: deque[tuple[int, int]] = deque()
         self._spool_may_have_more = True
         self._probing = Probing(self._began_ns)
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether the collector has answered Hello."""
+        return self.welcome is not None
 
     def close(self) -> None:
         """Send nothing more."""
@@ -96,7 +102,7 @@ class Session:
                 self._tracker.welcome(message.boot_id, message.axis_minus_mono_ns)
                 self._spool.acknowledge(message.acks)
                 with self._changed:
-                    self.welcomed = True
+                    self.welcome = message
                     self._changed.notify_all()
             case Ack():
                 self._acknowledged(message)
@@ -179,5 +185,6 @@ class Session:
         """Forget what is durable at the collector, first on disk, then in the window."""
         self._spool.acknowledge((ack,))
         with self._changed:
+            self.acknowledged = True
             self._in_flight = deque(key for key in self._in_flight if key[0] != ack.epoch_ns or key[1] > ack.batch_seq)
             self._changed.notify_all()

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -17,7 +17,7 @@ from joulemark.agent.session import Session
 from joulemark.agent.spool import Spool
 from joulemark.config import Config
 from joulemark.errors import FormatError
-from joulemark.proto.messages import STREAM_METHOD, Directive, Hello
+from joulemark.proto.messages import REFUSED_BATCH, STREAM_METHOD, Directive, Hello, Welcome
 from joulemark.timebase import Clock
 from joulemark.tls import Watch
 from joulemark.units import NS_PER_S
@@ -28,6 +28,16 @@ RETRY_S: Final = (0.5, 30.0)
 """First and longest wait between attempts; each is drawn from zero to the wait."""
 
 GOODBYE_S: Final = 2.0
+LONGEST_LABEL: Final = 64
+
+REFUSALS: Final = (
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+"""Statuses of a collector that is there and says why not."""
 
 
 class Uplink:
@@ -42,10 +52,11 @@ class Uplink:
         tracker: ClockTracker,
         clock: Clock,
         on_directive: Callable[[Directive], None],
+        on_welcome: Callable[[Welcome], None] = lambda _: None,
     ) -> None:
         self._config, self._hello = config, hello
         self._spool, self._tracker, self._clock = spool, tracker, clock
-        self._on_directive = on_directive
+        self._on_directive, self._on_welcome = on_directive, on_welcome
         self._stopping = threading.Event()
         self._progress = threading.Event()
         self._session: Session | None = None
@@ -53,6 +64,8 @@ class Uplink:
         self._backoff = Backoff(*RETRY_S)
         self._down_since_ns: int | None = None
         self._down_code: grpc.StatusCode | None = None
+        self._is_up = False
+        self._refused_count = 0
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
 
     def start(self) -> None:
@@ -93,7 +106,7 @@ class Uplink:
             paused_until_ns = self._connect()
             self._progress.set()
             pause_s = max(0.0, (paused_until_ns - self._clock.mono_ns()) / NS_PER_S)
-            self._stopping.wait(max(self._backoff.jittered_s(), pause_s))
+            self._stopping.wait(pause_s + self._backoff.jittered_s())
 
     def _channel(self) -> grpc.Channel:
         return channel(self._config.agent.collector, self._config.tls, self._files.pem)
@@ -113,6 +126,7 @@ class Uplink:
             probe_period_s=agent.clock_probe_period_s,
         )
         self._files.renewed()
+        self._is_up = False
         with self._channel() as to_collector:
             # Dated on arrival, in gRPC's thread: later the answer may wait for somebody.
             stream: grpc.StreamStreamMultiCallable[bytes, tuple[bytes, int]]
@@ -132,7 +146,8 @@ class Uplink:
                 if not renewed:
                     self._went_down(None, "it ended the stream")
             except grpc.RpcError as error:
-                self._went_down(call.code(), explained(call.details() or str(error)))
+                if not self._set_aside(call):
+                    self._went_down(call.code(), explained(call.details() or str(error)))
             except (FormatError, sqlite3.Error) as error:
                 self._went_down(None, str(error))
             finally:
@@ -146,12 +161,45 @@ class Uplink:
         directive = session.take(raw, t4_mono_ns)
         if directive is not None:
             self._on_directive(directive)
-        if session.welcomed and not was_welcomed:
+        if session.welcome is not None and not was_welcomed:
+            self._on_welcome(session.welcome)
+        # A welcome alone is no success: what is refused again and again would be sent again at once.
+        if not self._is_up and session.welcomed and (session.acknowledged or not self._spool.batch_count()):
             self._came_up()
         self._progress.set()
 
-    def _came_up(self) -> None:
+    def _set_aside(self, call: Any) -> bool:
+        """Take a batch that the collector names and will never take out of the spool; whether it did that."""
+        named = {entry.key: entry.value for entry in call.trailing_metadata() or ()}.get(REFUSED_BATCH)
+        if call.code() is not grpc.StatusCode.INVALID_ARGUMENT or named is None:
+            return False
+        sha256, _, label = str(named).partition(" ")
+        try:
+            refused = self._spool.refuse(bytes.fromhex(sha256), label[:LONGEST_LABEL])
+        except (ValueError, sqlite3.Error) as error:
+            log.error("the batch that the collector refuses cannot be taken out of the spool: %s", error)
+            return False
+        if refused is None:
+            return False
+        self._refused_count += 1
         self._backoff.reset()
+        log.log(
+            logging.ERROR if self._refused_count == 1 else logging.DEBUG,
+            "the collector will never take batch %d of epoch %d (%s): its %d samples are counted as lost, its bytes are %s",
+            refused.key[1],
+            refused.key[0],
+            call.details(),
+            refused.sample_count,
+            f"kept in {refused.file}" if refused.file else "not kept",
+        )
+        return True
+
+    def _came_up(self) -> None:
+        self._is_up = True
+        self._backoff.reset()
+        if self._refused_count:
+            log.error("%d batches in all were refused by the collector and are counted as lost", self._refused_count)
+            self._refused_count = 0
         if self._down_since_ns is None:
             log.info("connected to the collector %s", self._config.agent.collector)
             return
@@ -166,11 +214,11 @@ class Uplink:
         if self._stopping.is_set():
             return
         if self._down_since_ns is None or code is not self._down_code:
-            kind = code.name.lower() if code else "closed"
             log.warning(
-                "the collector %s is away (%s: %s); readings stay in %s, trying again until it is back",
+                "the collector %s %s (%s: %s); readings stay in %s, trying again until it takes them",
                 self._config.agent.collector,
-                kind,
+                "refuses this agent" if code in REFUSALS else "is away",
+                code.name.lower() if code else "closed",
                 why,
                 self._spool.path,
             )

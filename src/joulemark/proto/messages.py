@@ -16,7 +16,7 @@ MAX_BLOCKS: Final = 8192
 """Most devices, descriptions and losses that one batch may name, each."""
 
 REFUSED_BATCH: Final = "joulemark-refused-batch"
-"""Key of the trailing metadata that names a batch which will never be taken: its SHA-256 in hexadecimal."""
+"""Key of the trailing metadata that names a batch which will never be taken: its SHA-256 in hexadecimal, a space, the reason's name."""
 
 STREAM_METHOD: Final = "/joulemark.proto.v1.TelemetryService/Stream"
 
