@@ -1,0 +1,91 @@
+"""Benchmark files made wrong: a run with finite numbers and phases in order, or a refusal, and never anything else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulemark import benchmarks
+from joulemark.errors import UsageError
+from joulemark.runs import PhaseKind, Run, Tokens, Window
+from tests.mutations import finite, mutated
+
+T0 = 1_790_000_000_000_000_000
+S = 1_000_000_000
+OWN = Run(
+    (
+        Window("warm", PhaseKind.WARMUP, T0, T0 + 5 * S),
+        Window("decode", PhaseKind.MEASURED, T0 + 5 * S, T0 + 9 * S, 5, Tokens(input=3, output=4, source="server"), 2, 0),
+    ),
+    benchmark="mine",
+    run_id="r",
+)
+PROFILING = {"phase_name": "profiling", "phase_kind": "profiling"}
+RECORDS = [
+    {
+        "metadata": {
+            "request_start_ns": T0 + i * S,
+            "request_end_ns": T0 + (i + 1) * S,
+            "phase_name": "profiling",
+            "phase_kind": "profiling",
+        },
+        "metrics": {"output_sequence_length": {"value": 10}, "input_sequence_length": {"value": 5}},
+        "error": None,
+    }
+    for i in range(3)
+]
+LOADGEN = {
+    "power_begin": "01-02-2024 03:04:05.006",
+    "power_end": "01-02-2024 03:04:15.256",
+    "result_validity": "VALID",
+    "result_query_count": 12,
+    "effective_scenario": "Offline",
+    "result_tokens_per_second": 1234.5,
+}
+TRAINING = [("init_start", 0.0), ("run_start", 1.7e12), ("epoch_start", 1.7e12 + 10), ("run_stop", 1.7e12 + 60_000)]
+
+
+def mllog(events: list[tuple[str, object, float]]) -> str:
+    return "".join(":::MLLOG " + json.dumps({"key": k, "value": v, "time_ms": t, "metadata": {}}) + "\n" for k, v, t in events)
+
+
+VALID = {
+    "phases.json": json.dumps(OWN.to_json()),
+    "profile_export.jsonl": "".join(json.dumps(record) + "\n" for record in RECORDS),
+    "phase_manifest.json": json.dumps(
+        {"phases": [{"phase_name": "profiling", "phase_kind": "profiling", "start_ns": T0, "end_ns": T0 + 9 * S}]}
+    ),
+    "profile_export_aiperf.json": json.dumps({"output_token_throughput": {"avg": 12.5, "unit": "tokens/sec"}, "input_config": {}}),
+    "mlperf_log_detail.txt": mllog([(k, v, 1.0) for k, v in LOADGEN.items()]),
+    "result_0.txt": mllog([(k, None, t) for k, t in TRAINING]),
+}
+BESIDE = {"phase_manifest.json": ("profile_export.jsonl",), "profile_export_aiperf.json": ("profile_export.jsonl",)}
+
+
+@given(data=st.data(), name=st.sampled_from(list(VALID)))
+def test_benchmark_files_made_wrong(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str) -> None:
+    """A valid file of any tool with pieces cut, doubled or poisoned gives a run of finite numbers or a refusal."""
+    folder = tmp_path_factory.mktemp("wrong", numbered=True)
+    for other in BESIDE.get(name, ()):
+        (folder / other).write_text(VALID[other])
+    (folder / name).write_bytes(data.draw(mutated(VALID[name].encode())))
+    try:
+        run = benchmarks.read(folder, tz=UTC)
+    except UsageError:
+        return
+    document = run.to_json()
+    assert finite(document)
+    assert all(window.begin_ns < window.end_ns for window in run.windows)
+    assert Run.from_json(json.loads(json.dumps(document, allow_nan=False))).windows == run.windows
+
+
+@pytest.mark.parametrize("name", [name for name in VALID if name not in BESIDE])
+def test_the_valid_ones_are_valid(tmp_path: Path, name: str) -> None:
+    """Each file that the test above spoils alone is read as it stands."""
+    (tmp_path / name).write_text(VALID[name])
+    assert benchmarks.read(tmp_path, tz=UTC).windows
