@@ -21,6 +21,8 @@ from joulemark.proto import convert
 from joulemark.proto.messages import Ack, BatchView, ClockProbe, ClockReply, ClockState, Directive, FrozenBatch, Hello, Overhead, Welcome
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import SystemClock
+from tests.agent.agent_process import AgentProcess
+from tests.agent.link import Link
 
 BOOT = "11111111-2222-3333-4444-555555555555"
 
@@ -199,3 +201,33 @@ def fill() -> Callable[..., list[tuple[int, int]]]:
         return keys
 
     return build
+
+
+@pytest.fixture
+def agent_at(tmp_path: Path) -> Iterator[Callable[..., AgentProcess]]:
+    """Starts agents; kills those that are left."""
+    started: list[AgentProcess] = []
+
+    def start(port: int, *args: Any, **options: Any) -> AgentProcess:
+        started.append(AgentProcess(tmp_path, port, *args, **options))
+        return started[-1]
+
+    yield start
+    for agent in started:
+        if agent.process.poll() is None:
+            agent.process.kill()
+            agent.process.communicate()
+
+
+@pytest.fixture
+def link_of(spool: Spool) -> Iterator[Callable[..., Link]]:
+    """Makes uplinks on the spool; stops them at the end."""
+    links: list[Link] = []
+
+    def build(port: int, **options: Any) -> Link:
+        links.append(Link(spool, port, **options))
+        return links[-1]
+
+    yield build
+    for link in links:
+        link.uplink.stop()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,54 +9,15 @@ import grpc
 import pytest
 
 from joulemark.agent.clock import ClockTracker
-from joulemark.agent.spool import Spool, Stored
+from joulemark.agent.spool import Spool
 from joulemark.agent.uplink import Uplink
 from joulemark.config import AgentConfig, Config, TlsConfig
-from joulemark.proto import convert
-from joulemark.proto.messages import Batch, ClockState, Directive, Hello
+from joulemark.proto.messages import Directive, Hello
 from joulemark.timebase import SystemClock
 from tests import certificates
+from tests.agent.link import Link
 
 Eventually = Callable[..., None]
-
-
-class Link:
-    """An uplink on a spool, and what its directives were."""
-
-    def __init__(self, spool: Spool, port: int, *, window: int = 64) -> None:
-        clock = SystemClock()
-        self.spool, self.directives, self.next_seq = spool, list[Directive](), 0
-        self.epoch_ns = spool.new_epoch()
-        self.tracker = ClockTracker(clock, boot_id="boot-a")
-        agent = AgentConfig(agent_id="host", collector=f"127.0.0.1:{port}", window_batches=window, clock_probe_period_s=0.1)
-        self.uplink = Uplink(
-            Config(agent=agent),
-            Hello("host", self.epoch_ns, "boot-a", "test"),
-            spool=spool,
-            tracker=self.tracker,
-            clock=clock,
-            on_directive=self.directives.append,
-        )
-
-    def put(self, count: int) -> None:
-        for _ in range(count):
-            frozen = convert.freeze(Batch(self.epoch_ns, self.next_seq, "boot-a", 7, ClockState(), {}))
-            self.spool.append(Stored(self.epoch_ns, self.next_seq, frozen))
-            self.next_seq += 1
-        self.uplink.appended()
-
-
-@pytest.fixture
-def link_of(spool: Spool) -> Iterator[Callable[..., Link]]:
-    links: list[Link] = []
-
-    def build(port: int, **options: Any) -> Link:
-        links.append(Link(spool, port, **options))
-        return links[-1]
-
-    yield build
-    for link in links:
-        link.uplink.stop()
 
 
 def test_delivered_and_acknowledged_batches_leave_the_spool(
