@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +66,28 @@ def sample(agent_id: str, seq: int, shift_ns: int) -> Sample:
 def batches(agent_id: str, shift_ns: int, clocks: list[ClockState], *, same_clock: bool = False) -> Iterator[Received]:
     """Batches of 20 reads, one for each state of the clock; the third reports a loss."""
     for number, clock in enumerate(clocks):
+        mono_ns = (1000 + (number + 1) * 10) * S
         frozen = convert.freeze(
             Batch(
                 T0 + shift_ns,
                 number,
                 BOOT if same_clock else f"boot of {agent_id}",
                 T0 + shift_ns + (number + 1) * 10 * S,
-                clock,
+                replace(clock, at_mono_ns=mono_ns, utc_minus_mono_ns=UTC_MINUS_MONO + shift_ns),
                 {f"fake:{agent_id}:0": tuple(sample(agent_id, number * 20 + i, shift_ns) for i in range(20))},
                 devices=(device(agent_id),) if number == 0 else (),
                 losses=(Loss(f"fake:{agent_id}:0", 3, T0 + shift_ns, T0 + shift_ns + S, "spool full"),) if number == 2 else (),
                 overhead=Overhead(number * S // 100, 30_000_000, number, (MeterCost("fake", number * 20, 0, number * 1000),)),
             )
         )
-        yield Received(agent_id, convert.decode(frozen.body), frozen.body, T0 + (number + 1) * 10 * S, same_clock)
+        yield Received(agent_id, convert.decode(frozen.body), frozen.body, T0 + (number + 1) * 10 * S, same_clock, UTC_MINUS_MONO)
 
 
 def write_readings(path: Path) -> None:
     """A host 37.5 s ahead that is compared from its third batch on, a host under the collector's kernel, one nobody compared."""
     store = SqliteStore(path, seal_after_ns=25 * S)
+    store.anchored(BOOT, mono_ns=1000 * S, utc_minus_mono_ns=UTC_MINUS_MONO, keep=False)
+    store.stepped(mono_ns=1050 * S, utc_minus_mono_ns=UTC_MINUS_MONO + 2 * S).result()
     for received in batches("ahead", 37_500_000_000, [ClockState()] * 2 + [AHEAD] * 8):
         store.append(received).result()
         if received.view.batch_seq in (0, 7):
@@ -137,7 +140,8 @@ def answers(readings: Path, catalog: Path) -> dict[str, Any]:
         "losses": [[agent_id, asdict(loss)] for agent_id, loss in store.losses(T0 - 100 * S, T0 + 200 * S)],
         "streams": [asdict(stream) for stream in store.streams()],
         "opened": store.streams_opened(),
-        "clocks": [[s.agent_id, s.offset_ns, s.bound_ns, s.overhead.cpu_ns] for s in store.states(T0 - 100 * S, T0 + 200 * S)],
+        "steps": [asdict(step) for step in store.clock_steps(T0 - 100 * S, T0 + 200 * S)],
+        "clocks": sorted([s.agent_id, s.offset_ns, s.bound_ns, s.overhead.cpu_ns] for s in store.states(T0 - 100 * S, T0 + 200 * S)),
         "energy": energy_json(gather(recorded, store, BOOT)),
         "runs": runs.runs(),
     }

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from joulemark.collector.measure import Axis, Gathered, agents_of, energy_json, newest, settled
+from joulemark.collector.measure import Gathered, agents_of, energy_json, newest, settled
 from joulemark.collector.recorded import Edge, Mark, Recorded
-from joulemark.collector.store.base import UNKNOWN_BOUND_NS, HostState, Stream
+from joulemark.collector.store.base import Stream
 from joulemark.energy.phase import measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
-from joulemark.proto.messages import ClockState, Overhead
 from joulemark.readings import Boundary, MeterInfo, Quantity
 from joulemark.runs import PhaseKind, Run, Window
 
@@ -25,34 +24,14 @@ def stream(agent_id: str, boot_id: str, epoch_ns: int = T0) -> Stream:
     return Stream(agent_id, epoch_ns, boot_id, False, 0, 1, 10, 0, T0, T0, T0)
 
 
-def state(agent_id: str, t_ns: int, offset_ns: int, bound_ns: int) -> HostState:
-    return HostState(agent_id, T0, t_ns, False, ClockState(offset_ns, bound_ns, offset_known=True), Overhead())
-
-
-def mark(boot_id: str, *, at_s: int = 0, edge: Edge = Edge.BEGIN, received_s: int = 5) -> Mark:
-    return Mark(edge, "p", PhaseKind.MEASURED, T0 + at_s * S, 0, boot_id, T0 + received_s * S)
+def mark(boot_id: str) -> Mark:
+    return Mark(Edge.BEGIN, "p", PhaseKind.MEASURED, T0, 0, boot_id, T0 + 5 * S)
 
 
 def power(meter_id: str, boundary: Boundary, watts: int, *, begin_s: int = -2, end_s: int = 12) -> Series:
     """A constant power, read each second."""
     at_s = np.arange(begin_s, end_s + 1)
     return Series.plain(MeterInfo(meter_id, "fake", Quantity.POWER, 0, boundary), T0 + at_s * S, np.full(len(at_s), watts))
-
-
-def test_a_mark_is_placed_by_what_is_known_of_its_clock() -> None:
-    """Exact on the collector's host, moved by the agent's nearest state on an agent's host, as late as received elsewhere."""
-    states = [state("a", T0, 100, 7), state("a", T0 + 60 * S, 200, 9)]
-    axis = Axis("here", [stream("a", "boot-a"), stream("b", "boot-b")], states)
-    assert axis(mark("here")) == (0, 0)
-    assert [axis(mark("boot-a", at_s=at_s)) for at_s in (1, 29, 31)] == [(100, 7), (100, 7), (200, 9)]
-    assert axis(mark("boot-b", received_s=-3)) == (0, 3 * S)
-    assert axis(mark("")) == (0, 5 * S)
-    assert axis(mark("stranger", edge=Edge.WINDOW)) == (0, UNKNOWN_BOUND_NS)
-
-
-def test_an_unknown_boot_is_not_the_collectors_own() -> None:
-    """Where the kernel has no boot id, two empty ones do not prove one clock."""
-    assert Axis("", [], [])(mark("")) == (0, 5 * S)
 
 
 def test_whose_meters_count() -> None:

@@ -17,7 +17,9 @@ from joulemark.config import CollectorConfig, Config
 
 def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
     """`ready` is called once, when a request is answered; SIGTERM ends the serving, closes the catalogue, and does not end the process."""
-    SqliteStore(tmp_path / "readings.db").close()
+    store = SqliteStore(tmp_path / "readings.db")
+    store.anchored("boot", mono_ns=0, utc_minus_mono_ns=0, keep=False)
+    store.close()
     statuses: list[int] = []
 
     async def ask(url: str) -> None:
@@ -38,4 +40,8 @@ def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(serve(), 20))
     assert statuses == [200, 201]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.jsonl", "catalog.db", "readings.db"]
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("readings.db-")) == [
+        "audit.jsonl",
+        "catalog.db",
+        "readings.db",
+    ]

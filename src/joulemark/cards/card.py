@@ -75,6 +75,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "meters": computed["power"]["meters"],
         "clock": str(evidence.run.clock),
         "clocks": {host: dict(state) for host, state in evidence.clocks.items()},
+        "clock_steps": [dict(step) for step in evidence.clock_steps],
         "losses": [dict(loss) for loss in evidence.losses],
         "overhead": dict(evidence.overhead),
         "findings": computed["findings"],

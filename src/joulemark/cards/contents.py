@@ -22,7 +22,13 @@ def contents(evidence: Evidence) -> dict[str, bytes]:
     files = {readings_path(one): readings_csv(one) for one in evidence.series}
     files["meters.json"] = json_bytes({"schema": METERS_SCHEMA, "meters": [meter_entry(one) for one in evidence.series]})
     files["phases.json"] = json_bytes(evidence.run.to_json())
-    files["clock.json"] = json_bytes({"schema": CLOCK_SCHEMA, "hosts": {host: dict(state) for host, state in evidence.clocks.items()}})
+    files["clock.json"] = json_bytes(
+        {
+            "schema": CLOCK_SCHEMA,
+            "hosts": {host: dict(state) for host, state in evidence.clocks.items()},
+            "steps": [dict(step) for step in evidence.clock_steps],
+        }
+    )
     files["prices.json"] = json_bytes(used_prices(evidence).to_json())
     return files
 

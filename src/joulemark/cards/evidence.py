@@ -31,8 +31,9 @@ class Evidence:
     """A run, the readings around its phases, and what is known of clocks, losses, cost of monitoring and prices.
 
     `clocks`: by host, its state and bounds. `losses`: dated losses of readings that touch the run. `overhead`: what monitoring
-    cost. `price`: the answer of the look-up of what was rented. `produced_by`: software and its versions. The energies are not
-    part of it: they follow from run and series.
+    cost. `clock_steps`: jumps of a host's UTC during the run, which moved no reading; an empty `agent_id` is the collector. `price`:
+    the answer of the look-up of what was rented. `produced_by`: software and its versions. The energies are not part of it: they
+    follow from run and series.
     """
 
     run: Run
@@ -40,6 +41,7 @@ class Evidence:
     clocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     losses: Sequence[Mapping[str, Any]] = ()
     overhead: Mapping[str, Any] = field(default_factory=dict)
+    clock_steps: Sequence[Mapping[str, Any]] = ()
     price: Answer = field(default_factory=lambda: Answer(Status.MISSING, reason="no price was looked up"))
     tariff: Tariff | None = None
     produced_by: Mapping[str, str] = field(default_factory=lambda: {"joulemark": __version__})

@@ -50,6 +50,7 @@ class Connection:
         self.peer = identity.Peer.on(call)
         self._call, self._store, self._clock, self._door = call, store, clock, door
         self._boot_id = timebase.boot_id()
+        self._axis_ns = timebase.utc_minus_mono_ns(clock)
         self._write_lock = asyncio.Lock()
         self._pending: asyncio.Queue[tuple[Ack, bytes, asyncio.Future[bool]]] = asyncio.Queue(PENDING_LIMIT)
         self._last: Future[bool] | None = None
@@ -87,7 +88,8 @@ class Connection:
             asyncio.to_thread(self._store.acks, agent_id), asyncio.to_thread(self._store.devices, (agent_id,))
         )
         self._meter_counts = {d.device.device_id: len(d.device.meters) for d in devices}
-        await self.write(Welcome(__version__, self._boot_id, tuple(acks), self._door.limits.max_batch_bytes))
+        welcome = Welcome(__version__, self._boot_id, tuple(acks), self._door.limits.max_batch_bytes, axis_minus_mono_ns=self._axis_ns)
+        await self.write(welcome)
         tasks = [asyncio.create_task(work) for work in (self._acknowledge(), self._guard(), self._receive())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -136,7 +138,8 @@ class Connection:
         self._count_meters(view)
         self._account.check_stored()
         self._account.received_bytes += size
-        received = Received(agent_id, view, frozen.body, rx_ns, same_clock=bool(self._boot_id) and view.boot_id == self._boot_id)
+        same_clock = bool(self._boot_id) and view.boot_id == self._boot_id
+        received = Received(agent_id, view, frozen.body, rx_ns, same_clock, self._axis_ns)
         loop, waiting = asyncio.get_running_loop(), self._door.waiting
         waiting.add(agent_id, size)
         self._last = self._store.append(received, after=self._last)

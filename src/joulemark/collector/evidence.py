@@ -27,6 +27,7 @@ def evidence_of(gathered: Gathered, prices: Snapshot) -> Evidence:
         clocks={host: clock_of(states) for host, states in by_host.items()},
         losses=tuple({"agent_id": agent_id, **asdict(loss)} for agent_id, loss in gathered.losses),
         overhead={host: overhead_of(states) for host, states in by_host.items()},
+        clock_steps=tuple(asdict(step) for step in gathered.clock_steps),
     )
 
 

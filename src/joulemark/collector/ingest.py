@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from joulemark.collector import control, listen, marks
+from joulemark.collector import axis, control, listen, marks
 from joulemark.collector.connection import Connection
 from joulemark.collector.door import Door
 from joulemark.collector.identity import Revocation
@@ -121,7 +121,7 @@ class Ingest:
             saying = asyncio.create_task(connection.write(Directive(retry_after_ms=refused.retry_after_ms)))
             await asyncio.wait({saying}, timeout=SAY_LIMIT_S)
             saying.cancel()
-        named = ((REFUSED_BATCH, refused.sha256.hex()),) if refused.sha256 else ()
+        named = ((REFUSED_BATCH, f"{refused.sha256.hex()} {refused.reason}"),) if refused.sha256 else ()
         await context.abort(refused.code, refused.details, named)
 
     def _register(self, connection: Connection, task: asyncio.Task[Any]) -> None:
@@ -188,10 +188,11 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
 
     Marks that arrive over gRPC go to the REST process at `rest_url`, which owns the catalogue of runs.
     """
-    folder, clock = config.collector.data_dir, SystemClock()
-    revoked = revocation(config, clock)
+    folder, host = config.collector.data_dir, SystemClock()
+    revoked = revocation(config, host)
     with locked(folder):
         store = SqliteStore(folder / "readings.db", seal_after_ns=round(config.collector.seal_after_s * NS_PER_S))
+        clock = axis.anchored(store, host, folder / "catalog.db")
         ingest = Ingest(store, clock, limits=config.limits, revocation=revoked)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
@@ -199,6 +200,7 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), runs))
         local.add_generic_rpc_handlers((control.handlers(ingest.broadcast, lambda: ingest.status),))
         sealing = asyncio.create_task(seal_forever(store, clock, min(30.0, config.collector.seal_after_s / 4)))
+        watching = asyncio.create_task(axis.watch(store, host))
         try:
             port = listen.bind_grpc(server, config)
             local.add_insecure_port(f"unix:{control.socket_path(folder)}")
@@ -207,7 +209,8 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
             yield port
         finally:
             sealing.cancel()
-            await asyncio.gather(server.stop(STOP_GRACE_S), local.stop(STOP_GRACE_S), sealing, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(server.stop(STOP_GRACE_S), local.stop(STOP_GRACE_S), sealing, watching, return_exceptions=True)
             store.close()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from joulemark.collector.recorded import Edge, Mark, Recorded, run_of
-from joulemark.collector.store.base import UNKNOWN_BOUND_NS, HostState, ReadingStore, Stream
+from joulemark.collector.placement import Axis, told
+from joulemark.collector.recorded import Recorded, run_of
+from joulemark.collector.store.axis import COLLECTOR
+from joulemark.collector.store.base import ClockStep, HostState, ReadingStore, Stream
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
@@ -25,7 +27,7 @@ MARGIN_NS: Final = 90 * NS_PER_S
 class Gathered:
     """A run and everything the store knows around it; `settled`: every meter that counts has spoken beyond its end.
 
-    `states` and `losses` are those of the agents whose meters count.
+    `states` and `losses` are those of the agents whose meters count; `clock_steps` the collector's too.
     """
 
     run: Run
@@ -33,41 +35,29 @@ class Gathered:
     states: tuple[HostState, ...]
     losses: tuple[tuple[str, Loss], ...]
     settled: bool
-
-
-class Axis:
-    """Where the marks of a run lie on the collector's axis, by what is known of the client's clock."""
-
-    def __init__(self, boot_id: str, streams: Sequence[Stream], states: Sequence[HostState]) -> None:
-        """`boot_id`: the collector's own."""
-        self._boot_id = boot_id
-        self._epochs = {(s.agent_id, s.epoch_ns): s.boot_id for s in streams}
-        self._states = states
-
-    def __call__(self, mark: Mark) -> tuple[int, int]:
-        """(offset_ns, bound_ns): exact on the collector's own host; the agent's on an agent's host; else as late as it was received.
-
-        A window that a file dated on a host without an agent was not received when it happened: nobody knows its clock.
-        """
-        if mark.boot_id and mark.boot_id == self._boot_id:
-            return 0, 0
-        same = [s for s in self._states if mark.boot_id and self._epochs.get((s.agent_id, s.epoch_ns)) == mark.boot_id]
-        if same:
-            nearest = min(same, key=lambda s: abs(s.t_ns - mark.utc_ns))
-            return nearest.offset_ns, nearest.bound_ns
-        return 0, abs(mark.received_ns - mark.utc_ns) if mark.edge is not Edge.WINDOW else UNKNOWN_BOUND_NS
+    clock_steps: tuple[ClockStep, ...] = ()
 
 
 def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
-    """The run on the collector's axis."""
-    times = [m.utc_ns for m in recorded.marks]
-    states = store.states(min(times, default=0) - MARGIN_NS, max(times, default=0) + MARGIN_NS)
-    return run_of(recorded, Axis(boot_id, store.streams(), states))
+    """The run on the collector's axis; steps of the clocks that count are findings."""
+    return placed(recorded, store, boot_id)[0]
+
+
+def placed(recorded: Recorded, store: ReadingStore, boot_id: str) -> tuple[Run, tuple[ClockStep, ...]]:
+    """The run on the collector's axis, and the steps of its agents' clocks and of the collector's in its time."""
+    times = [t_ns for m in recorded.marks for t_ns in (m.utc_ns, m.received_ns, m.end_ns or m.utc_ns)]
+    t0_ns, t1_ns = min(times, default=0) - MARGIN_NS, max(times, default=0) + MARGIN_NS
+    streams, found = store.streams(), store.clock_steps(t0_ns, t1_ns)
+    run = run_of(recorded, Axis(boot_id, streams, store.states(t0_ns, t1_ns), axes=store.axes(), steps=found))
+    begin_ns, end_ns = min((w.begin_ns for w in run.windows), default=t0_ns), max((w.end_ns for w in run.windows), default=t1_ns)
+    count = {COLLECTOR, *agents_of(recorded, streams)}
+    steps = tuple(s for s in found if s.agent_id in count and s.t_ns + s.unc_ns >= begin_ns and s.t_ns - s.unc_ns <= end_ns)
+    return replace(run, findings=(*run.findings, *told(steps))), steps
 
 
 def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
     """The run with its readings. Raises InsufficientData while it has no window or no reading lies around one."""
-    run = run_with_axis(recorded, store, boot_id)
+    run, steps = placed(recorded, store, boot_id)
     if not run.windows:
         raise InsufficientData(f"run {run.run_id} has no finished phase", f"end its phase, or stop it: joulemark run stop {run.run_id}")
     begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
@@ -83,6 +73,7 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
         tuple(s for s in store.states(begin_ns, end_ns) if s.agent_id in agents),
         tuple(loss for loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if loss[0] in agents),
         settled=settled(series, end_ns) and all(s.last_ns > end_ns for s in newest(streams) if s.agent_id in agents),
+        clock_steps=steps,
     )
 
 

@@ -77,7 +77,7 @@ def run_of(recorded: Recorded, axis: Axis) -> Run:
     had to be decided is a finding.
     """
     placed = [(mark, *placement(mark, axis)) for mark in recorded.marks]
-    windows = [window_of(m, m, t_ns, t_ns + m.end_ns - m.utc_ns, unc_ns) for m, t_ns, unc_ns in placed if m.end_ns is not None]
+    windows = [filed(mark, axis) for mark in recorded.marks if mark.end_ns is not None]
     marked, findings = paired(placed)
     windows += marked
     start, stop = (next((p for p in placed if p[0].edge is edge), None) for edge in (Edge.START, Edge.STOP))
@@ -103,6 +103,14 @@ def placement(mark: Mark, axis: Axis) -> tuple[int, int]:
     """(collector's UTC of the mark, half-width)."""
     offset_ns, bound_ns = axis(mark)
     return mark.utc_ns + offset_ns, bound_ns + mark.unc_ns
+
+
+def filed(mark: Mark, axis: Axis) -> Window:
+    """The window that a file dated: each edge is placed for itself, since the clock may have been stepped between."""
+    assert mark.end_ns is not None
+    begin_ns, begin_unc_ns = placement(mark, axis)
+    end_ns, end_unc_ns = placement(replace(mark, utc_ns=mark.end_ns), axis)
+    return window_of(mark, mark, begin_ns, max(end_ns, begin_ns + 1), max(begin_unc_ns, end_unc_ns))
 
 
 def paired(placed: Iterable[tuple[Mark, int, int]]) -> tuple[list[Window], list[str]]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from joulemark import timebase
-from joulemark.collector import listen
+from joulemark.collector import axis, listen
 from joulemark.collector.api import app
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.patience import patient
@@ -54,7 +54,8 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     """
     folder, limits = config.collector.data_dir, limits or Limits()
     catalog = Catalog(folder / "catalog.db")
-    state = State(config, SqliteReadings(folder / "readings.db"), catalog, Control(folder), timebase.SystemClock(), timebase.boot_id())
+    store = SqliteReadings(folder / "readings.db")
+    state = State(config, store, catalog, Control(folder), axis.current(store, timebase.SystemClock()), timebase.boot_id())
     try:
         await Server(settings(state, limits), ready).serve([bound])
     finally:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from joulemark.collector.store.base import UNKNOWN_BOUND_NS
-from joulemark.collector.store.columns import Columns, FirstClock, double_integral, known_clock, reason_runs, unrolled
+from joulemark.collector.store.columns import Columns, FirstClock, double_integral, known_clock, offsets, reason_runs, redated, unrolled
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.errors import FormatError
-from joulemark.proto.messages import ClockState
+from joulemark.proto.messages import NO_DEVICE_TIME, ClockState
 from tests.collector.store.conftest import SYNCED, T0, S, batch, sample
 
 
@@ -53,11 +53,45 @@ def test_a_blob_of_another_format_is_refused() -> None:
 
 def test_rows_before_the_first_known_offset_get_it_widened_by_drift() -> None:
     """100 ppm of drift: 10 s before the first comparison the bound is 1 ms wider; known rows keep their own."""
-    utc_ns, offset_ns, bound_ns = np.array([0, 10 * S]), np.array([0, 7]), np.array([-1, 50])
-    moved_ns, known_ns = known_clock(utc_ns, offset_ns, bound_ns, FirstClock(5, 40, 10 * S))
-    assert (moved_ns.tolist(), known_ns.tolist()) == ([5, 7], [40 + 1_000_000, 50])
-    moved_ns, known_ns = known_clock(utc_ns, offset_ns, bound_ns, None)
-    assert (moved_ns.tolist(), known_ns.tolist()) == ([0, 7], [UNKNOWN_BOUND_NS, 50])
+    rows = {"mono_ns": [0, 10 * S], "utc_minus_mono_ns": [3, 3], "offset_ns": [0, 7], "bound_ns": [-1, 50]}
+    shared = {name: np.array(column) for name, column in rows.items()}
+
+    def known(first: FirstClock | None) -> tuple[list[int], list[int]]:
+        moved_ns, bound_ns = known_clock(shared, first)
+        return moved_ns.tolist(), bound_ns.tolist()
+
+    assert known(FirstClock(8, 40, 10 * S)) == ([5, 7], [40 + 1_000_000, 50])
+    assert known(FirstClock(8, 0, 10 * S)) == ([5, 7], [0, 50])
+    assert known(FirstClock(8, None, 0)) == ([5, 7], [UNKNOWN_BOUND_NS, 50])
+    assert known(FirstClock(5, 40, 10 * S + 3, on_mono=False)) == ([5, 7], [40 + 1_000_000, 50])
+    assert known(None) == ([0, 7], [UNKNOWN_BOUND_NS, 50])
+
+
+def test_a_batch_that_knows_its_clock_is_placed_by_monotonic_time() -> None:
+    """The host's UTC is stepped by 5 s between two rows: on the axis they stay 1 s apart, and the drift moves them by 2 us."""
+    clock = ClockState(offset_ns=-7, bound_ns=9, drift_ppb=2000, offset_known=True, at_mono_ns=2 * S, utc_minus_mono_ns=100 * S)
+    mono_ns, shift_ns = np.array([S, 2 * S]), np.array([95 * S, 100 * S])
+    assert (mono_ns + shift_ns + offsets(mono_ns, shift_ns, clock)).tolist() == [101 * S - 7 - 2000, 102 * S - 7]
+
+
+@pytest.mark.parametrize("step_s", [5, -5])
+def test_a_stamp_from_before_a_step_is_taken_by_the_clock_of_then(step_s: int) -> None:
+    """The driver's stamps of the first rows after a step were made before it; all stamps come out 0.3 s older than their reads."""
+    mono_ns = 100 * S + np.arange(10) * S // 10
+    stamped_ns = mono_ns - 3 * S // 10
+    stepped_ns = 100 * S + S // 2 - 1
+    shift_ns = np.where(mono_ns > stepped_ns, step_s * S, 0)
+    delta_ns = stamped_ns + np.where(stamped_ns > stepped_ns, step_s * S, 0) - mono_ns - shift_ns
+    assert len(set(delta_ns.tolist())) == 2
+    fixed_ns = redated(mono_ns, shift_ns, np.full(10, 20_000), delta_ns)
+    assert (mono_ns + fixed_ns).tolist() == stamped_ns.tolist()
+
+
+def test_a_stamp_is_left_alone_where_no_clock_was_stepped() -> None:
+    """A device 50 ms ahead of its host and rows without a stamp come through a step as they are."""
+    mono_ns, shift_ns = np.arange(4) * S, np.array([0, 0, 5 * S, 5 * S])
+    delta_ns = np.array([50_000_000, NO_DEVICE_TIME, NO_DEVICE_TIME, 50_000_000])
+    assert redated(mono_ns, shift_ns, np.full(4, 20_000), delta_ns).tolist() == delta_ns.tolist()
 
 
 def test_the_clock_bound_is_of_the_rows_asked_for() -> None:

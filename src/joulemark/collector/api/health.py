@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
@@ -15,18 +15,21 @@ from joulemark.collector.api.state import Served
 from joulemark.errors import RemoteUnreachable
 from joulemark.pki.certificate import expiries_s
 from joulemark.proto.messages import Directive
+from joulemark.timebase import AxisClock, Clock, SystemClock, utc_minus_mono_ns
+from joulemark.units import NS_PER_S
 
 router = APIRouter(tags=["health"], responses=described())
+TO_EVERYBODY: Final[dict[str, Any]] = {"security": []}
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/healthz")
+@router.get("/healthz", openapi_extra=TO_EVERYBODY)
 async def healthz() -> dict[str, str]:
     """This process answers."""
     return {"status": "ok", "version": __version__}
 
 
-@router.get("/readyz")
+@router.get("/readyz", openapi_extra=TO_EVERYBODY)
 async def readyz(state: Served) -> dict[str, int | str]:
     """The ingest process answers too, and how many agents are connected."""
     count = await state.control.broadcast(Directive())
@@ -35,26 +38,35 @@ async def readyz(state: Served) -> dict[str, int | str]:
     return {"status": "ok", "agents_connected": count}
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(state: Served) -> Response:
     """Prometheus text. Counts are of what is durable, so they survive a restart."""
     streams, opened = await asyncio.gather(asyncio.to_thread(state.store.streams), asyncio.to_thread(state.store.streams_opened))
-    connected = await state.control.broadcast(Directive())
+    ingest = await state.control.status()
     expiries = await asyncio.to_thread(expiries_s, state.config.tls)
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
         *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
         *metric("duplicate_batches_total", "counter", "Batches that came again.", sum(s.duplicate_count for s in streams)),
         *metric("streams_opened_total", "counter", "Streams that agents opened.", sum(opened.values())),
-        *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(connected is not None)),
-        *metric("agents_connected", "gauge", "Agents connected now.", connected),
+        *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(ingest is not None)),
+        *metric("agents_connected", "gauge", "Agents connected now.", ingest and ingest.agent_count),
+        *metric("ingest_pending_bytes", "gauge", "Bytes received and not durable yet.", ingest and ingest.pending_bytes),
+        *metric("ingest_refused_total", "counter", "Streams refused or slowed since the start.", ingest and ingest.refused),
+        *metric("streams_fenced_total", "counter", "Streams of a second agent of one name.", ingest and ingest.refused.get("fenced", 0)),
+        *metric("axis_minus_utc_seconds", "gauge", "The collector's time axis minus its UTC.", axis_minus_utc_s(state.clock)),
         *metric("certificate_expiry_timestamp_seconds", "gauge", "When a certificate of [tls] expires.", expiries, label="file"),
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
     ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
 
 
-def metric(name: str, kind: str, text: str, value: int | Mapping[str, int] | None, *, label: str = "reason") -> list[str]:
+def axis_minus_utc_s(clock: Clock) -> float | None:
+    """0 until the host's UTC is stepped: the axis does not follow. None for a clock that is no axis."""
+    return (clock.minus_mono_ns - utc_minus_mono_ns(SystemClock())) / NS_PER_S if isinstance(clock, AxisClock) else None
+
+
+def metric(name: str, kind: str, text: str, value: float | Mapping[str, int] | None, *, label: str = "reason") -> list[str]:
     """The lines of one metric, one for each `label` of a mapping; none when its value is not known."""
     if value is None or value == {}:
         return []

@@ -24,8 +24,8 @@ class AlteredBatch(ValueError):
 class Received:
     """A batch as it arrived: `body` is stored as it came, `view` is its decoded twin.
 
-    `rx_ns`: the collector's UTC. `same_clock`: agent and collector run under one kernel, so their UTC is the same by nature,
-    unless the agent's probes say otherwise: a process may be given a false clock.
+    `rx_ns`: on the collector's axis. `same_clock`: agent and collector run under one kernel, so their clocks are the same by nature,
+    unless the agent's probes say otherwise: a process may be given a false clock. `axis_minus_mono_ns`: the collector's own; 0: not known.
     """
 
     agent_id: str
@@ -33,6 +33,7 @@ class Received:
     body: bytes
     rx_ns: int
     same_clock: bool = False
+    axis_minus_mono_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """The agent's clock and cost as a batch told at `t_ns`."""
+    """The agent's clock and cost as a batch told at `t_ns` on the collector's axis."""
 
     agent_id: str
     epoch_ns: int
@@ -69,11 +70,37 @@ class HostState:
         return self.clock.offset_ns if self.clock.offset_known else 0
 
     @property
+    def to_utc_ns(self) -> int:
+        """The same, or what the store took before the offset was known."""
+        clock = self.clock
+        return self.t_ns - clock.at_mono_ns - clock.utc_minus_mono_ns if clock.at_mono_ns else self.offset_ns
+
+    @property
     def bound_ns(self) -> int:
         """How far `offset_ns` may be off."""
         if self.clock.offset_known:
             return self.clock.bound_ns
         return 0 if self.same_clock else UNKNOWN_BOUND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The UTC of a host jumped by `step_ns` within `unc_ns` of `t_ns`, on the axis. An empty `agent_id` is the collector itself."""
+
+    agent_id: str
+    t_ns: int
+    unc_ns: int
+    step_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """The collector's axis from `since_ns` on: its monotonic time plus `minus_mono_ns`. `minus_utc_ns`: of its UTC as last seen."""
+
+    boot_id: str
+    minus_mono_ns: int
+    minus_utc_ns: int
+    since_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +155,14 @@ class ReadingStore(Protocol):
         """Clock and cost of the agents within [t0_ns, t1_ns] and the last before it."""
         ...
 
+    def clock_steps(self, t0_ns: int, t1_ns: int) -> list[ClockStep]:
+        """Steps of clocks that may lie in [t0_ns, t1_ns], oldest first."""
+        ...
+
+    def axes(self) -> list[Anchored]:
+        """Where the collector's axis was anchored, oldest first; the last one holds now."""
+        ...
+
 
 class ChunkStore(ReadingStore, Protocol):
     """A store that takes batches: at least once in, exactly once kept."""
@@ -142,6 +177,14 @@ class ChunkStore(ReadingStore, Protocol):
 
     def stored_bytes(self, agent_id: str) -> int:
         """Bytes that the readings, descriptions and losses of an agent take."""
+        ...
+
+    def anchored(self, boot_id: str, *, mono_ns: int, utc_minus_mono_ns: int, keep: bool) -> int:
+        """Anchor the collector's axis, or `keep` the one of this boot; what it adds to monotonic time. Blocks."""
+        ...
+
+    def stepped(self, *, mono_ns: int, utc_minus_mono_ns: int) -> Future[bool]:
+        """Keep a step of the collector's own UTC, if it is one."""
         ...
 
     def opened(self, agent_id: str) -> Future[None]:

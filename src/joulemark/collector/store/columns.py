@@ -16,6 +16,7 @@ from joulemark.energy.series import Int64, Series
 from joulemark.errors import FormatError
 from joulemark.proto.messages import NO_DEVICE_TIME, BlockView, ClockState
 from joulemark.readings import MeterInfo, Quality
+from joulemark.timebase import STEP_NS
 from joulemark.units import NS_PER_S
 
 FORMAT: Final = 1
@@ -27,11 +28,16 @@ SHARED: Final = ("mono_ns", "utc_minus_mono_ns", "bracket_ns", "seq", "pinned", 
 
 @dataclass(frozen=True, slots=True)
 class FirstClock:
-    """The first clock state of an epoch that knew its offset: it dates the samples taken before. Bound 0: one kernel, no drift."""
+    """What dates the rows of an epoch whose batches did not know their offset, see `relation`. Bound 0: one kernel, no drift.
+
+    `offset_ns` is added to monotonic time, and `bound_ns` (None: nobody ever compared) holds at the monotonic time `at_ns`; in an epoch
+    that version 1 stored both are of the agent's UTC.
+    """
 
     offset_ns: int
-    bound_ns: int
+    bound_ns: int | None
     at_ns: int
+    on_mono: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +64,15 @@ class Columns:
         pinned = np.zeros(n, np.int64)
         pinned[list(block.pinned_rows)] = 1
         seq = int64(block.seq)
-        offset, bound = (clock.offset_ns, clock.bound_ns) if clock.offset_known else (0, UNKNOWN)
+        mono_ns, shift_ns = int64(block.mono_delta_ns) + block.base_mono_ns, np.broadcast_to(int64(block.utc_minus_mono_ns), n)
         shared = {
-            "mono_ns": int64(block.mono_delta_ns) + block.base_mono_ns,
-            "utc_minus_mono_ns": np.broadcast_to(int64(block.utc_minus_mono_ns), n),
+            "mono_ns": mono_ns,
+            "utc_minus_mono_ns": shift_ns,
             "bracket_ns": int64(block.bracket_ns),
             "seq": seq if len(seq) == n else seq[0] + np.arange(n, dtype=np.int64),
             "pinned": pinned,
-            "offset_ns": np.full(n, offset, np.int64),
-            "bound_ns": np.full(n, bound, np.int64),
+            "offset_ns": offsets(mono_ns, shift_ns, clock),
+            "bound_ns": np.full(n, clock.bound_ns if clock.offset_known else UNKNOWN, np.int64),
         }
         return cls(
             shared,
@@ -97,7 +103,7 @@ class Columns:
 
     def clock(self, first_clock: FirstClock | None) -> tuple[Int64, Int64]:
         """(offset, bound), each int64[n]: add the offset to the agent's UTC for the collector's."""
-        return known_clock(self.utc_ns(), self.shared["offset_ns"], self.shared["bound_ns"], first_clock)
+        return known_clock(self.shared, first_clock)
 
     def clock_bound_ns(self, first_clock: FirstClock | None, t0_ns: int, t1_ns: int) -> int:
         """The widest bound among the rows read in [t0_ns, t1_ns], give or take a second: a reading is dated before it is read."""
@@ -109,7 +115,7 @@ class Columns:
         """The readings of meter number `index`, on the collector's axis."""
         utc_ns = self.utc_ns()
         offset_ns, bound_ns = self.clock(first_clock)
-        delta, quality = self.device_delta_ns[index], self.quality[index]
+        delta, quality = self._device_delta_ns(index), self.quality[index]
         return Series.from_columns(
             meter,
             t_read_ns=utc_ns,
@@ -121,6 +127,12 @@ class Columns:
             clock_offset_ns=offset_ns,
             clock_bound_ns=int(bound_ns.max(initial=0)),
         )
+
+    def _device_delta_ns(self, index: int) -> Int64 | None:
+        delta_ns = self.device_delta_ns[index]
+        if delta_ns is None:
+            return None
+        return redated(self.shared["mono_ns"], self.shared["utc_minus_mono_ns"], self.shared["bracket_ns"], delta_ns)
 
     def seal(self) -> tuple[str, bytes]:
         """(layout as JSON, pcodec blob): everything of these columns, exactly."""
@@ -170,15 +182,45 @@ def joined_optional(parts: Sequence[tuple[Int64 | None, int]], default: int) -> 
     return np.concatenate([np.full(n, default, np.int64) if column is None else column for column, n in parts])
 
 
-def known_clock(utc_ns: Int64, offset_ns: Int64, bound_ns: Int64, first: FirstClock | None) -> tuple[Int64, Int64]:
-    """(offset, bound) for every row: rows taken before the agent knew its offset get the first known one, wider by the drift since."""
+def offsets(mono_ns: Int64, shift_ns: Int64, clock: ClockState) -> Int64:
+    """What to add to the agent's UTC of each row for the axis; 0 where its batch does not know.
+
+    The batch relates monotonic time to the axis, so a step of the agent's UTC (`shift_ns`: UTC minus monotonic) cancels. An agent of
+    version 1 related its UTC.
+    """
+    if not clock.offset_known or not clock.at_mono_ns:
+        return np.full(len(mono_ns), clock.offset_ns if clock.offset_known else 0, np.int64)
+    return clock.axis_minus_mono_ns + (mono_ns - clock.at_mono_ns) * clock.drift_ppb // NS_PER_S - shift_ns
+
+
+def known_clock(shared: Mapping[str, Int64], first: FirstClock | None) -> tuple[Int64, Int64]:
+    """(offset, bound) for every row: rows that do not know theirs get `first`, wider by the drift between."""
+    offset_ns, bound_ns = shared["offset_ns"], shared["bound_ns"]
     unknown = bound_ns == UNKNOWN
     if not unknown.any():
         return offset_ns, bound_ns
     if first is None:
         return offset_ns, np.where(unknown, UNKNOWN_BOUND_NS, bound_ns)
-    drift_ns = np.abs(first.at_ns - utc_ns) * (DRIFT_PPM if first.bound_ns else 0) // 1_000_000
-    return np.where(unknown, first.offset_ns, offset_ns), np.where(unknown, first.bound_ns + drift_ns, bound_ns)
+    mono_ns, shift_ns = shared["mono_ns"], shared["utc_minus_mono_ns"]
+    at_ns, on_utc_ns = (mono_ns, first.offset_ns - shift_ns) if first.on_mono else (mono_ns + shift_ns, first.offset_ns)
+    drift_ns = np.abs(first.at_ns - at_ns) * (DRIFT_PPM if first.bound_ns else 0) // 1_000_000
+    first_bound_ns = UNKNOWN_BOUND_NS if first.bound_ns is None else first.bound_ns + drift_ns
+    return np.where(unknown, on_utc_ns, offset_ns), np.where(unknown, first_bound_ns, bound_ns)
+
+
+def redated(mono_ns: Int64, shift_ns: Int64, bracket_ns: Int64, delta_ns: Int64) -> Int64:
+    """`delta_ns` (a driver's stamp minus the row's UTC) with stamps from before a step of the host's UTC taken by the UTC of then.
+
+    A row read just after the step may bring a stamp made just before it. Taken by the row's own UTC it would lie before the last row
+    that knew nothing of the step, or in the future; by the UTC of then it is nearer to its read. `mono_ns` rises.
+    """
+    for last in np.flatnonzero(np.abs(np.diff(shift_ns)) > STEP_NS).tolist():
+        step_ns = shift_ns[last + 1] - shift_ns[last]
+        impossible = (mono_ns + delta_ns < mono_ns[last]) | (delta_ns > bracket_ns)
+        nearer = np.abs(delta_ns + step_ns) < np.abs(delta_ns)
+        later = np.arange(len(mono_ns)) > last
+        delta_ns = np.where(later & impossible & nearer & (delta_ns != NO_DEVICE_TIME), delta_ns + step_ns, delta_ns)
+    return delta_ns
 
 
 def reason_runs(reasons: Mapping[int, str]) -> list[tuple[int, int, str]]:

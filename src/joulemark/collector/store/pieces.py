@@ -141,10 +141,18 @@ def chained(parts: Sequence[Series]) -> Series:
 
 
 def first_clocks(db: sqlite3.Connection) -> dict[tuple[str, int], FirstClock]:
-    """For each epoch of each agent, the first clock state that knew its offset; offset and bound 0 under the collector's own kernel."""
-    query = """SELECT agent_id, epoch_ns, COALESCE(known_offset_ns, 0), COALESCE(known_bound_ns, 0), COALESCE(known_at_ns, 0)
-        FROM stream WHERE known_at_ns IS NOT NULL OR same_clock"""
-    return {(agent_id, epoch_ns): FirstClock(*rest) for agent_id, epoch_ns, *rest in db.execute(query)}
+    """For each epoch of each agent, what dates the rows of batches that did not know their offset."""
+    found: dict[tuple[str, int], FirstClock] = {}
+    query = """SELECT agent_id, epoch_ns, axis_ns, axis_bound_ns, axis_at_ns, known_offset_ns, known_bound_ns, known_at_ns FROM stream
+        WHERE known_at_ns IS NOT NULL OR same_clock OR axis_ns IS NOT NULL"""
+    for agent_id, epoch_ns, axis_ns, axis_bound_ns, axis_at_ns, offset_ns, bound_ns, at_ns in db.execute(query):
+        of_version_1 = at_ns is not None or axis_ns is None
+        found[agent_id, epoch_ns] = (
+            FirstClock(offset_ns or 0, bound_ns or 0, at_ns or 0, on_mono=False)
+            if of_version_1
+            else FirstClock(axis_ns, axis_bound_ns, axis_at_ns)
+        )
+    return found
 
 
 def marks(values: Collection[str]) -> str:

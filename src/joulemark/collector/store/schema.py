@@ -1,15 +1,20 @@
-"""Tables of readings.db: a log of batches as they came, sealed chunks, and exact sums. Rowid tables: blobs overflow badly without."""
+"""Tables of readings.db: a log of batches as they came, sealed chunks, and exact sums. Rowid tables: blobs overflow badly without.
+
+`STEPS` is the whole history: step n makes version n out of version n - 1, and a new file goes through all of them. A step that was
+released is never changed.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from joulemark.errors import EnvironmentFailed
 
-VERSION: Final = 1
-TABLES: Final = """
+FIRST_TABLES: Final = """
 CREATE TABLE log (
   id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, batch_seq INTEGER NOT NULL, rx_ns INTEGER NOT NULL,
   t0_ns INTEGER NOT NULL, t1_ns INTEGER NOT NULL, body BLOB NOT NULL);
@@ -43,17 +48,56 @@ CREATE TABLE chunk_sum (
 CREATE INDEX chunk_sum_time ON chunk_sum (meter_id, t0_ns);
 """
 
+CLOCKS: Final = """
+ALTER TABLE stream ADD COLUMN axis_ns INTEGER;
+ALTER TABLE stream ADD COLUMN axis_bound_ns INTEGER;
+ALTER TABLE stream ADD COLUMN axis_at_ns INTEGER;
+ALTER TABLE stream ADD COLUMN probed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE stream ADD COLUMN last_axis_ns INTEGER;
+ALTER TABLE stream ADD COLUMN last_bound_ns INTEGER;
+ALTER TABLE stream ADD COLUMN last_mono_ns INTEGER;
+ALTER TABLE stream ADD COLUMN last_utc_minus_mono_ns INTEGER;
+CREATE INDEX stream_boot ON stream (agent_id, boot_id);
+ALTER TABLE loss ADD COLUMN epoch_ns INTEGER;
+CREATE TABLE clock_step (
+  id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, t_ns INTEGER NOT NULL, unc_ns INTEGER NOT NULL,
+  step_ns INTEGER NOT NULL);
+CREATE INDEX clock_step_time ON clock_step (t_ns);
+CREATE TABLE axis (
+  id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, minus_mono_ns INTEGER NOT NULL, utc_minus_mono_ns INTEGER NOT NULL,
+  since_ns INTEGER NOT NULL);
+UPDATE state SET t_ns = t_ns + CASE WHEN json_extract(clock, '$.offset_known') THEN json_extract(clock, '$.offset_ns')
+  ELSE COALESCE((SELECT known_offset_ns FROM stream m WHERE m.agent_id = state.agent_id AND m.epoch_ns = state.epoch_ns), 0) END;
+"""
+"""Readings lie on the axis by monotonic time: `stream.axis_ns` is what is added where a batch does not know it, `axis_bound_ns` NULL
+while nobody compared. Steps of clocks are kept, and the collector's own axis. `state.t_ns` moves to the axis. The `known_*` columns
+date unknown rows of version 1, by UTC."""
+
+STEPS: Final = (FIRST_TABLES, CLOCKS)
+VERSION: Final = len(STEPS)
+
+
+def check(path: Path) -> None:
+    """Raises EnvironmentFailed for a file of a newer version, or one that is no database; nothing is written to it."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise EnvironmentFailed(f"{path} cannot be opened: {error}", "restore it from a backup, or move it away") from error
+    if version > VERSION:
+        raise EnvironmentFailed(
+            f"{path.name} has schema version {version}, this collector knows up to version {VERSION}: a newer joulemark wrote it",
+            "install that version again, or point collector.data_dir at an empty folder; the file was not touched",
+        )
+
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables in an empty file. Raises EnvironmentFailed for a file of another version, which is left as it is."""
+    """Bring the file to this version, in one transaction: whatever interrupts it, the file is of the old version or of the new one."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif version != VERSION:
-        raise EnvironmentFailed(
-            f"readings.db has schema version {version}, this collector writes version {VERSION}",
-            "start the collector version that wrote it, or point collector.data_dir at an empty folder",
-        )
+    if version < VERSION:
+        connection.executescript(f"BEGIN IMMEDIATE; {' '.join(STEPS[version:])} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def reader(path: Path) -> sqlite3.Connection:

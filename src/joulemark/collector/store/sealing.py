@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from joulemark.collector.store.columns import Columns, double_integral
+from joulemark.collector.store.columns import Columns, FirstClock, double_integral
 from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks, merged
 from joulemark.proto import convert
 from joulemark.proto.messages import BatchView
@@ -38,13 +38,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An encoded span, ready to take the place of its log rows."""
+    """An encoded span, ready to take the place of its log rows, as long as `clock` dates what did not know its offset."""
 
     span: Span
     chunks: tuple[Chunk, ...]
+    clock: FirstClock | None = None
 
-    def store(self, db: sqlite3.Connection) -> None:
-        """Insert the chunks and delete the batches they were made of, in the transaction of `db`."""
+    def store(self, db: sqlite3.Connection) -> bool:
+        """Insert the chunks and delete the batches they were made of, in the transaction of `db`; False when `clock` changed since."""
+        if first_clocks(db).get((self.span.agent_id, self.span.epoch_ns)) != self.clock:
+            return False
         for chunk in self.chunks:
             chunk_id = db.execute(
                 "INSERT INTO chunk (agent_id, epoch_ns, device, device_id, t0_ns, t1_ns, layout, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -57,6 +60,7 @@ class Sealed:
         key = (self.span.last_seq, self.span.agent_id, self.span.epoch_ns)
         db.execute("UPDATE stream SET sealed_seq = ? WHERE agent_id = ? AND epoch_ns = ?", key)
         db.execute("DELETE FROM log WHERE batch_seq <= ? AND agent_id = ? AND epoch_ns = ?", key)
+        return True
 
 
 def spans(db: sqlite3.Connection, now_ns: int, *, span_ns: int, everything: bool = False) -> Iterator[Span]:
@@ -92,7 +96,7 @@ def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
             if described is None:
                 return None
             parts.append(Piece(described, Columns.from_block(block, view.clock), clock))
-    return Sealed(span, tuple(chunk_of(span, part) for part in merged(parts)))
+    return Sealed(span, tuple(chunk_of(span, part) for part in merged(parts)), clock)
 
 
 def chunk_of(span: Span, part: Piece) -> Chunk:

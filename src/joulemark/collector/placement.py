@@ -1,0 +1,107 @@
+"""Where the marks of a run lie on the collector's axis, by what is known of the client's clock and of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from joulemark.collector.recorded import Edge, Mark
+from joulemark.collector.store.axis import COLLECTOR
+from joulemark.collector.store.base import UNKNOWN_BOUND_NS, Anchored, ClockStep, HostState, Stream
+from joulemark.timebase import iso_utc
+from joulemark.units import NS_PER_S
+
+DRIFT_PPM: Final = 100
+
+
+class Axis:
+    """Places the marks of one run. `axes` and `steps`, oldest first: of the collector, and of every clock in the time of the run."""
+
+    def __init__(
+        self,
+        boot_id: str,
+        streams: Sequence[Stream],
+        states: Sequence[HostState],
+        *,
+        axes: Sequence[Anchored] = (),
+        steps: Sequence[ClockStep] = (),
+    ) -> None:
+        """`boot_id`: the collector's own."""
+        self._boot_id, self._axes, self._steps = boot_id, axes, steps
+        self._boots = {(s.agent_id, s.epoch_ns): s.boot_id for s in streams}
+        self._states = states
+
+    def __call__(self, mark: Mark) -> tuple[int, int]:
+        """(offset_ns, bound_ns) to the client's UTC: exact on the collector's own host, else by the agent on the client's host.
+
+        A mark is placed by its monotonic time; a window from files has UTC alone, and is uncertain around a step of that clock. From
+        elsewhere a mark is as late as it was received. A window that a file dated on a host without an agent was not received when it
+        happened: nobody knows its clock.
+        """
+        own = [axis for axis in self._axes if axis.boot_id and axis.boot_id == mark.boot_id]
+        if own or (mark.boot_id and mark.boot_id == self._boot_id):
+            return self._here(mark, own)
+        same = [s for s in self._states if mark.boot_id and self._boots.get((s.agent_id, s.epoch_ns)) == mark.boot_id]
+        if same:
+            return self._on_host_of(mark, same)
+        return 0, abs(mark.received_ns - mark.utc_ns) if mark.edge is not Edge.WINDOW else UNKNOWN_BOUND_NS
+
+    def _here(self, mark: Mark, axes: Sequence[Anchored]) -> tuple[int, int]:
+        when_ns = mark.utc_ns if mark.edge is Edge.WINDOW else mark.received_ns
+        begun = [axis for axis in axes if axis.since_ns <= when_ns]
+        if not begun:  # from before the collector had an axis: UTC was it
+            return 0, 0
+        if mark.edge is not Edge.WINDOW and mark.mono_ns:
+            return begun[-1].minus_mono_ns + mark.mono_ns - mark.utc_ns, 0
+        later = [axis.since_ns for axis in axes if axis.since_ns > begun[-1].since_ns]
+        steps = [s for s in self._steps_of(COLLECTOR) if s.t_ns >= begun[-1].since_ns and (not later or s.t_ns < later[0])]
+        return offset_of_utc(mark.utc_ns, begun[-1].minus_utc_ns, steps)
+
+    def _on_host_of(self, mark: Mark, states: Sequence[HostState]) -> tuple[int, int]:
+        on_mono = [s for s in states if s.clock.at_mono_ns]
+        if on_mono and mark.edge is not Edge.WINDOW and mark.mono_ns:
+            nearest = min(on_mono, key=lambda s: abs(s.clock.at_mono_ns - mark.mono_ns))
+            apart_ns = mark.mono_ns - nearest.clock.at_mono_ns
+            axis_ns = nearest.t_ns + apart_ns + apart_ns * nearest.clock.drift_ppb // NS_PER_S
+            return axis_ns - mark.utc_ns, widened(nearest.bound_ns, apart_ns)
+        nearest = min(states, key=lambda s: abs(s.t_ns - mark.utc_ns))
+        steps = self._steps_of(nearest.agent_id)
+        newest_offset_ns = nearest.to_utc_ns - sum(s.step_ns for s in steps if s.t_ns > nearest.t_ns)
+        offset_ns, unc_ns = offset_of_utc(mark.utc_ns, newest_offset_ns, steps)
+        return offset_ns, widened(nearest.bound_ns, nearest.t_ns - mark.utc_ns - offset_ns) + unc_ns
+
+    def _steps_of(self, agent_id: str) -> list[ClockStep]:
+        return [s for s in self._steps if s.agent_id == agent_id]
+
+
+def widened(bound_ns: int, apart_ns: int) -> int:
+    """`bound_ns` as far from where it was measured; 0 is one kernel, which does not drift against itself."""
+    return bound_ns + abs(apart_ns) * DRIFT_PPM // 1_000_000 if bound_ns else 0
+
+
+def offset_of_utc(utc_ns: int, newest_offset_ns: int, steps: Sequence[ClockStep]) -> tuple[int, int]:
+    """(offset, half-width) to the UTC of a clock that was stepped: `newest_offset_ns` is right after the last of `steps`.
+
+    A UTC that the clock showed twice, or around a step, may be either; one that it skipped lies at the step, give or take it.
+    """
+    fitting: list[int] = []
+    offset_ns, end_ns = newest_offset_ns, None
+    for step in (*reversed(steps), None):
+        at_ns = utc_ns + offset_ns
+        if (step is None or at_ns >= step.t_ns - step.unc_ns) and (end_ns is None or at_ns <= end_ns):
+            fitting.append(offset_ns)
+        if step is not None:
+            offset_ns, end_ns = offset_ns + step.step_ns, step.t_ns + step.unc_ns
+    if not fitting:
+        return newest_offset_ns, max(abs(step.step_ns) for step in steps)
+    half_ns = (max(fitting) - min(fitting) + 1) // 2
+    return min(fitting) + half_ns, half_ns
+
+
+def told(steps: Sequence[ClockStep]) -> list[str]:
+    """A finding for each step."""
+    return [
+        f"The clock of {'the collector' if s.agent_id == COLLECTOR else f'agent {s.agent_id}'} was stepped by "
+        f"{s.step_ns / NS_PER_S:+.3f} s at {iso_utc(s.t_ns)[:23]}Z: readings and marks lie on monotonic time and did not move."
+        for s in steps
+    ]

@@ -1,0 +1,45 @@
+"""The collector's own axis in readings.db: where it was anchored, and the steps of the collector's UTC since."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from joulemark.timebase import STEP_NS
+
+COLLECTOR = ""
+"""In place of an agent's id: the collector's own clock."""
+
+
+def anchor(db: sqlite3.Connection, boot_id: str, *, mono_ns: int, utc_minus_mono_ns: int, keep: bool) -> int:
+    """What to add to the collector's monotonic time for its axis.
+
+    The axis of before goes on under the same boot where `keep` is asked for, since a run is open, or the clock was not stepped;
+    a step in the meantime is kept as an event. Else the axis is anchored anew, to UTC as it is now.
+    """
+    last = db.execute("SELECT boot_id, minus_mono_ns FROM axis ORDER BY id DESC LIMIT 1").fetchone()
+    if last is not None and boot_id and last[0] == boot_id and (keep or abs(last[1] - utc_minus_mono_ns) <= STEP_NS):
+        heard = db.execute("SELECT MAX(last_rx_ns) FROM stream").fetchone()[0] or 0
+        stepped(db, mono_ns=mono_ns, utc_minus_mono_ns=utc_minus_mono_ns, since_ns=heard)
+        return int(last[1])
+    db.execute(
+        "INSERT INTO axis (boot_id, minus_mono_ns, utc_minus_mono_ns, since_ns) VALUES (?, ?, ?, ?)",
+        (boot_id, utc_minus_mono_ns, utc_minus_mono_ns, mono_ns + utc_minus_mono_ns),
+    )
+    return utc_minus_mono_ns
+
+
+def stepped(db: sqlite3.Connection, *, mono_ns: int, utc_minus_mono_ns: int, since_ns: int = 0) -> bool:
+    """Keep a step of the collector's UTC as an event, if there was one: between `since_ns` (on the axis; 0: just now) and now."""
+    row, minus_mono_ns, before_ns, anchored_ns = db.execute(
+        "SELECT id, minus_mono_ns, utc_minus_mono_ns, since_ns FROM axis ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    step_ns, now_ns = utc_minus_mono_ns - before_ns, mono_ns + minus_mono_ns
+    if abs(step_ns) <= STEP_NS:
+        return False
+    half_ns = (now_ns - max(since_ns, anchored_ns)) // 2 if since_ns else 0
+    db.execute("UPDATE axis SET utc_minus_mono_ns = ? WHERE id = ?", (utc_minus_mono_ns, row))
+    db.execute(
+        "INSERT INTO clock_step (agent_id, epoch_ns, t_ns, unc_ns, step_ns) VALUES (?, 0, ?, ?, ?)",
+        (COLLECTOR, now_ns - half_ns, half_ns, step_ns),
+    )
+    return True

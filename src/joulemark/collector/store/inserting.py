@@ -1,0 +1,135 @@
+"""One batch into the tables of readings.db, once, inside a transaction of the writer."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict
+from typing import Final
+
+import numpy as np
+
+from joulemark.collector.store.base import AlteredBatch, Received
+from joulemark.collector.store.relation import Relation, complete_clock, note_step, relate
+from joulemark.units import NS_PER_S
+
+STATE_PERIOD_NS: Final = 10 * NS_PER_S
+
+
+def count_stream(db: sqlite3.Connection, agent_id: str) -> None:
+    """One more stream of the agent."""
+    db.execute(
+        """INSERT INTO agent (agent_id, streams_opened) VALUES (?, 1)
+           ON CONFLICT (agent_id) DO UPDATE SET streams_opened = streams_opened + 1""",
+        (agent_id,),
+    )
+
+
+def insert(db: sqlite3.Connection, received: Received) -> bool:
+    """Store a batch once. False when the store has it already, or sealed it long ago. Raises AlteredBatch for another one of its key."""
+    key = (received.agent_id, received.view.epoch_ns, received.view.batch_seq)
+    if db.execute("SELECT 1 FROM stream WHERE agent_id = ? AND epoch_ns = ? AND sealed_seq >= ?", key).fetchone():
+        return duplicate(db, key)
+    stored = db.execute("SELECT body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq = ?", key).fetchone()
+    if stored is not None:
+        if stored[0] != received.body:
+            raise AlteredBatch(f"batch {key[2]} of epoch {key[1]} of agent {key[0]!r} is stored already, with other content")
+        return duplicate(db, key)
+    stream_id = insert_stream(db, received)
+    relation = relate(db, received)
+    t0_ns, t1_ns, sample_count = extent(received, relation)
+    db.execute(
+        "INSERT INTO log (agent_id, epoch_ns, batch_seq, rx_ns, t0_ns, t1_ns, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*key, received.rx_ns, t0_ns, t1_ns, received.body),
+    )
+    db.execute(
+        "UPDATE stream SET sample_count = sample_count + :samples, last_ns = MAX(last_ns, :last) WHERE id = :id",
+        {"samples": sample_count, "last": t1_ns if sample_count else 0, "id": stream_id},
+    )
+    note_step(db, received, relation)
+    insert_state(db, received, relation, stream_id)
+    insert_devices(db, received)
+    insert_losses(db, received, relation)
+    return True
+
+
+def duplicate(db: sqlite3.Connection, key: tuple[str, int, int]) -> bool:
+    """Count a batch that came again."""
+    db.execute("UPDATE stream SET duplicate_count = duplicate_count + 1 WHERE agent_id = ? AND epoch_ns = ?", key[:2])
+    return False
+
+
+def insert_stream(db: sqlite3.Connection, received: Received) -> int:
+    """Count the batch in its epoch; the row of the epoch."""
+    view = received.view
+    row = db.execute(
+        """INSERT INTO stream (agent_id, epoch_ns, boot_id, same_clock, acked_seq, batch_count, sample_count,
+             first_rx_ns, last_rx_ns, last_ns) VALUES (:agent, :epoch, :boot, :same, :seq, 1, 0, :rx, :rx, 0)
+           ON CONFLICT (agent_id, epoch_ns) DO UPDATE SET acked_seq = MAX(acked_seq, excluded.acked_seq), batch_count = batch_count + 1,
+             last_rx_ns = excluded.last_rx_ns
+           RETURNING id""",
+        {
+            "agent": received.agent_id,
+            "epoch": view.epoch_ns,
+            "boot": view.boot_id,
+            "same": received.same_clock,
+            "seq": view.batch_seq,
+            "rx": received.rx_ns,
+        },
+    ).fetchone()
+    return int(row[0])
+
+
+def insert_state(db: sqlite3.Connection, received: Received, relation: Relation, stream_id: int) -> None:
+    """Keep clock and cost of the agent every ten seconds."""
+    view, clock = received.view, complete_clock(received.view)
+    (state_ns,) = db.execute("SELECT state_ns FROM stream WHERE id = ?", (stream_id,)).fetchone()
+    if abs(view.closed_ns - state_ns) < STATE_PERIOD_NS:
+        return
+    t_ns = clock.at_mono_ns + relation.axis_ns if clock.at_mono_ns else view.closed_ns
+    db.execute("UPDATE stream SET state_ns = ? WHERE id = ?", (view.closed_ns, stream_id))
+    db.execute(
+        "INSERT INTO state (agent_id, epoch_ns, t_ns, clock, overhead) VALUES (?, ?, ?, ?, ?)",
+        (received.agent_id, view.epoch_ns, t_ns, json.dumps(asdict(clock)), json.dumps(asdict(view.overhead))),
+    )
+
+
+def insert_losses(db: sqlite3.Connection, received: Received, relation: Relation) -> None:
+    """Keep what the agent lost. It dates a loss in its UTC of then: after a step that date is off by the step."""
+    view, clock = received.view, complete_clock(received.view)
+    to_axis_ns = relation.axis_ns - clock.utc_minus_mono_ns if clock.at_mono_ns else clock.offset_ns if clock.offset_known else 0
+    db.executemany(
+        "INSERT INTO loss (agent_id, epoch_ns, device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (received.agent_id, view.epoch_ns, x.device_id, x.sample_count, x.first_ns + to_axis_ns, x.last_ns + to_axis_ns, x.reason)
+            for x in view.losses
+        ],
+    )
+
+
+def insert_devices(db: sqlite3.Connection, received: Received) -> None:
+    """Keep the descriptions of a batch that differ from the last ones."""
+    for device in received.view.devices:
+        key = (received.agent_id, device.device_id)
+        meters = json.dumps([meter.to_json() for meter in device.meters])
+        last = db.execute(
+            "SELECT meters FROM device WHERE agent_id = ? AND device_id = ? ORDER BY epoch_ns DESC, batch_seq DESC LIMIT 1", key
+        ).fetchone()
+        if last is None or last[0] != meters:
+            db.execute(
+                "INSERT INTO device (agent_id, device_id, epoch_ns, batch_seq, meters) VALUES (?, ?, ?, ?, ?)",
+                (*key, received.view.epoch_ns, received.view.batch_seq, meters),
+            )
+
+
+def extent(received: Received, relation: Relation) -> tuple[int, int, int]:
+    """(first, last, number of samples) of a batch, on the collector's axis; its closing time twice when it holds none."""
+    first, last, count = [], [], 0
+    for block in received.view.blocks:
+        t_ns = np.frombuffer(block.mono_delta_ns, "<i8") + block.base_mono_ns
+        first.append(int(t_ns.min()) + relation.axis_ns)
+        last.append(int(t_ns.max()) + relation.axis_ns)
+        count += block.row_count
+    clock = received.view.clock
+    closed_ns = clock.at_mono_ns + relation.axis_ns if clock.at_mono_ns else received.view.closed_ns + clock.offset_ns
+    return min(first, default=closed_ns), max(last, default=closed_ns), count

@@ -1,0 +1,141 @@
+"""How an agent's monotonic time lies on the collector's axis, and what follows in the store when that becomes known.
+
+An epoch has one relation for the rows whose batches do not know theirs: its first answered probe; before that, what an earlier
+start of the same boot knew, or the collector's own axis under the same kernel, or provisionally the agent's UTC. A better one
+moves everything of the epoch that was placed by the one before. Monotonic times of different boots never meet.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from joulemark.collector.store.base import Received
+from joulemark.proto.messages import BatchView, ClockState
+from joulemark.timebase import STEP_NS
+
+MOVED: Final = (
+    "UPDATE log SET t0_ns = t0_ns + :by, t1_ns = t1_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
+    "UPDATE chunk SET t0_ns = t0_ns + :by, t1_ns = t1_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
+    """UPDATE chunk_sum SET t0_ns = t0_ns + :by, t1_ns = t1_ns + :by
+       WHERE chunk IN (SELECT id FROM chunk WHERE agent_id = :agent AND epoch_ns = :epoch)""",
+    "UPDATE loss SET first_ns = first_ns + :by, last_ns = last_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
+    "UPDATE state SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
+    "UPDATE clock_step SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
+    "UPDATE stream SET last_ns = last_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch AND last_ns > 0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Add `axis_ns` to a monotonic time for the collector's axis. True within `bound_ns` at `at_ns` (monotonic); None: provisional."""
+
+    axis_ns: int
+    bound_ns: int | None
+    at_ns: int
+
+
+def complete_clock(view: BatchView) -> ClockState:
+    """The clock state of a batch with its monotonic time: an agent of version 1 told only its UTC, which its rows relate to it."""
+    clock = view.clock
+    if clock.at_mono_ns or not view.blocks:
+        return clock
+    shift_ns = int(np.frombuffer(view.blocks[0].utc_minus_mono_ns, "<i8")[0])
+    return replace(clock, at_mono_ns=view.closed_ns - shift_ns, utc_minus_mono_ns=shift_ns)
+
+
+def relate(db: sqlite3.Connection, received: Received) -> Relation:
+    """The relation that places a new batch, after the epoch's own, and those that hang on it, were brought up to date.
+
+    The stream's row is there already. A batch that knows its offset is placed by that, whatever its epoch says.
+    """
+    clock = complete_clock(received.view)
+    key = (received.agent_id, received.view.epoch_ns)
+    row = db.execute(
+        "SELECT axis_ns, axis_bound_ns, axis_at_ns, probed, known_at_ns FROM stream WHERE agent_id = ? AND epoch_ns = ?", key
+    ).fetchone()
+    placed, probed, known_at_ns = row[0] is not None, row[3], row[4]
+    stored = Relation(row[0] or 0, *row[1:3])
+    if not clock.at_mono_ns:
+        return stored
+    own = Relation(clock.axis_minus_mono_ns, clock.bound_ns if clock.offset_known else None, clock.at_mono_ns)
+    if not placed:
+        stored = own if clock.offset_known else inherited(db, received) or own
+        placed_by_ns = clock.utc_minus_mono_ns if known_at_ns is None else stored.axis_ns  # version 1 had placed the rows already
+        place(db, key, replace(own, axis_ns=placed_by_ns), stored)
+    elif clock.offset_known and not probed:
+        place(db, key, stored, own)
+        stored = own
+    if clock.offset_known:
+        remember(db, received, own)
+        return own
+    return stored
+
+
+def inherited(db: sqlite3.Connection, received: Received) -> Relation | None:
+    """What is known before this epoch's first probe: the last word of another start under the same boot, else the collector's own axis.
+
+    A collector without an axis of its own goes by its UTC, which under the same kernel is the agent's.
+    """
+    row = db.execute(
+        """SELECT last_axis_ns, last_bound_ns, last_mono_ns FROM stream WHERE agent_id = ? AND boot_id = ? AND boot_id != ''
+             AND last_axis_ns IS NOT NULL ORDER BY epoch_ns DESC LIMIT 1""",
+        (received.agent_id, received.view.boot_id),
+    ).fetchone()
+    if row is not None:
+        return Relation(*row)
+    if not received.same_clock:
+        return None
+    return Relation(received.axis_minus_mono_ns or complete_clock(received.view).utc_minus_mono_ns, 0, 0)
+
+
+def place(db: sqlite3.Connection, key: tuple[str, int], before: Relation, after: Relation) -> None:
+    """Let `after` hold for an epoch whose rows were placed by `before`."""
+    db.execute(
+        "UPDATE stream SET axis_ns = ?, axis_bound_ns = ?, axis_at_ns = ? WHERE agent_id = ? AND epoch_ns = ?",
+        (after.axis_ns, after.bound_ns, after.at_ns, *key),
+    )
+    if after.axis_ns != before.axis_ns:
+        for statement in MOVED:
+            db.execute(statement, {"by": after.axis_ns - before.axis_ns, "agent": key[0], "epoch": key[1]})
+
+
+def remember(db: sqlite3.Connection, received: Received, own: Relation) -> None:
+    """Keep what a batch knows: for epochs of the same boot that never learned it, and as the last word for those to come."""
+    db.execute(
+        """UPDATE stream SET probed = 1, same_clock = same_clock AND :bound = 0, last_axis_ns = :axis, last_bound_ns = :bound
+           WHERE agent_id = :agent AND epoch_ns = :epoch""",
+        {"axis": own.axis_ns, "bound": own.bound_ns, "agent": received.agent_id, "epoch": received.view.epoch_ns},
+    )
+    orphans = db.execute(
+        """SELECT epoch_ns, axis_ns, axis_at_ns FROM stream WHERE agent_id = ? AND boot_id = ? AND boot_id != ''
+             AND axis_bound_ns IS NULL AND axis_ns IS NOT NULL""",
+        (received.agent_id, received.view.boot_id),
+    ).fetchall()
+    for epoch_ns, axis_ns, at_ns in orphans:
+        place(db, (received.agent_id, epoch_ns), Relation(axis_ns, None, at_ns), own)
+
+
+def note_step(db: sqlite3.Connection, received: Received, relation: Relation) -> None:
+    """Keep it as an event when the agent's UTC was stepped since the last batch of the same boot: between the two closings."""
+    clock, view = complete_clock(received.view), received.view
+    if not clock.at_mono_ns:
+        return
+    last = db.execute(
+        """SELECT last_mono_ns, last_utc_minus_mono_ns FROM stream WHERE agent_id = ? AND boot_id = ?
+             AND last_utc_minus_mono_ns IS NOT NULL ORDER BY epoch_ns DESC LIMIT 1""",
+        (received.agent_id, view.boot_id),
+    ).fetchone()
+    db.execute(
+        "UPDATE stream SET last_mono_ns = ?, last_utc_minus_mono_ns = ? WHERE agent_id = ? AND epoch_ns = ?",
+        (clock.at_mono_ns, clock.utc_minus_mono_ns, received.agent_id, view.epoch_ns),
+    )
+    if last is not None and abs(clock.utc_minus_mono_ns - last[1]) > STEP_NS:
+        half_ns = (clock.at_mono_ns - last[0]) // 2
+        db.execute(
+            "INSERT INTO clock_step (agent_id, epoch_ns, t_ns, unc_ns, step_ns) VALUES (?, ?, ?, ?, ?)",
+            (received.agent_id, view.epoch_ns, last[0] + half_ns + relation.axis_ns, abs(half_ns), clock.utc_minus_mono_ns - last[1]),
+        )
