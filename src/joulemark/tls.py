@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shlex
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -31,7 +31,7 @@ class Pem:
 
     authority: bytes | None
     cert: bytes | None
-    key: bytes | None
+    key: bytes | None = field(repr=False)
 
     @property
     def pair(self) -> tuple[bytes, bytes] | None:

@@ -131,11 +131,13 @@ def certificates(settings: TlsConfig) -> Finding:
 def collector(config: Config) -> Finding:
     """A gRPC server answers at the collector's address, and both sides accept each other's certificates."""
     address, encrypted = config.agent.collector, config.tls.ca_file is not None
+    if handshake.shows_own_certificate(address, config.tls):
+        return ok("collector", f"{address} is this host's own")
     why = handshake.refusal(address, config.tls) if encrypted else None
     if why is None and (encrypted or grpc_answers(address)):
         return ok("collector", f"{address} answers")
     detail = f"{address}: {why}" if why else f"nothing answers gRPC at {address}"
-    if loopback(address) and not encrypted:
+    if loopback(address) and not (encrypted and handshake.listens(address)):
         return warn("collector", detail, "joulemark collector run")
     return fail("collector", detail, f"start it there, or correct agent.collector; try: nc -vz {address.replace(':', ' ')}")
 

@@ -18,7 +18,7 @@ def refusal(address: str, settings: TlsConfig) -> str | None:
     """Why the agent cannot connect to the collector at `address`, None when it can.
 
     With TLS 1.3 a server that refuses a client's certificate just ends the connection, where it would send the first frame of
-    HTTP/2. A collector's own certificate is refused too, and proves that it is the one that listens.
+    HTTP/2.
     """
     try:
         host, port = split(address, "agent.collector")
@@ -27,8 +27,7 @@ def refusal(address: str, settings: TlsConfig) -> str | None:
             socket.create_connection((host, port), timeout=ANSWER_S) as raw,
             context.wrap_socket(raw, server_hostname=host) as connection,
         ):
-            shown = connection.getpeercert(binary_form=True)
-            if connection.recv(1) or is_own(shown or b"", settings):
+            if connection.recv(1):
                 return None
     except ConfigError as error:
         return error.what
@@ -39,6 +38,15 @@ def refusal(address: str, settings: TlsConfig) -> str | None:
     except OSError as error:
         return f"no connection: {error.strerror or error}"
     return "it does not accept this host's certificate, or wants one; the collector's log says why"
+
+
+def listens(address: str) -> bool:
+    """Whether any program takes connections at `address`."""
+    try:
+        socket.create_connection(split(address, "agent.collector"), timeout=ANSWER_S).close()
+    except (OSError, ConfigError):
+        return False
+    return True
 
 
 def client_context(settings: TlsConfig) -> ssl.SSLContext:
@@ -53,13 +61,7 @@ def client_context(settings: TlsConfig) -> ssl.SSLContext:
 def shows_own_certificate(address: str, settings: TlsConfig) -> bool:
     """Whether what listens on `address` shows the configured certificate: then it is this host's collector."""
     try:
-        shown = ssl.get_server_certificate(split(address, "address"), timeout=ANSWER_S)
+        own = tls.content(settings.cert_file, "tls.cert_file")
+        return own is not None and ssl.get_server_certificate(split(address, "address"), timeout=ANSWER_S).strip().encode() in own
     except (OSError, ConfigError):
         return False
-    return is_own(ssl.PEM_cert_to_DER_cert(shown), settings)
-
-
-def is_own(shown: bytes, settings: TlsConfig) -> bool:
-    """Whether `shown` (DER) is the configured certificate. Raises ConfigError."""
-    own = tls.content(settings.cert_file, "tls.cert_file") or b""
-    return ssl.DER_cert_to_PEM_cert(shown).strip().encode() in own
