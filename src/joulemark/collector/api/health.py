@@ -50,14 +50,17 @@ async def metrics(state: Served) -> Response:
         *metric("duplicate_batches_total", "counter", "Batches that came again.", sum(s.duplicate_count for s in streams)),
         *metric("streams_opened_total", "counter", "Streams that agents opened.", sum(opened.values())),
         *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(ingest is not None)),
-        *metric("agents_connected", "gauge", "Agents connected now.", ingest and ingest.agent_count),
-        *metric("ingest_pending_bytes", "gauge", "Bytes received and not durable yet.", ingest and ingest.pending_bytes),
-        *metric("ingest_refused_total", "counter", "Streams refused or slowed since the start.", ingest and ingest.refused),
-        *metric("streams_fenced_total", "counter", "Streams of a second agent of one name.", ingest and ingest.refused.get("fenced", 0)),
         *metric("axis_minus_utc_seconds", "gauge", "The collector's time axis minus its UTC.", axis_minus_utc_s(state.clock)),
         *metric("certificate_expiry_timestamp_seconds", "gauge", "When a certificate of [tls] expires.", expiries, label="file"),
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
     ]
+    if ingest is not None:
+        lines += [
+            *metric("agents_connected", "gauge", "Agents connected now.", ingest.agent_count),
+            *metric("ingest_pending_bytes", "gauge", "Bytes received and not durable yet.", ingest.pending_bytes),
+            *metric("ingest_refused_total", "counter", "Streams refused or slowed since the start.", ingest.refused),
+            *metric("streams_fenced_total", "counter", "Streams of a second agent of one name.", ingest.refused.get("fenced", 0)),
+        ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
 
 
