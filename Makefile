@@ -1,4 +1,4 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, MUTATE, AIPERF) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, MUTATE, AIPERF) reach it as environment.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test e2e conservation bad-input lint proto docs clean
 
@@ -17,7 +17,7 @@ test: # everything CI runs: Debian packages, environment, checks, tests
 e2e: # the whole path under load and kills, checked from outside; SEED=n, MUTATE=gain|drop|dup, AIPERF=1
 	@scripts/e2e
 
-conservation: # nothing lost, nothing invented under kills, stops and a faulty network, checked from outside; SEED=n, LONG=1
+conservation: # nothing lost uncounted, nothing invented under every kind of fault, checked from outside; SEED=n, LONG=1, AGENTS=n
 	@scripts/conservation
 
 bad-input: # every bad input gets a clear error, none is accepted, none crashes; SEED=n, COUNT=n mutations, WRITE=1 writes the table

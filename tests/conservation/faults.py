@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,17 +18,26 @@ KINDS: Final = {
     "half_close": 2,
     "delay": 2,
     "late": 4,
+    "step": 3,
+    "full": 3,
+    "dark": 0.5,
 }
-"""Weight of each kind. kill and stop are SIGKILL and SIGSTOP with SIGCONT of a process, the others happen on a link:
+"""Weight of each kind. On a process: kill and stop are SIGKILL, and SIGSTOP with SIGCONT; step moves its clock by five seconds either
+way; full forbids its files to grow. On a link:
 
 cut: both sides are reset. tear: the next large piece from the agent is delivered by half, then the link is reset. half_close: one
 direction ends, the other goes on. delay: every piece waits. late: what the agent sends is held; its side is reset, and the pieces
-reach the collector only when the agent has opened its next stream.
+reach the collector only when the agent has opened its next stream. dark: nothing passes and nothing connects, for so long that the
+agent with the small spool must thin it.
 """
+
+ON_BOTH_SIDES: Final = {"kill": 0.4, "stop": 0.4, "step": 0.3, "full": 0.5}
+"""Share of these kinds that hits the collector."""
 
 SPACING_S: Final = (0.3, 1.1)
 DOWN_S: Final = (0.2, 1.5)
-PROVOCATIONS: Final = 20
+DARK_S: Final = (14.0, 18.0)
+PROVOCATIONS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +56,23 @@ def agent_name(number: int) -> str:
     return f"conserved-{number}"
 
 
-def sequence(seed: int) -> Iterator[Fault]:
-    """The faults of `seed`, without an end."""
+BOUNDED: Final = agent_name(0)
+"""The one agent that may lose readings, counted: its spool has the smallest bound there is, and its disk fills up."""
+
+
+def sequence(seed: int, agents: int = AGENTS) -> Iterator[Fault]:
+    """The faults of `seed`, without an end: each kind once, the longest first, then as their weights have it."""
     rng = random.Random(seed)
     kinds, weights = list(KINDS), list(KINDS.values())
-    while True:
-        (kind,) = rng.choices(kinds, weights)
-        agent = agent_name(rng.randrange(AGENTS))
-        target = COLLECTOR if kind in {"kill", "stop"} and rng.random() < 0.4 else agent
-        yield Fault(rng.uniform(*SPACING_S), kind, target, rng.uniform(*DOWN_S), rng.random())
+    first = ["dark", *rng.sample([kind for kind in kinds if kind != "dark"], len(kinds) - 1)]
+    for kind in itertools.chain(first, iter(lambda: rng.choices(kinds, weights)[0], None)):
+        agent = BOUNDED if kind in {"full", "dark"} else agent_name(rng.randrange(agents))
+        target = COLLECTOR if rng.random() < ON_BOTH_SIDES.get(kind, 0.0) else agent
+        yield Fault(rng.uniform(*SPACING_S), kind, target, rng.uniform(*(DARK_S if kind == "dark" else DOWN_S)), rng.random())
 
 
-def provocations() -> Iterator[Fault]:
-    """Late pieces for each agent in turn, a few times: what brings a duplicate about if chance did not."""
-    for number in range(PROVOCATIONS):
-        yield Fault(0.0, "late", agent_name(number % AGENTS), 1.0, number / PROVOCATIONS)
+def provocation(kind: str, attempt: int, agents: int = AGENTS) -> Fault:
+    """A fault of a kind that chance has not brought: each agent in turn, longer with every attempt."""
+    target = BOUNDED if kind in {"full", "dark"} else agent_name(attempt % agents)
+    hold_s = 20.0 + 10.0 * attempt if kind == "dark" else 1.0
+    return Fault(0.0, kind, target, hold_s, attempt / PROVOCATIONS)

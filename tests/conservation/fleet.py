@@ -23,6 +23,7 @@ from tests.conservation.witness import Witness
 SPOOL_BYTES: Final = 256 * 2**20
 BOUNDED_BYTES: Final = 2**20
 CARRY_S: Final = 0.3
+CAUGHT_UP: Final = 5
 STEPPED: Final = Path(__file__).with_name("stepped")
 WAVE: Final = {"mean_w": 300, "amplitude_w": 100, "period_s": 2.0, "counter_step_s": 0.1}
 CONFIG: Final = """\
@@ -57,6 +58,11 @@ devices = 16
 """
 
 
+def boottime_ns() -> int:
+    """The clock that readings are dated by: monotonic, and it goes on while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 class Fleet:
     """Async context manager: everything runs inside, nothing is left running after it."""
 
@@ -69,8 +75,8 @@ class Fleet:
         self.faults: Counter[str] = Counter()
         self.steps: list[dict[str, Any]] = []
         self.down: list[dict[str, Any]] = []
-        self._witnesses: dict[str, Witness] = {}
-        self._began_ns, self._utc_minus_mono_ns = time.monotonic_ns(), time.time_ns() - time.monotonic_ns()
+        self.witnesses: dict[str, Witness] = {}
+        self._began_ns, self._utc_minus_mono_ns = boottime_ns(), time.time_ns() - boottime_ns()
         self._carrying: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -90,7 +96,7 @@ class Fleet:
             await self.links[name].open()
             spool_bytes = BOUNDED_BYTES if name == BOUNDED else SPOOL_BYTES
             (self.work / f"{name}.toml").write_text(self._config(name, number, spool_bytes))
-            self._witnesses[name] = Witness(self.work / f"{name}.db", self.work / f"{name}.ledger", max_bytes=spool_bytes)
+            self.witnesses[name] = Witness(self.work / f"{name}.db", self.work / f"{name}.ledger", max_bytes=spool_bytes)
             self.daemons[name] = self._daemon(name, "agent", self.work / f"{name}.toml")
         self.daemons[COLLECTOR] = self._daemon(COLLECTOR, "collector", self.work / f"{self.names[0]}.toml")
         self._carrying = asyncio.create_task(self._carry())
@@ -128,13 +134,13 @@ class Fleet:
         if self._carrying is not None:
             self._carrying.cancel()
             await asyncio.gather(self._carrying, return_exceptions=True)
-        for witness in self._witnesses.values():
+        for witness in self.witnesses.values():
             witness.close()
 
     async def _carry(self) -> None:
         while True:
             await asyncio.sleep(CARRY_S)
-            for witness in self._witnesses.values():
+            for witness in self.witnesses.values():
                 await asyncio.to_thread(witness.carry)
 
     async def start(self, name: str) -> None:
@@ -143,19 +149,26 @@ class Fleet:
         if name == COLLECTOR:
             await asyncio.to_thread(self.daemons[name].wait_for_port, self.grpc_port)
 
+    async def delivered(self, limit_s: float = 45.0) -> None:
+        """Until every agent has found back to the collector and handed over what waited; or `limit_s` later."""
+        deadline = time.monotonic() + limit_s
+        while any(witness.waiting() > CAUGHT_UP for witness in self.witnesses.values()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.5)
+
     async def drain(self, limit_s: float = 120.0) -> None:
         """Stop the agents once each has handed over everything; raises RuntimeError when a spool is not empty in time."""
-        deadline = time.monotonic() + limit_s
-        for name in self.names:
-            daemon, witness = self.daemons[name], self._witnesses[name]
-            await asyncio.to_thread(daemon.stop)
-            while witness.waiting() or witness.counted_loss():
-                if time.monotonic() > deadline:
-                    raise RuntimeError(f"{name} still holds {witness.waiting()} batches after {limit_s} s, see {daemon.log}")
-                daemon.start()
-                await asyncio.sleep(4.0)
-                await asyncio.to_thread(daemon.stop)
+        await asyncio.gather(*(self._drain(name, time.monotonic() + limit_s) for name in self.names))
         await asyncio.to_thread(self.daemons[COLLECTOR].stop)
+
+    async def _drain(self, name: str, deadline: float) -> None:
+        daemon, witness = self.daemons[name], self.witnesses[name]
+        await asyncio.to_thread(daemon.stop)
+        while witness.waiting() or witness.counted_loss():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{name} still holds {witness.waiting()} batches, see {daemon.log}")
+            daemon.start()
+            await asyncio.sleep(4.0)
+            await asyncio.to_thread(daemon.stop)
 
     def counted(self, query: str) -> int:
         """What a query of one number answers from the collector's store; 0 while there is none."""
@@ -172,6 +185,7 @@ class Fleet:
             "kinds": list(KINDS),
             "faults": dict(sorted(self.faults.items())),
             "began_mono_ns": self._began_ns,
+            "ended_mono_ns": boottime_ns(),
             "utc_minus_mono_ns": self._utc_minus_mono_ns,
             "steps": self.steps,
             "down": self.down,

@@ -1,264 +1,240 @@
 """The separate oracle: `python -m tests.conservation.oracle WORKDIR` prints one JSON line and exits 1 when red.
 
-It shares no arithmetic and no reading path with the product. It opens the agents' spools (with the witness of every batch that was
-written, sent and acknowledged) and the collector's log as SQLite files, decodes the columns itself, and knows the waves in integers.
+It shares no arithmetic and no reading path with the product. It opens the ledgers (what the spools witnessed of every batch that was
+written, thinned, sent and acknowledged) and the collector's log as SQLite files, decodes the columns itself, and knows the waves in
+integers. A sample is one read of a device, and two readings: power and energy counter.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import sqlite3
-import struct
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from joulemark.proto.v1 import telemetry_pb2 as pb
+import numpy as np
 
-LEAST_ACKS = 100
-ENERGY_LIMIT_REL = 1e-9
-NS_PER_S = 10**9
+from tests.conservation.dates import dates, steps
+from tests.conservation.evidence import Evidence, Key
+from tests.conservation.rows import Found, Rows, Start
+from tests.conservation.wave import Wave
 
-Key = tuple[str, int, int]
-"""Agent, start of the agent, number of the batch."""
-
-Sample = tuple[str, int, str, int]
-"""Agent, start of the agent, device, number of the sample."""
-
-
-@dataclass(frozen=True)
-class Wave:
-    """Low for half a period, then high, from `phase_ns` before 1970 on; all in whole watts and nanoseconds."""
-
-    mean_w: int
-    amplitude_w: int
-    period_ns: int
-    phase_ns: int
-    step_ns: int
-
-    @staticmethod
-    def of(table: dict[str, Any]) -> Wave:
-        period, phase, step = (round(table[key] * NS_PER_S) for key in ("period_s", "phase_s", "counter_step_s"))
-        return Wave(table["mean_w"], table["amplitude_w"], period, phase, step)
-
-    def power_mw(self, t_ns: int) -> int:
-        high = 2 * ((t_ns + self.phase_ns) % self.period_ns) >= self.period_ns
-        return 1000 * (self.mean_w + (self.amplitude_w if high else -self.amplitude_w))
-
-    def _high_ns(self, t_ns: int) -> int:
-        whole, rest = divmod(t_ns + self.phase_ns, self.period_ns)
-        return whole * (self.period_ns // 2) + max(0, rest - self.period_ns // 2)
-
-    def counter_mj(self, t_ns: int) -> int:
-        """Energy since 1970; `t_ns` is a step of the counter, so that the division leaves nothing."""
-        nanojoule = (self.mean_w - self.amplitude_w) * t_ns + 2 * self.amplitude_w * (self._high_ns(t_ns) - self._high_ns(0))
-        millijoule, rest = divmod(nanojoule, 10**6)
-        if rest:
-            raise ValueError(f"{t_ns} is not a step of the counter")
-        return millijoule
-
-
-@dataclass(frozen=True)
-class Row:
-    """One sample of a device: both values with their own times."""
-
-    power_ns: int
-    power_mw: int
-    counter_ns: int
-    counter_mj: int
-
-
-@dataclass
-class Ledger:
-    """Every sample in a set of batches, how often it was found, and the losses that the batches tell of."""
-
-    rows: dict[Sample, Row] = field(default_factory=dict)
-    seen: Counter[Sample] = field(default_factory=Counter)
-    lost: Counter[str] = field(default_factory=Counter)
-    not_ok: int = 0
-
-    def add(self, agent: str, body: bytes) -> int:
-        """Take the samples of one batch; returns how many readings that were."""
-        batch = pb.Batch.FromString(body)
-        for loss in batch.losses:
-            self.lost[loss.device_id] += loss.sample_count
-        for block in batch.blocks:
-            for number, row in self._rows(block):
-                sample = agent, batch.epoch_ns, block.device_id, number
-                self.seen[sample] += 1
-                self.rows[sample] = row
-        return sum(len(column.values) // 8 for block in batch.blocks for column in block.columns)
-
-    def _rows(self, block: pb.Block) -> Iterator[tuple[int, Row]]:
-        mono, offsets, numbers = (integers(c) for c in (block.mono_delta_ns, block.utc_minus_mono_ns, block.seq))
-        n = len(mono)
-        numbers = numbers if len(numbers) == n else [numbers[0] + i for i in range(n)]
-        offsets = offsets if len(offsets) == n else offsets * n
-        power, counter = ((integers(c.values), integers(c.device_delta_ns)) for c in block.columns)
-        self.not_ok += sum(code != 1 for c in block.columns for code in c.quality)
-        for i in range(n):
-            utc_ns = block.base_mono_ns + mono[i] + offsets[i]
-            yield numbers[i], Row(utc_ns + power[1][i], power[0][i], utc_ns + counter[1][i], counter[0][i])
-
-
-def integers(column: bytes) -> list[int]:
-    """Little-endian int64 values."""
-    return [value for (value,) in struct.iter_unpack("<q", column)]
-
-
-def query(path: Path, text: str) -> list[tuple[Any, ...]]:
-    """The rows that a read-only look into a SQLite file answers."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return connection.execute(text).fetchall()
-
-
-@dataclass
-class Evidence:
-    """What the databases in `work` hold: batches by what happened to them."""
-
-    appended: dict[Key, bytes] = field(default_factory=dict)
-    sent: set[Key] = field(default_factory=set)
-    acked: set[Key] = field(default_factory=set)
-    stored: list[tuple[Key, bytes]] = field(default_factory=list)
-    waiting: int = 0
-    twice_appended: int = 0
-    duplicates: int = 0
-
-    @staticmethod
-    def found(work: Path, agents: list[str]) -> Evidence:
-        evidence = Evidence()
-        for agent in agents:
-            path = work / f"{agent}.db"
-            evidence.waiting += query(path, "SELECT count(*) FROM batch")[0][0]
-            for what, epoch_ns, batch_seq, body in query(path, "SELECT what, epoch_ns, batch_seq, body FROM witness"):
-                evidence.witness(what, (agent, epoch_ns, batch_seq), body)
-        store = work / "collector" / "readings.db"
-        rows = query(store, "SELECT agent_id, epoch_ns, batch_seq, body FROM log ORDER BY id")
-        evidence.stored = [((agent, epoch_ns, batch_seq), body) for agent, epoch_ns, batch_seq, body in rows]
-        evidence.duplicates = query(store, "SELECT sum(duplicate_count) FROM stream")[0][0]
-        return evidence
-
-    def witness(self, what: str, key: Key, body: bytes) -> None:
-        if what == "appended":
-            self.twice_appended += key in self.appended
-            self.appended[key] = body
-        else:
-            (self.sent if what == "sent" else self.acked).add(key)
+LEAST_ACKS: Final = 100
+ENERGY_LIMIT_REL: Final = 1e-9
+READINGS: Final = 2
 
 
 def batches(evidence: Evidence) -> list[str]:
     """Every batch once and with the bytes the spool had; none that no spool wrote."""
     stored = dict(evidence.stored)
     complaints = {
-        "batches that no agent wrote": len(stored.keys() - evidence.appended.keys()),
-        "batches with other bytes than the spool's": sum(evidence.appended.get(key, body) != body for key, body in stored.items()),
+        "batches that no agent wrote": len(stored.keys() - evidence.kept.keys()),
+        "batches with other bytes than the spool's": sum(evidence.kept.get(key, body) != body for key, body in stored.items()),
         "batches stored under one key twice": len(evidence.stored) - len(stored),
         "acknowledged batches missing in the store": len(evidence.acked - stored.keys()),
         "batches acknowledged that were never sent": len(evidence.acked - evidence.sent),
-        "batches neither acknowledged nor waiting": len(evidence.appended.keys() - evidence.acked) - evidence.waiting,
+        "batches neither acknowledged nor waiting": len(evidence.kept.keys() - evidence.acked) - evidence.waiting,
         "batches left in a spool": evidence.waiting,
-        "keys used twice by an agent": evidence.twice_appended,
+        "keys used twice by an agent": evidence.twice_written,
+        "batches thinned after they were sent": evidence.thinned_after_sent,
     }
+    return said(complaints)
+
+
+def said(complaints: dict[str, int]) -> list[str]:
+    """Those that there are."""
     return [f"{count} {what}" for what, count in complaints.items() if count]
 
 
-def samples(stored: Ledger, written: Ledger) -> list[str]:
-    """Every sample once; numbers of each device run from 0 without a hole but for the counted losses."""
-    numbers: dict[tuple[str, int, str], list[int]] = defaultdict(list)
-    for agent, epoch_ns, device, number in stored.seen:
-        numbers[agent, epoch_ns, device].append(number)
-    holes: Counter[str] = Counter()
-    for (_, _, device), found in numbers.items():
-        holes[device] += max(found) + 1 - len(found)
-    complaints = {
-        "samples stored twice": sum(times - 1 for times in stored.seen.values()),
-        "samples written but not stored": len(written.seen.keys() - stored.seen.keys()),
-        "samples stored but not written": len(stored.seen.keys() - written.seen.keys()),
-        "holes in the numbers that no loss explains": sum(abs(holes[d] - stored.lost[d]) for d in holes.keys() | stored.lost.keys()),
-        "readings not marked ok": stored.not_ok,
-    }
-    return [f"{count} {what}" for what, count in complaints.items() if count]
+def read_count(rows: dict[Start, Rows]) -> Counter[str]:
+    """Samples that each device made, as far as any was ever written: numbers run from 0 at every start of the agent."""
+    count: Counter[str] = Counter()
+    for (_, _, device), found in rows.items():
+        count[device] += int(found.seq[-1]) + 1
+    return count
 
 
-def values(waves: dict[str, Wave], stored: Ledger) -> list[str]:
+def balance(read: dict[Start, Rows], kept: dict[Start, Rows], stored: dict[Start, Rows], evidence: Evidence, carried: Found) -> list[str]:
+    """Read = stored + counted lost, for each device, to the sample; and the store's losses are those that the batches told of."""
+    devices = read_count(read)
+    found: Counter[str] = Counter()
+    twice = 0
+    for (_, _, device), rows in stored.items():
+        found[device] += len(np.unique(rows.seq))
+        twice += len(rows) - len(np.unique(rows.seq))
+    lost: Counter[str] = Counter()
+    for (device, _), count in evidence.losses.items():
+        lost[device] += count
+    told = {key: count for key, count in carried.lost.items() if count}
+    kept_losses = {key: count for key, count in evidence.losses.items() if count}
+    return said(
+        {
+            "samples stored twice": twice,
+            "samples written but not stored": missing(kept, stored),
+            "samples stored but not written": missing(stored, kept),
+            "samples missing or left over after the counted losses": sum(
+                abs(devices[d] - found[d] - lost[d]) for d in devices.keys() | found.keys() | lost.keys()
+            ),
+            "losses of the store that differ from those in the batches": sum(
+                told.get(key) != kept_losses.get(key) for key in told.keys() | kept_losses.keys()
+            ),
+            "losses that no batch carries": evidence.uncarried,
+            "readings not marked ok": carried.not_ok,
+        }
+    )
+
+
+def missing(wanted: dict[Start, Rows], found: dict[Start, Rows]) -> int:
+    """Samples of `wanted` that are not in `found`, by their numbers."""
+    none = np.array([], np.int64)
+    return sum(len(np.setdiff1d(rows.seq, found[start].seq if start in found else none)) for start, rows in wanted.items())
+
+
+def values(waves: dict[str, Wave], stored: dict[Start, Rows]) -> list[str]:
     """Every stored value is what the wave has at the reading's own time."""
     wrong = 0
-    for (agent, _, _, _), row in stored.rows.items():
+    for (agent, _, _), rows in stored.items():
         wave = waves[agent]
-        right = row.counter_ns % wave.step_ns == 0 and row.counter_mj == wave.counter_mj(row.counter_ns)
-        wrong += not right or row.power_mw != wave.power_mw(row.power_ns) or not 0 <= row.power_ns - row.counter_ns < wave.step_ns
-    return [f"{wrong} samples differ from the wave"] if wrong else []
+        fresh = (rows.power_ns - rows.counter_ns >= 0) & (rows.power_ns - rows.counter_ns < wave.step_ns)
+        on_step = rows.counter_ns % wave.step_ns == 0
+        counter_mj = wave.counter_mj(rows.counter_ns - rows.counter_ns % wave.step_ns)
+        right = fresh & on_step & (rows.counter_mj == counter_mj) & (rows.power_mw == wave.power_mw(rows.power_ns))
+        wrong += int(np.count_nonzero(~right))
+    return said({"samples differ from the wave": wrong})
 
 
-def streams(ledger: Ledger) -> dict[tuple[str, int, str], list[Row]]:
-    """The rows of each start of each device, in the order of their numbers."""
-    ordered: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
-    for sample in sorted(ledger.rows):
-        ordered[sample[:3]].append(ledger.rows[sample])
-    return ordered
+def trapezoid_mj(t_ns: Any, power_mw: Any) -> float:
+    """Energy under the power readings, in millijoules."""
+    return float(np.dot(np.diff(t_ns) / 1e9, (power_mw[1:] + power_mw[:-1]) / 2.0))
 
 
-def energy_error_rel(waves: dict[str, Wave], stored: Ledger, written: Ledger) -> float:
-    """Larger error of the two sums of joules over all devices: counter differences, and trapezoids under the power readings.
+def energy_error_rel(waves: dict[str, Wave], read: dict[Start, Rows], kept: dict[Start, Rows], stored: dict[Start, Rows]) -> float:
+    """Largest error of any agent's joules: counter differences over the whole run, and trapezoids under the power readings.
 
-    Found: from the stored values. True: from the wave alone, at the times that the spools witnessed.
+    Found: from the stored values. True: from the wave alone; for the counters from the first to the last sample that was ever
+    written, also where thinning took most of those between; for the trapezoids at the times that the spools kept.
     """
-    found: dict[str, list[float]] = {"counter": [], "power": []}
-    true: dict[str, list[float]] = {"counter": [], "power": []}
-    for rows in streams(stored).values():
-        found["counter"].append((rows[-1].counter_mj - rows[0].counter_mj) / 1e3)
-        found["power"] += [(b.power_ns - a.power_ns) * (a.power_mw + b.power_mw) / 2e12 for a, b in itertools.pairwise(rows)]
-    for (agent, _, _), rows in streams(written).items():
-        wave = waves[agent]
-        true["counter"].append((wave.counter_mj(rows[-1].counter_ns) - wave.counter_mj(rows[0].counter_ns)) / 1e3)
-        powers = [(row.power_ns, wave.power_mw(row.power_ns)) for row in rows]
-        true["power"] += [(t1 - t0) * (p0 + p1) / 2e12 for (t0, p0), (t1, p1) in itertools.pairwise(powers)]
-    return max(abs(math.fsum(found[name]) - math.fsum(true[name])) / math.fsum(true[name]) for name in found)
+    errors = [0.0]
+    for agent, wave in waves.items():
+        found = {"counter": counters(stored, agent), "power": power(stored, agent)}
+        true = {"counter": counters(read, agent, wave), "power": power(kept, agent, wave)}
+        for name, parts in found.items():
+            whole = math.fsum(true[name])
+            errors.append(abs(math.fsum(parts) - whole) / whole if whole else math.inf)
+    return max(errors)
 
 
-def sometimes(plan: dict[str, Any], evidence: Evidence) -> list[str]:
+def counters(found: dict[Start, Rows], agent: str, wave: Wave | None = None) -> list[float]:
+    """Of each device of `agent`, the counter's last value minus its first, or the wave's at their times."""
+    devices: defaultdict[str, list[Rows]] = defaultdict(list)
+    for start in sorted(found):
+        if start[0] == agent:
+            devices[start[2]].append(found[start])
+    differences = []
+    for parts in devices.values():
+        t_ns = np.array([parts[0].counter_ns[0], parts[-1].counter_ns[-1]])
+        first, last = wave.counter_mj(t_ns) if wave else (parts[0].counter_mj[0], parts[-1].counter_mj[-1])
+        differences.append(float(last - first))
+    return differences
+
+
+def power(found: dict[Start, Rows], agent: str, wave: Wave | None = None) -> list[float]:
+    """Of each start of each device of `agent`, the trapezoid under its power, or under the wave's at the same times."""
+    return [
+        trapezoid_mj(rows.power_ns, wave.power_mw(rows.power_ns) if wave else rows.power_mw)
+        for start, rows in found.items()
+        if start[0] == agent
+    ]
+
+
+def sometimes(plan: dict[str, Any], evidence: Evidence, lost: dict[str, Counter[str]]) -> list[str]:
     """The run was worth something: what the promise is for did happen."""
-    red = []
-    if evidence.duplicates < 1:
-        red.append("no duplicate was suppressed")
-    if plan["torn_and_back"] < 1:
-        red.append("no agent came back after a cut in the middle of a batch")
-    if len(evidence.acked) < LEAST_ACKS:
-        red.append(f"only {len(evidence.acked)} batches were acknowledged")
-    return red
+    happened = Counter(key.split()[0] for key in plan["faults"])
+    bounded = [agent for agent, table in plan["agents"].items() if table["bounded"]]
+    reasons = Counter({reason: count for agent in bounded for reason, count in lost[agent].items()})
+    wanted = {
+        "no duplicate was suppressed": evidence.duplicates.total(),
+        "no agent came back after a cut in the middle of a batch": plan["torn_and_back"],
+        f"fewer than {LEAST_ACKS} batches were acknowledged": len(evidence.acked) >= LEAST_ACKS,
+        "no clock was stepped": len(plan["steps"]),
+        "the bounded spool was never thinned": sum(count for reason, count in reasons.items() if reason.startswith("spool full")),
+        "no full disk made a spool refuse": sum(count for reason, count in reasons.items() if reason.startswith("spool not writable")),
+        **{f"no fault of the kind {kind} happened": happened[kind] for kind in plan["kinds"]},
+    }
+    unexpected = sum(sum(counts.values()) for agent, counts in lost.items() if agent not in bounded)
+    return [what for what, count in wanted.items() if not count] + said({"samples lost by agents with room and a healthy disk": unexpected})
 
 
 def check(work: Path) -> tuple[dict[str, Any], list[str]]:
-    """The line to print, counts in readings (values) where they are of readings; and what failed, in words."""
+    """The line to print, counts in readings where they are of readings; and what failed, in words."""
     plan = json.loads((work / "plan.json").read_text())
+    agents = list(plan["agents"])
     waves = {agent: Wave.of(table) for agent, table in plan["agents"].items()}
-    evidence = Evidence.found(work, list(waves))
-    written, stored = Ledger(), Ledger()
-    reading_count = {key: written.add(key[0], body) for key, body in evidence.appended.items()}
-    stored_count = sum(stored.add(key[0], body) for key, body in evidence.stored)
-    error = energy_error_rel(waves, stored, written)
-    red = batches(evidence) + samples(stored, written) + values(waves, stored) + sometimes(plan, evidence)
+    evidence = Evidence.found(work, agents)
+    first, last, store = Found(), Found(), Found()
+    for key, body in evidence.read.items():
+        first.add(key[0], body)
+    counts = {key: last.add(key[0], body) for key, body in evidence.kept.items()}
+    stored_counts = [(key[0], store.add(key[0], body)) for key, body in evidence.stored]
+    read, kept, stored = first.rows(), last.rows(), store.rows()
+    lost: dict[str, Counter[str]] = {agent: Counter() for agent in agents}
+    for (device, reason), count in evidence.losses.items():
+        lost[device.split(":")[1]][reason] += count
+    error = energy_error_rel(waves, read, kept, stored)
+    red = batches(evidence) + balance(read, kept, stored, evidence, store) + values(waves, stored)
+    red += dates(plan, stored) + steps(plan, evidence) + sometimes(plan, evidence, lost)
     if not error <= ENERGY_LIMIT_REL:
         red.append(f"energy is off by {error:.3g}")
-    line = {
-        "seed": plan["seed"],
-        "faults": sum(plan["faults"].values()),
-        "sent": sum(reading_count[key] for key in evidence.sent),
-        "acked": sum(reading_count[key] for key in evidence.acked),
-        "stored": stored_count,
-        "duplicates_suppressed": evidence.duplicates,
-        "lost": 2 * len(written.seen.keys() - stored.seen.keys()),
-        "counted_lost": 2 * sum(stored.lost.values()),
-        "energy_error_rel": error,
+    table = {agent: agent_line(agent, evidence, counts, stored_counts, read, kept, stored, lost) for agent in agents}
+    total = Counter[str]()
+    for line in table.values():
+        total.update(line)
+    print(text_of(plan, evidence, {**table, "total": dict(total)}), file=sys.stderr)
+    names = ("sent", "acked", "stored", "duplicates_suppressed", "lost", "counted_lost")
+    faults = sum(plan["faults"].values())
+    return {"seed": plan["seed"], "faults": faults, **{name: total[name] for name in names}, "energy_error_rel": error}, red
+
+
+def agent_line(
+    agent: str,
+    evidence: Evidence,
+    counts: dict[Key, int],
+    stored_counts: list[tuple[str, int]],
+    read: dict[Start, Rows],
+    kept: dict[Start, Rows],
+    stored: dict[Start, Rows],
+    lost: dict[str, Counter[str]],
+) -> dict[str, int]:
+    """One row of the table, in readings; duplicates in batches, starts of the agent."""
+
+    def mine(found: dict[Start, Rows]) -> dict[Start, Rows]:
+        return {start: rows for start, rows in found.items() if start[0] == agent}
+
+    return {
+        "read": READINGS * read_count(mine(read)).total(),
+        "sent": READINGS * sum(counts.get(key, 0) for key in evidence.sent if key[0] == agent),
+        "acked": READINGS * sum(counts.get(key, 0) for key in evidence.acked if key[0] == agent),
+        "stored": READINGS * sum(count for name, count in stored_counts if name == agent),
+        "duplicates_suppressed": evidence.duplicates[agent],
+        "lost": READINGS * missing(mine(kept), mine(stored)),
+        "counted_lost": READINGS * lost[agent].total(),
+        "starts": len({start[1] for start in mine(read)}),
     }
-    print(f"faults: {plan['faults']}, late releases: {plan['late_released']}, back after a tear: {plan['torn_and_back']}", file=sys.stderr)
-    return line, red
+
+
+def text_of(plan: dict[str, Any], evidence: Evidence, table: dict[str, dict[str, int]]) -> str:
+    """The table for people."""
+    names = list(next(iter(table.values())))
+    lines = [f"{'agent':>12}" + "".join(f"{name.replace('_', ' '):>23}" for name in names)]
+    lines += [f"{agent:>12}" + "".join(f"{line[name]:>23}" for name in names) for agent, line in table.items()]
+    lines.append("faults: " + ", ".join(f"{kind} {count}" for kind, count in plan["faults"].items()))
+    lines.append(
+        f"late pieces released: {plan['late_released']}, back after a tear: {plan['torn_and_back']}, "
+        f"clock steps: {len(plan['steps'])}, batches refused by the collector's full disk: {evidence.refusals}"
+    )
+    return "\n".join(lines)
 
 
 def main() -> None:

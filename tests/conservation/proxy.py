@@ -40,6 +40,7 @@ class Link:
         self.torn = self.torn_and_back = self.late_released = 0
         self._delay_s = 0.0
         self._tear = False
+        self._dark = False
         self._was_torn = False
         self._release_after_s = 0.0
         self._pair: Pair | None = None
@@ -80,6 +81,13 @@ class Link:
         await asyncio.sleep(hold_s)
         self._delay_s = 0.0
 
+    async def dark(self, hold_s: float) -> None:
+        """Reset what is there and refuse what comes, for `hold_s`."""
+        self._dark = True
+        await self.cut()
+        await asyncio.sleep(hold_s)
+        self._dark = False
+
     async def late(self, hold_s: float, release_after_s: float) -> None:
         """Hold what the agent sends for `hold_s`, reset its side, and keep the rest of the way open for the held pieces."""
         if (pair := self._pair) is None or self._late is not None:
@@ -92,6 +100,9 @@ class Link:
     async def _accepted(self, from_agent: asyncio.StreamReader, to_agent: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self._dark:
+            to_agent.transport.abort()
+            return
         self._tasks.add(task)
         try:
             await self._serve(from_agent, to_agent)
