@@ -130,6 +130,7 @@ def test_power_without_a_value_is_a_gap_on_the_card(measured: Measure, fault: st
     assert found.coverage == pytest.approx(1 - 40 / 150, abs=0.03)
     assert found.phase is not None
     assert found.phase["max_gap_s"] >= 40.0
+    assert f"40 readings {'are ' + flag.name.lower() if flag is not Quality.OK else 'of 0 W or less'}" in found.why
     assert found.phase["energy_j"] > 0.6 * found.truth_j
 
 

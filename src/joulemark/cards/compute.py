@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from joulemark.energy.device import devices
+from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
@@ -75,6 +76,7 @@ def compute(
     if not run.windows:
         raise UsageError("the benchmark has no phase", "give the folder of a finished run")
     _refuse_twice(series)
+    series = marked(series)
     by_boundary = {b: group for b in WIDEST_FIRST if (group := [one for one in series if one.meter.boundary is b])}
     if not by_boundary:
         raise UsageError("there is no power to compute from", "give at least one power log with --power")

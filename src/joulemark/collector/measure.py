@@ -11,6 +11,7 @@ from joulemark.collector.placement import Axis, told
 from joulemark.collector.recorded import Recorded, run_of
 from joulemark.collector.store.axis import COLLECTOR
 from joulemark.collector.store.base import ClockStep, HostState, ReadingStore, Stream
+from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
@@ -89,7 +90,7 @@ def settled(series: Sequence[Series], end_ns: int) -> bool:
 def energy_json(gathered: Gathered) -> dict[str, Any]:
     """Energy of every window at every boundary, `joulemark.energy/1`. Raises InsufficientData when none has any."""
     run = gathered.run
-    phases, findings = phases_of(run, by_boundary(gathered.series))
+    phases, findings = phases_of(run, by_boundary(marked(gathered.series)))
     if not phases:
         raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")
     return {

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from joulemark.energy.estimate import Estimate, PowerSource, Source, source_of
 from joulemark.energy.integrate import samples_inside
 from joulemark.energy.local import Level, PowerTrace, level
-from joulemark.energy.series import Series
+from joulemark.energy.series import INTEGRABLE, Series
 from joulemark.energy.uncertainty import Component, u_cert, u_spec
 from joulemark.errors import InsufficientData, UsageError
-from joulemark.readings import Accuracy, MeterInfo, Quantity
+from joulemark.readings import Accuracy, MeterInfo, Quality, Quantity
 from joulemark.runs import Window
 from joulemark.units import NS_PER_S
 
@@ -117,6 +119,7 @@ def measure_device(window: Window, name: str, series: Sequence[Series], *, accur
     findings: list[str] = []
     sources: list[Source] = []
     for one in sorted(series, key=lambda s: s.meter.quantity is Quantity.POWER):
+        findings.extend(flagged(window, one))
         try:
             sources.append(source_of(one))
         except InsufficientData as error:
@@ -144,6 +147,19 @@ def measure_device(window: Window, name: str, series: Sequence[Series], *, accur
         0.0 if best is None else _delta_s(series, best),
         tuple(findings),
     )
+
+
+def flagged(window: Window, series: Series) -> list[str]:
+    """How many readings of `series` inside `window` have a quality that is not integrated, and why the first of them has."""
+    first, last = np.searchsorted(series.t_ns, [window.begin_ns, window.end_ns + 1])
+    inside = series.quality[first:last]
+    said = []
+    for code in np.unique(inside[~INTEGRABLE[inside]]).tolist():
+        rows = np.flatnonzero(inside == code)
+        reason = series.reasons.get(int(first + rows[0]), "")
+        why = f" ({reason})" if reason else ""
+        said.append(f"{series.meter.meter_id}: {len(rows)} readings are {Quality(code).name.lower()} and not integrated{why}")
+    return said
 
 
 def _best(estimates: Sequence[Estimate], method: str) -> Estimate | None:

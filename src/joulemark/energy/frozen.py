@@ -1,0 +1,134 @@
+"""Power that stands still while something that it must follow moves: a frozen meter that has no clock to show it (SMP-6).
+
+A steady load is no fault, so a long run of one raw value is not enough. It is frozen only where another stream of the same node,
+which watches the same thing or a part of it, moved by more than this meter could have missed. What an idle neighbour does is no
+evidence, and nor is a wave too fast for the meter: averages over a third of the run's least length are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from joulemark.energy.counters import refreshes
+from joulemark.energy.series import Float64, Int64, Series
+from joulemark.errors import InsufficientData
+from joulemark.readings import Boundary, Quality, Quantity
+from joulemark.units import NS_PER_S
+
+FROZEN_PERIODS: Final = 10
+FROZEN_S: Final = 30.0
+"""A value is suspect after the longer of ten update periods and 30 s (SMP-6)."""
+STEPS: Final = 3
+"""The other stream must have moved by more than this many steps of the meter (SMP-6) ..."""
+SHARE: Final = 0.01
+"""... and by more than this share of its value: BMC firmware holds small changes back."""
+
+PARTS: Final = frozenset({Boundary.GPU, Boundary.MODULE, Boundary.PACKAGE})
+WHOLES: Final = frozenset({Boundary.PSU_INPUT, Boundary.SERVER_INPUT, Boundary.OUTLET, Boundary.WALL_ANALYZER})
+"""What contains the parts of its node. The meters of a rack or a feed also see other nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Energy of a stream from an arbitrary zero: `energy_j` float64[n] at `t_ns` int64[n]."""
+
+    meter_id: str
+    t_ns: Int64
+    energy_j: Float64
+
+    def means_w(self, edges_ns: Int64) -> Float64:
+        """Mean power between neighbouring edges that lie within the stream."""
+        inside = edges_ns[(edges_ns >= self.t_ns[0]) & (edges_ns <= self.t_ns[-1])]
+        at_j = np.interp((inside - self.t_ns[0]) / NS_PER_S, (self.t_ns - self.t_ns[0]) / NS_PER_S, self.energy_j)
+        return np.asarray(np.diff(at_j) / (np.diff(inside) / NS_PER_S))
+
+
+def marked(series: Sequence[Series]) -> list[Series]:
+    """`series` with every reading of a frozen power, but the first of its value, marked stale and why. The others are untouched."""
+    return [
+        one if one.meter.quantity is not Quantity.POWER else thawed(one, [other for other in series if follows(one, other)])
+        for one in series
+    ]
+
+
+def follows(one: Series, other: Series) -> bool:
+    """Whether `one` is a power that must move with `other`: the same thing seen by another stream, or a part of it, in the same node."""
+    a, b = one.meter, other.meter
+    if a.quantity is not Quantity.POWER or a.meter_id == b.meter_id or node(a.meter_id) != node(b.meter_id):
+        return False
+    if a.device_id == b.device_id or (a.covers and a.covers == b.covers):
+        return a.boundary is b.boundary
+    return a.boundary in WHOLES and b.boundary in PARTS
+
+
+def node(meter_id: str) -> str:
+    """Whose meter it is: `kind:node:serial:channel`."""
+    return meter_id.split(":")[1]
+
+
+def thawed(series: Series, others: Sequence[Series]) -> Series:
+    """`series` with its frozen readings marked stale, by what `others` did meanwhile."""
+    runs = still_runs(series) if others else []
+    witnesses = [found for other in others if (found := witness(other)) is not None] if runs else []
+    quality, reasons = series.quality.copy(), dict(series.reasons)
+    for rows in runs:
+        if (why := proof(series, rows, witnesses)) is not None:
+            late = rows[1:]
+            quality[late] = Quality.STALE
+            reasons.update(dict.fromkeys(late.tolist(), why))
+    return series if len(reasons) == len(series.reasons) else replace(series, quality=quality, reasons=reasons)
+
+
+def still_runs(series: Series) -> list[Int64]:
+    """Row numbers of each run of one raw value that lasts longer than a meter may stand still; other rows are passed over."""
+    usable = np.flatnonzero(series.quality == Quality.OK)
+    if len(usable) < 2:
+        return []
+    starts = np.flatnonzero(np.diff(series.value[usable]) != 0) + 1
+    runs = np.split(usable, starts)
+    return [rows for rows in runs if series.t_ns[rows[-1]] - series.t_ns[rows[0]] > limit_ns(series)]
+
+
+def limit_ns(series: Series) -> int:
+    """How long a value may stand."""
+    period_s = series.meter.update_period_measured_s or series.meter.update_period_s or 0.0
+    return round(max(FROZEN_PERIODS * period_s, FROZEN_S) * NS_PER_S)
+
+
+def witness(series: Series) -> Witness | None:
+    """What `series` can tell of power over time; None for too few readings, and for a counter that was reset."""
+    if series.meter.quantity is Quantity.ENERGY_COUNTER:
+        try:
+            points = refreshes(series)
+        except InsufficientData:
+            return None
+        return None if len(points) < 2 or points.segment[-1] else Witness(series.meter.meter_id, points.t_ns, points.energy_j)
+    good = series.integrable()
+    good = good.rows(good.value > 0)
+    if len(good) < 2:
+        return None
+    power, seconds = good.si(), np.diff(good.t_ns) / NS_PER_S
+    return Witness(series.meter.meter_id, good.t_ns, np.concatenate(([0.0], np.cumsum((power[1:] + power[:-1]) / 2 * seconds))))
+
+
+def proof(series: Series, rows: Int64, witnesses: Sequence[Witness]) -> str | None:
+    """Who moved while the power stood still in `rows`, and by how much; None where nobody did."""
+    begin_ns, end_ns = int(series.t_ns[rows[0]]), int(series.t_ns[rows[-1]])
+    block_ns = max(limit_ns(series) // 3, round((series.meter.averaging_window_s or 0.0) * NS_PER_S))
+    edges = np.arange(begin_ns, end_ns + 1, block_ns, dtype=np.int64)
+    missed_w = max(STEPS * step_w(series), SHARE * abs(series.meter.si(int(series.value[rows[0]]))))
+    for one in witnesses:
+        means_w = one.means_w(edges)
+        if len(means_w) > 1 and float(np.ptp(means_w)) > missed_w:
+            return f"unchanged for {(end_ns - begin_ns) / NS_PER_S:.0f} s while {one.meter_id} moved by {float(np.ptp(means_w)):.3g} W"
+    return None
+
+
+def step_w(series: Series) -> float:
+    """The finest step that the meter has shown; its resolution where it showed one value only."""
+    shown = np.unique(series.value[series.quality == Quality.OK])
+    return series.meter.si(int(np.diff(shown).min()) if len(shown) > 1 else 1)
