@@ -43,7 +43,7 @@ def test_a_gap_has_no_number(api: Api) -> None:
     """The value of a gap is null in JSON and empty in CSV, and its reason stands beside it."""
     agent = Agent(boot_id=BOOT_ID)
     at_ns = api.clock.utc_ns()
-    gap = Sample.gap(agent.device, 0, 0, at_ns, "driver did not answer").numbered(0)
+    gap = Sample.gap(agent.device, S, S, at_ns - S, "driver did not answer").numbered(0)
     frozen = convert.freeze(
         Batch(agent.epoch_ns, 0, BOOT_ID, at_ns, ClockState(), {agent.device.device_id: (gap,)}, devices=(agent.device,))
     )

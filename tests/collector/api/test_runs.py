@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from joulemark.collector.api.bodies import DATE_END_NS
 from joulemark.collector.api.runs import zipped
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
 from tests.collector.api.conftest import BOOT_ID, Api, S
@@ -97,3 +98,16 @@ def test_the_newest_runs_come_first_and_no_more_than_asked(api: Api) -> None:
 def test_equal_files_make_an_equal_archive() -> None:
     """The bytes of an archive do not depend on when or in which order its files were named."""
     assert zipped({"b": b"2", "a": b"1"}) == zipped({"a": b"1", "b": b"2"})
+
+
+def test_the_farthest_dates_can_still_be_asked_for(api: Api) -> None:
+    """Marks at both ends of what is accepted, with the largest uncertainty, are answered in every form; beyond it they are refused."""
+    last_ns = DATE_END_NS - 1
+    assert api.post("/v1/runs", {"run_id": "r", "moment": {"utc_ns": 0}}).status_code == 201
+    window = {"name": "p", "edge": "window", "moment": {"utc_ns": 0}, "end_ns": last_ns, "unc_ns": last_ns}
+    assert api.post("/v1/runs/r/phases", window).status_code == 201
+    assert api.post("/v1/runs/r/phases", {**window, "moment": {"utc_ns": last_ns - 1}}).status_code == 201
+    assert api.post("/v1/runs/r/stop", {"moment": {"utc_ns": last_ns}}).status_code == 200
+    for what, statuses in (("", {200}), ("/phases", {200}), ("/energy", {200, 409}), ("/card", {200, 409}), ("/bundle", {200, 409})):
+        assert api.get(f"/v1/runs/r{what}").status_code in statuses, what
+    assert api.post("/v1/runs/r/phases", {**window, "end_ns": DATE_END_NS}).status_code == 422

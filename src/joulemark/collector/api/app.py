@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute
 
 from joulemark import __version__
 from joulemark.collector.api import health, page, problems, readings, runs
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
+from joulemark.errors import UsageError
 
 
 def create(state: State, limits: Limits | None = None) -> FastAPI:
     """The app that serves `state`; its OpenAPI document is at /openapi.json."""
-    app = FastAPI(title="Joulemark collector", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Joulemark collector",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(known_parameters)],
+    )
     app.state.joulemark = state
     app.add_middleware(Door, state=state, bounds=limits or Limits())
     problems.install(app)
@@ -25,7 +34,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         """The generated document with the shape of problems, and tokens."""
-        document = generated()
+        document: dict[str, Any] = whole_bounds(generated())
         components = document.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = problems.Problem.model_json_schema()
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -34,3 +43,25 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
 
     app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
     return app
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse a parameter that the route does not have: a misspelt one would be an answer to another question. Raises UsageError."""
+    route = request.scope.get("route")
+    known = {p.alias for p in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    if unknown := sorted(set(request.query_params) - known):
+        has = f"it has {', '.join(sorted(known))}" if known else "it has none"
+        raise UsageError(f"{request.scope['path'][:200]} has no parameter {unknown[0][:80]!r}", has)
+
+
+def whole_bounds(schema: Any) -> Any:
+    """`schema` with whole numbers as bounds of integers: FastAPI writes them as floats, which moves those of 64 bits."""
+    if isinstance(schema, list):
+        return [whole_bounds(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    integer = schema.get("type") == "integer"
+    return {
+        key: int(value) if integer and key.lower().endswith("imum") and isinstance(value, float) else whole_bounds(value)
+        for key, value in schema.items()
+    }

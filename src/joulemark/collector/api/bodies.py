@@ -10,14 +10,18 @@ from joulemark.collector.recorded import Edge, Mark
 from joulemark.runs import ClockKind, PhaseKind, Run, Tokens
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Amount = Annotated[int | float, Field(ge=0, lt=2**63, allow_inf_nan=False)]
-Nanoseconds = Annotated[int, Field(ge=0, lt=2**63)]
+Amount = Count | Annotated[float, Field(ge=0, lt=2**63, allow_inf_nan=False)]
+DATE_END_NS: Final = 4 * 10**18
+"""In the year 2096. A date, what it may be off, and the margins of a query add up to less than 64 bits."""
+Nanoseconds = Annotated[int, Field(ge=0, lt=DATE_END_NS)]
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: a name is one line in a table, a log and a terminal."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
 Label = Annotated[str, Field(max_length=1000, pattern=PRINTABLE)]
 Text = Annotated[str, Field(max_length=5000)]
-Labels = Annotated[dict[Name, Label], Field(max_length=64)]
+NAMES: Final = {"additionalProperties": False, "propertyNames": {"minLength": 1, "maxLength": 200}}
+"""What the schema of a mapping would not say by itself: every key is a name."""
+Labels = Annotated[dict[Name, Label], Field(max_length=64, json_schema_extra=NAMES)]
 Real = Annotated[float, Field(allow_inf_nan=False, gt=-(10.0**300), lt=10.0**300)]
 
 
@@ -141,7 +145,7 @@ class Told(Body):
     clock: ClockKind = ClockKind.UTC
     phases: Annotated[list[ToldPhase], Field(max_length=5000)]
     tool_reported: Annotated[list[ToldFigure], Field(max_length=5000)] = []
-    labels: Annotated[dict[Name, Text], Field(max_length=500)] = {}
+    labels: Annotated[dict[Name, Text], Field(max_length=500, json_schema_extra=NAMES)] = {}
     findings: Annotated[list[Text], Field(max_length=1000)] = []
 
 

@@ -63,7 +63,7 @@ async def meters(state: Served) -> list[dict[str, Any]]:
     return [{"agent_id": d.agent_id, "device_id": d.device.device_id, **m.to_json()} for d in described for m in d.device.meters]
 
 
-@router.get("/readings", response_model=None)
+@router.get("/readings", response_model=None, responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
 async def readings(
     state: Served,
     meter: MeterIds,

@@ -106,7 +106,7 @@ async def card(run_id: str, state: Served) -> dict[str, Any]:
     return await asyncio.to_thread(cards.build, await evidence(state, run_id))
 
 
-@router.get("/{run_id}/bundle", response_class=Response)
+@router.get("/{run_id}/bundle", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
 async def bundle(run_id: str, state: Served) -> Response:
     """The card and everything it was computed from, as a zip archive."""
     files = await asyncio.to_thread(bundles.build, await evidence(state, run_id))

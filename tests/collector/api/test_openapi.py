@@ -1,0 +1,65 @@
+"""The OpenAPI document against a running collector: schemathesis asks well and badly, and every answer must be as documented."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from joulemark.collector.api import app
+from joulemark.collector.api.state import State
+from joulemark.collector.tokens import Scope, Tokens
+from tests.collector.conftest import Agent, Collector, S
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
+RUN = "one-that-exists"
+NOTHING_WRONG = [("GET /healthz", GenerationMode.NEGATIVE), ("GET /readyz", GenerationMode.NEGATIVE)]
+"""They take neither parameters nor a token, so there is no bad request."""
+TWO_FIELDS = ("POST /v1/runs/{run_id}/phases", "POST /v1/runs/{run_id}/benchmark")
+"""A phase ends after it begins: a rule between two fields, which no JSON schema tells. So what fits the schema may be refused."""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[schemathesis.BaseSchema, dict[str, str]]]:
+    """The document as a running collector publishes it, and the header with a token for its questions."""
+    folder = tmp_path_factory.mktemp("openapi")
+    secret = Tokens(folder / "data").create("schemathesis", Scope.ADMIN, created_ns=0)
+    collector = Collector(folder).start(data_dir=str(folder / "data"))
+    headers = {"Authorization": f"Bearer {secret}"}
+    agent = Agent()
+    agent.send(collector.grpc, agent.batch(0, begin_ns=time.time_ns() - S, rows=20))
+    with httpx.Client(base_url=collector.rest, headers=headers) as client:
+        client.post("/v1/runs", json={"run_id": RUN, "moment": {"utc_ns": time.time_ns() - S, "boot_id": agent.boot_id}})
+    yield schemathesis.openapi.from_url(f"{collector.rest}/openapi.json", headers=headers), headers
+    collector.stop()
+
+
+def operations() -> list[str]:
+    """Method and path of every operation of the document."""
+    paths = app.create(cast("State", None)).openapi()["paths"]
+    return [f"{method.upper()} {path}" for path, methods in sorted(paths.items()) for method in methods]
+
+
+@pytest.mark.parametrize(("operation", "mode"), [(o, m) for o in operations() for m in GenerationMode if (o, m) not in NOTHING_WRONG])
+def test_every_answer_is_as_documented(published: Any, operation: str, mode: GenerationMode) -> None:
+    """Status, media type, shape and headers of every answer stand in the document; bad input is refused; nothing is a server error."""
+    (schema, headers), (method, path) = published, operation.split()
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(schema[path][method].as_strategy(generation_mode=mode))
+    def ask(case: schemathesis.Case) -> None:
+        excluded = [positive_data_acceptance] if operation in TWO_FIELDS else []
+        case.call_and_validate(headers=headers, excluded_checks=excluded)
+        if mode is GenerationMode.POSITIVE and "{run_id}" in path:
+            case.path_parameters["run_id"] = RUN
+            case.call_and_validate(headers=headers, excluded_checks=excluded)
+
+    ask()
