@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from joulemark.collector.identity import Revocation
+from joulemark.collector.identity import Validity
 from joulemark.collector.ingest import SERVICE, Ingest, options
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.config import LimitsConfig
@@ -35,13 +35,13 @@ class Doorway:
         folder: Path,
         *,
         limits: LimitsConfig | None = None,
-        revocation: Revocation | None = None,
+        validity: Validity | None = None,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.store = SqliteStore(folder / "readings.db")
         self.limits = limits or LimitsConfig()
         self._credentials = credentials
-        self._ingest = Ingest(self.store, SystemClock(), limits=self.limits, revocation=revocation)
+        self._ingest = Ingest(self.store, SystemClock(), limits=self.limits, validity=validity)
         self._port: Future[int] = Future()
 
     def __enter__(self) -> Doorway:

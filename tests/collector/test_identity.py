@@ -9,17 +9,20 @@ import grpc
 import pytest
 
 from joulemark.collector import identity
-from joulemark.collector.identity import NothingRevoked, Peer
+from joulemark.collector.identity import AlwaysValid, Peer
 from joulemark.collector.refusal import Refused
+from joulemark.config import LimitsConfig, TlsConfig
 from joulemark.pki.authority import Authority, Issued
-from joulemark.pki.revocation import Revoked
+from joulemark.pki.validity import Validity
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, Batch, ClockState, Hello, Loss, Welcome
 from joulemark.timebase import SystemClock
 from tests import certificates
+from tests.certificates import DAY_NS, Shifted
 from tests.collector.conftest import Agent
 from tests.collector.doorway import Doorway, eventually, refusal_of
 
+S = 1_000_000_000
 HELLO = Hello("host-a", 7, "boot", "1.0")
 TLS = {"transport_security_type": [b"ssl"], "x509_pem_cert": [b"PEM"]}
 
@@ -30,7 +33,7 @@ def named(*names: str) -> Peer:
 
 def refusal(hello: Hello, peer: Peer) -> Refused:
     with pytest.raises(Refused) as caught:
-        identity.check_hello(hello, peer, NothingRevoked())
+        identity.check_hello(hello, peer, AlwaysValid())
     return caught.value
 
 
@@ -104,20 +107,30 @@ def test_a_device_belongs_to_the_agent_that_reads_it(manual_clock: object) -> No
 
 
 class Encrypted:
-    """A doorway that asks for certificates of one authority, and clients of it."""
+    """A doorway that asks for certificates of one authority, and clients of it. The authority's clock is `shift_ns` off."""
 
-    def __init__(self, folder: Path) -> None:
-        self.authority: Authority = certificates.authority(folder / "ca")
-        self.revoked = Revoked(self.authority.revoked_file, self.authority.certificate_file, SystemClock())
-        mine = certificates.collector(self.authority)
+    def __init__(self, folder: Path, *, shift_ns: int = 0, limits: LimitsConfig | None = None) -> None:
+        self.authority = Authority.create(folder / "ca", Shifted(shift_ns))
+        mine = certificates.collector(self.authority, days=9)
         pair = (mine.key_file.read_bytes(), mine.cert_file.read_bytes())
         self.root = self.authority.certificate_file.read_bytes()
         credentials = grpc.ssl_server_credentials([pair], self.root, require_client_auth=True)
-        self.doorway = Doorway(folder, revocation=self.revoked, credentials=credentials)
+        table = TlsConfig(ca_file=self.authority.certificate_file, revoked_file=self.authority.revoked_file)
+        self.doorway = Doorway(folder, validity=Validity.of(table, SystemClock()), credentials=credentials, limits=limits)
 
     def channel(self, issued: Issued) -> grpc.Channel:
         credentials = grpc.ssl_channel_credentials(self.root, issued.key_file.read_bytes(), issued.cert_file.read_bytes())
         return grpc.secure_channel(self.doorway.address, credentials, (("grpc.use_local_subchannel_pool", 1),))
+
+
+def test_an_expired_certificate_ends_its_live_stream(tmp_path: Path) -> None:
+    """A stream does not outlive the certificate it was opened with."""
+    encrypted = Encrypted(tmp_path, shift_ns=4 * S - DAY_NS, limits=LimitsConfig(idle_timeout_s=8.0))
+    issued = certificates.agent(encrypted.authority, days=1)
+    with encrypted.doorway as doorway, encrypted.channel(issued) as channel:
+        code, details, _ = refusal_of(Agent("host-a").open(channel))
+        assert (code, "it expired on" in details) == (grpc.StatusCode.PERMISSION_DENIED, True)
+        assert doorway.status.refused == {"certificate": 1}
 
 
 @pytest.fixture
@@ -156,4 +169,4 @@ def test_a_revoked_certificate_ends_its_live_stream(encrypted: Encrypted) -> Non
         eventually(lambda: doorway.status.agent_count == 1, "only the other agent is connected")
         assert calls[1].is_active()
         calls[1].cancel()
-        assert doorway.status.refused == {"revoked": 2}
+        assert doorway.status.refused == {"certificate": 2}

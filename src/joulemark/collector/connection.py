@@ -76,7 +76,7 @@ class Connection:
         message = self._parse(raw)
         if not isinstance(message, Hello):
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "hello", f"the stream began with {type(message).__name__}, not Hello")
-        identity.check_hello(message, self.peer, self._door.revocation)
+        identity.check_hello(message, self.peer, self._door.validity)
         self.hello = message
         self._account = self._door.account(message.agent_id, self._clock.mono_ns())
 
@@ -193,7 +193,7 @@ class Connection:
         counted_ns: int | None = None
         while True:
             now_ns = self._clock.mono_ns()
-            identity.check_revoked(self.hello.agent_id, self.peer, self._door.revocation)
+            identity.check_certificate(self.hello.agent_id, self.peer, self._door.validity)
             for what, since_ns in self._since_ns.items():
                 if now_ns - since_ns > idle_ns:
                     raise Refused(

@@ -1,10 +1,10 @@
-"""What the streams of all agents share: limits, who is revoked, what each agent has used, and how often one was refused."""
+"""What the streams of all agents share: limits, whose certificate is good, what each agent has used, and how often one was refused."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from joulemark.collector.identity import NothingRevoked, Revocation
+from joulemark.collector.identity import AlwaysValid, Validity
 from joulemark.collector.limits import Account, Waiting
 from joulemark.config import LimitsConfig
 
@@ -12,9 +12,9 @@ from joulemark.config import LimitsConfig
 class Door:
     """One for each ingest process; used from its event loop only."""
 
-    def __init__(self, limits: LimitsConfig | None = None, revocation: Revocation | None = None) -> None:
+    def __init__(self, limits: LimitsConfig | None = None, validity: Validity | None = None) -> None:
         self.limits = limits or LimitsConfig()
-        self.revocation = revocation or NothingRevoked()
+        self.validity = validity or AlwaysValid()
         self.waiting = Waiting(self.limits)
         self.refused: Counter[str] = Counter()
         self._accounts: dict[str, Account] = {}

@@ -17,16 +17,16 @@ OWN_URI: Final = "joulemark://"
 LONGEST_TEXT: Final = 255
 
 
-class Revocation(Protocol):
-    """What tells whether a certificate is still good."""
+class Validity(Protocol):
+    """What tells whether a certificate that passed the handshake is still good."""
 
     def refuses(self, pem: bytes) -> str | None:
         """Why the certificate in `pem` is not, None when it is."""
         ...
 
 
-class NothingRevoked:
-    """No list of revoked certificates was given."""
+class AlwaysValid:
+    """Where no certificates are asked for, none is looked after."""
 
     def refuses(self, pem: bytes) -> str | None:
         del pem
@@ -67,7 +67,7 @@ class Peer:
         return identity_uri("agent", agent_id) in ours if ours else agent_id in self.names
 
 
-def check_hello(hello: Hello, peer: Peer, revocation: Revocation) -> None:
+def check_hello(hello: Hello, peer: Peer, validity: Validity) -> None:
     """Raise Refused for another protocol version, for names that nobody could print, and for a peer that may not be this agent."""
     if hello.protocol_version != PROTOCOL_VERSION:
         raise Refused(
@@ -97,16 +97,17 @@ def check_hello(hello: Hello, peer: Peer, revocation: Revocation) -> None:
             f"the stream says agent_id {hello.agent_id!r} and its certificate names {named[:LONGEST_TEXT]}: "
             f"set agent.agent_id to a name of the certificate, or issue one with: joulemark pki issue {shell_word(hello.agent_id)}",
         )
-    check_revoked(hello.agent_id, peer, revocation)
+    check_certificate(hello.agent_id, peer, validity)
 
 
-def check_revoked(agent_id: str, peer: Peer, revocation: Revocation) -> None:
-    """Raise Refused for a certificate that was revoked."""
-    if peer.pem and (why := revocation.refuses(peer.pem)) is not None:
+def check_certificate(agent_id: str, peer: Peer, validity: Validity) -> None:
+    """Raise Refused for a certificate that was revoked or has expired."""
+    if peer.pem and (why := validity.refuses(peer.pem)) is not None:
         raise Refused(
             grpc.StatusCode.PERMISSION_DENIED,
-            "revoked",
-            f"the certificate of agent {agent_id!r} is refused, {why}: issue another with: joulemark pki issue {shell_word(agent_id)}",
+            "certificate",
+            f"the certificate of agent {agent_id!r} is refused, {why}: renew it, "
+            f"or issue another with: joulemark pki issue {shell_word(agent_id)}",
         )
 
 

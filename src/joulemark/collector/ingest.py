@@ -17,7 +17,7 @@ import grpc.aio
 from joulemark.collector import axis, control, listen, marks
 from joulemark.collector.connection import Connection
 from joulemark.collector.door import Door
-from joulemark.collector.identity import Revocation
+from joulemark.collector.identity import Validity
 from joulemark.collector.refusal import Refused, over
 from joulemark.collector.store.base import ChunkStore
 from joulemark.collector.store.sqlite import SqliteStore
@@ -55,11 +55,9 @@ def options(limits: LimitsConfig) -> tuple[tuple[str, int], ...]:
 class Ingest:
     """Takes the streams of all agents; one live stream for each agent_id, and a second host of the same name is kept out."""
 
-    def __init__(
-        self, store: ChunkStore, clock: Clock, *, limits: LimitsConfig | None = None, revocation: Revocation | None = None
-    ) -> None:
+    def __init__(self, store: ChunkStore, clock: Clock, *, limits: LimitsConfig | None = None, validity: Validity | None = None) -> None:
         self._store, self._clock = store, clock
-        self._door = Door(limits, revocation)
+        self._door = Door(limits, validity)
         self._live: dict[str, tuple[Connection, asyncio.Task[Any]]] = {}
         self._saying: set[asyncio.Task[None]] = set()
 
@@ -173,13 +171,13 @@ async def seal_forever(store: ChunkStore, clock: Clock, period_s: float) -> None
             log.error("readings cannot be sealed: %s; free space in collector.data_dir", error)
 
 
-def revocation(config: Config, clock: Clock) -> Revocation | None:
-    """The list that `tls.revoked_file` names, None when it names none. Raises ConfigError."""
-    if config.tls.revoked_file is None:
+def validity(config: Config, clock: Clock) -> Validity | None:
+    """What looks after the certificates of agents, None where they show none. Raises ConfigError for a bad `tls.revoked_file`."""
+    if config.tls.ca_file is None and config.tls.revoked_file is None:
         return None
-    from joulemark.pki.revocation import Revoked  # reads certificates: the extra joulemark[tls]
+    from joulemark.pki.validity import Validity as ByClockAndList  # reads certificates: the extra joulemark[tls]
 
-    return Revoked.of(config.tls, clock)
+    return ByClockAndList.of(config.tls, clock)
 
 
 @asynccontextmanager
@@ -189,11 +187,11 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
     Marks that arrive over gRPC go to the REST process at `rest_url`, which owns the catalogue of runs.
     """
     folder, host = config.collector.data_dir, SystemClock()
-    revoked = revocation(config, host)
+    valid = validity(config, host)
     with locked(folder):
         store = SqliteStore(folder / "readings.db", seal_after_ns=round(config.collector.seal_after_s * NS_PER_S))
         clock = axis.anchored(store, host, folder / "catalog.db")
-        ingest = Ingest(store, clock, limits=config.limits, revocation=revoked)
+        ingest = Ingest(store, clock, limits=config.limits, validity=valid)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
         runs = marks.handlers(rest_url, listen.rest_trust(config))
