@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_read_names_its_key(good: TlsConfig, tmp_path: Pat
             tls.read(dataclasses.replace(good, **{name: path}))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(max_size=300), place=st.integers(0, 700), name=st.sampled_from(["ca_file", "cert_file", "key_file"]))
 def test_garbage_is_a_configuration_error(good: TlsConfig, tmp_path: Path, garbage: bytes, place: int, name: str) -> None:
     """Any bytes instead of a file, or in the middle of one, are refused or read; nothing else is raised, and no passphrase asked."""

@@ -194,11 +194,14 @@ def test_certificates(tmp_path: Path) -> None:
     certificates.agent(made)
     table = certificates.table(made, "host-a")
     assert table.key_file
-    assert [checks.certificates(found).status for found in (table, TlsConfig())] == [Status.OK, Status.OK]
+    assert [checks.certificates(Config(tls=found)).status for found in (table, TlsConfig())] == [Status.OK, Status.OK]
+    elsewhere = AgentConfig(collector="192.0.2.1:7470")
+    assert checks.certificates(Config(agent=elsewhere, tls=table)).status is Status.OK
+    assert checks.certificates(Config(agent=elsewhere)).status is Status.FAIL
     table.key_file.chmod(0o644)
-    assert checks.certificates(table).mend == f"chmod 600 {table.key_file}"
+    assert checks.certificates(Config(tls=table)).mend == f"chmod 600 {table.key_file}"
     table.key_file.unlink()
-    assert checks.certificates(table).status is Status.FAIL
+    assert checks.certificates(Config(tls=table)).status is Status.FAIL
 
 
 def test_a_collector_with_certificates(tmp_path: Path, tls_server: Callable[[TlsConfig], str]) -> None:

@@ -147,7 +147,7 @@ def test_no_authority_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:
         Authority(made.folder, CLOCK)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(max_size=100), place=st.integers(0, 700), name=st.sampled_from(["ca.pem", "ca.key", "revoked.pem", "host-a.pem"]))
 def test_garbage_never_ends_in_a_stack_trace(tmp_path: Path, garbage: bytes, place: int, name: str) -> None:
     """Whatever stands in its files, a command of the authority works or ends with a deliberate error."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from joulemark.config import TlsConfig
@@ -140,3 +142,20 @@ def test_expiry_follows_the_files(tmp_path: Path) -> None:
     made.certificate_file.write_bytes(b"")
     assert list(certificate.expiries_s(table)) == ["cert"]
     assert certificate.expiries_s(TlsConfig()) == {}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 600), value=st.integers(0, 255), cut=st.integers(0, 600))
+def test_a_damaged_certificate_is_read_or_refused(tmp_path: Path, place: int, value: int, cut: int) -> None:
+    """Whatever byte of its inside is changed or left out, reading it gives a certificate or a FormatError, and nothing else."""
+    path = tmp_path / "host-a.pem"
+    if not path.exists():
+        certificates.agent(certificates.authority(tmp_path))
+        (tmp_path / "good.der").write_bytes(ssl.PEM_cert_to_DER_cert(path.read_text()))
+    der = bytearray((tmp_path / "good.der").read_bytes())
+    der[place % len(der)] = value
+    path.write_text(ssl.DER_cert_to_PEM_cert(bytes(der[: cut % len(der)] if cut % 5 == 0 else der)))
+    with contextlib.suppress(FormatError):
+        certificate.read(path)
+    with contextlib.suppress(FormatError):
+        certificate.read_all(path)

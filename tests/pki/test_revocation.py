@@ -107,7 +107,7 @@ def test_a_list_holds_as_long_as_its_authority(made: Authority) -> None:
     Revoked(made.revoked_file, made.certificate_file, Shifted(9 * 365 * DAY_NS))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(max_size=100), place=st.integers(0, 500), cut=st.integers(0, 500))
 def test_garbage_is_a_configuration_error(made: Authority, garbage: bytes, place: int, cut: int) -> None:
     """Whatever replaces a part of the list, it is read as it was signed or refused; nothing else is raised."""

@@ -23,6 +23,7 @@ import grpc
 from joulemark import tls
 from joulemark.addresses import is_loopback
 from joulemark.agent import clock as agent_clock
+from joulemark.agent.dial import channel
 from joulemark.agent.runner import divided
 from joulemark.cli import handshake
 from joulemark.cli.findings import Finding, Status, fail, ok, warn
@@ -118,11 +119,11 @@ def disk(path: Path, wanted_bytes: int, free_bytes: int | None = None) -> Findin
     return ok("disk", detail)
 
 
-def certificates(settings: TlsConfig) -> Finding:
-    """The files that `[tls]` names can be read, belong together, and none but its owner reads the key."""
-    named = [file for file in (settings.ca_file, settings.cert_file, settings.key_file) if file is not None]
+def certificates(config: Config) -> Finding:
+    """The files of `[tls]` can be read, belong together, suffice for the address of the collector, and nobody else reads the key."""
+    named = [file for file in (config.tls.ca_file, config.tls.cert_file, config.tls.key_file) if file is not None]
     try:
-        tls.read(settings)
+        channel(config.agent.collector, config.tls, tls.read(config.tls)).close()
     except JoulemarkError as error:
         return fail("certificates", error.what, error.next_step)
     return ok("certificates", f"{len(named)} files" if named else "none named: loopback addresses only")

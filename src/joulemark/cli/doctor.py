@@ -59,7 +59,7 @@ def certificates(config: Config) -> Iterator[Finding]:
     from joulemark.cli.findings import warn
     from joulemark.timebase import SystemClock
 
-    as_a_set = checks.certificates(config.tls)
+    as_a_set = checks.certificates(config)
     yield as_a_set
     if as_a_set.status == "fail" or not (config.tls.ca_file or config.tls.cert_file):
         return
