@@ -60,6 +60,19 @@ def test_spool_of_version_1_is_migrated(golden: Path) -> None:
         assert scalar(db, "PRAGMA user_version") == scalar(db, "SELECT schema_version FROM meta") == SCHEMA_VERSION
 
 
+def test_spool_of_this_version_opens(repository: Path, tmp_path: Path) -> None:
+    """The kept file of schema 2: six batches, one of them sent, counts beside their bodies, the same instance, one loss that waits."""
+    path = Path(shutil.copy(repository / "tests/data/golden/spool-v2.db", tmp_path / "spool.db"))
+    spool = Spool(SpoolConfig(path, BOUND), SystemClock())
+    spool.open()
+    assert spool.instance_id == "00112233445566778899aabbccddeeff"
+    stored = spool.claim((-1, -1), 99)
+    assert [(s.batch_seq, s.sample_count) for s in stored] == [(2, 3), (3, 3), (0, 3), (1, 3), (2, 3), (3, 3)]
+    assert all(s.is_sound for s in stored)
+    assert [x.sample_count for x in spool.losses()] == [6]
+    spool.close()
+
+
 @pytest.mark.parametrize("statement", range(1, 10))
 def test_killed_migration_leaves_a_file_that_opens(golden: Path, statement: int) -> None:
     """SIGKILL at any statement of the migration: the next start finds the old or the new schema, and every batch."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,13 @@ import pytest
 from joulemark.agent.tally import SIZE, Tally, TallyFile
 from joulemark.proto.messages import Loss
 
-TALLY = Tally("ab" * 16, 10, 4, 14, 20, 3, 30, 2, 20, 5)
+TALLY = Tally("ab" * 16, 10, 7, 70, 4, 40, 14, 20, 3, 30, 2, 20, 5)
 
 
 def test_tally_is_read_as_written(tmp_path: Path) -> None:
     """The file always has one size, and gives back what was written last."""
     file = TallyFile(tmp_path / "spool.db")
-    for tally in (Tally("", 2**62, 2**62, 2**62, 2**62, 2**62, 2**62, 2**62, 2**62, 2**62), TALLY):
+    for tally in (Tally("", *[2**62] * 12), TALLY):
         file.write(tally)
         assert file.path.stat().st_size == SIZE
         assert file.read() == tally
@@ -48,6 +49,12 @@ def test_what_is_missing_is_dated_behind_the_last_acknowledgement() -> None:
 def test_more_than_was_counted_is_no_loss() -> None:
     """A tally that is behind its database, as after a kill, knows of no loss."""
     assert TALLY.missing_in(TALLY.with_added(10, 1, 10)) == (0, None)
+
+
+def test_thinning_that_is_undone_hides_no_loss() -> None:
+    """A log that lost its tail brings thinned samples back: the newest batch found tells what vanished, not the sum."""
+    found = replace(TALLY, written_seq=5, written_count=50, sample_count=500, batch_count=30)
+    assert TALLY.missing_in(found) == (2, Loss("", 20, 14, 20, ""))
 
 
 def test_acknowledged_batches_that_came_back_hide_no_loss_of_the_epoch() -> None:

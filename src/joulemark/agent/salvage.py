@@ -17,7 +17,7 @@ AT_ONCE: Final = 256
 TRIES: Final = 4096
 """So many ids in a row may be unreadable before the rest of the table is given up."""
 
-COLUMNS: Final = ("id", "epoch_ns", "batch_seq", "sent", "level", "sha256", "body", "sample_count", "first_ns", "last_ns")
+COLUMNS: Final = ("id", "epoch_ns", "batch_seq", "sent", "level", "sha256", "body", "sample_count", "first_ns", "last_ns", "written_count")
 INSERT: Final = f"INSERT OR IGNORE INTO batch ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 FACTS: Final = (
@@ -29,7 +29,7 @@ FACTS: Final = (
     ("SELECT instance_id FROM meta", "UPDATE meta SET instance_id = ?"),
 )
 
-Row = tuple[int, int, int, int, int, bytes, bytes, int, int, int]
+Row = tuple[int, int, int, int, int, bytes, bytes, int, int, int, int]
 
 
 def rescue(source: Path | sqlite3.Connection, fresh: sqlite3.Connection) -> int:

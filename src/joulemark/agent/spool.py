@@ -32,9 +32,10 @@ from joulemark.timebase import Clock
 log = logging.getLogger("joulemark.agent")
 
 INSERT: Final = """
-INSERT INTO batch (id, epoch_ns, batch_seq, level, sha256, body, sample_count, first_ns, last_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO batch (id, epoch_ns, batch_seq, level, sha256, body, sample_count, first_ns, last_ns, written_count)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-ROW: Final = "id, epoch_ns, batch_seq, sha256, body, sample_count, first_ns, last_ns, sent"
+ROW: Final = "id, epoch_ns, batch_seq, sha256, body, sample_count, first_ns, last_ns, written_count, sent"
 UNREADABLE: Final = "spool damaged: a batch was not what had been written"
 LARGEST_MARGIN_BYTES: Final = 32 * 1024 * 1024
 """A fourth of the bound, at most this, stays free for the write-ahead log, the reserve and one more batch."""
@@ -72,18 +73,19 @@ class Stored:
         """Whether the body still is what was hashed."""
         return hashlib.sha256(self.frozen.body).digest() == self.frozen.sha256
 
-    def row(self, row_id: int | None, level: Level) -> tuple[object, ...]:
+    def row(self, row_id: int | None, level: Level, *, written_count: int) -> tuple[object, ...]:
         """The values of INSERT."""
         body, sha256 = self.frozen.body, self.frozen.sha256
-        return row_id, *self.key, int(level), sha256, body, self.sample_count, self.first_ns, self.last_ns
+        return row_id, *self.key, int(level), sha256, body, self.sample_count, self.first_ns, self.last_ns, written_count
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A row of the table: what was stored, under its id."""
+    """A row of the table: what was stored, under its id. `written_count`: samples of its epoch written up to and with it."""
 
     row_id: int
     stored: Stored
+    written_count: int
     sent: bool
 
 
@@ -146,7 +148,7 @@ class Spool:
             last_ns = max(int(scalar(db, "SELECT last_ns FROM epoch")), self._file.tally.epoch_ns)
             epoch_ns = max(self._clock.utc_ns(), last_ns + 1)
             db.execute("UPDATE epoch SET last_ns = ?", (epoch_ns,))
-            self._file.tally = Tally(self.instance_id, epoch_ns, -1, epoch_ns, epoch_ns).counted(db)
+            self._file.tally = Tally(self.instance_id, epoch_ns, acked_ns=epoch_ns, last_ns=epoch_ns).counted(db)
             return epoch_ns
 
         try:
@@ -161,7 +163,8 @@ class Spool:
         """
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute(INSERT, stored.row(None, Level.WHOLE))
+            written_count = self._file.tally.written_count + stored.sample_count
+            db.execute(INSERT, stored.row(None, Level.WHOLE, written_count=written_count))
             # Subtract, not delete: thinning may have added to the same loss since it was read.
             db.executemany(
                 "UPDATE loss SET sample_count = sample_count - ? WHERE device_id = ? AND reason = ?",
@@ -177,8 +180,7 @@ class Spool:
             self._delete_acknowledged()
             self._make_room(len(stored.frozen.body) + PAGE_BYTES, counter_devices)
             self._squeezed(work)
-            tally = self._file.tally.with_added(stored.epoch_ns, 1, stored.sample_count)
-            self._file.tally = replace(tally, last_ns=max(tally.last_ns, stored.last_ns))
+            self._file.tally = self._file.tally.with_written(*stored.key, sample_count=stored.sample_count, last_ns=stored.last_ns)
             self._reserve.hold()
 
     def losses(self) -> tuple[Loss, ...]:
@@ -288,12 +290,13 @@ class Spool:
         """Delete the batches of an epoch up to `seq` in transactions of `at_once`."""
 
         def work(db: sqlite3.Connection) -> int:
-            query = "SELECT id, batch_seq, sample_count, last_ns FROM batch WHERE epoch_ns = ? AND batch_seq <= ? ORDER BY 2 LIMIT ?"
+            query = """SELECT id, batch_seq, sample_count, written_count, last_ns FROM batch
+                WHERE epoch_ns = ? AND batch_seq <= ? ORDER BY batch_seq LIMIT ?"""
             gone = db.execute(query, (epoch_ns, seq, at_once)).fetchall()
             if gone:
                 db.executemany("DELETE FROM batch WHERE id = ?", [row[:1] for row in gone])
                 tally = self._file.tally.with_added(epoch_ns, -len(gone), -sum(row[2] for row in gone))
-                self._file.tally = tally.with_acked(epoch_ns, gone[-1][1], gone[-1][3])
+                self._file.tally = tally.with_acked(epoch_ns, gone[-1][1], written_count=gone[-1][3], last_ns=gone[-1][4])
             return len(gone)
 
         count = 0
@@ -348,7 +351,7 @@ class Spool:
                 lost = min(kept.stored.sample_count, sum(loss.sample_count for loss in losses))
                 if rest is not None:
                     left = replace(kept.stored, frozen=rest, sample_count=kept.stored.sample_count - lost)
-                    db.execute(INSERT, left.row(kept.row_id, level))
+                    db.execute(INSERT, left.row(kept.row_id, level, written_count=kept.written_count))
                 add_losses(db, losses)
                 tally = tally.with_added(kept.stored.epoch_ns, -(rest is None), -lost)
             self._file.tally = tally
@@ -359,8 +362,8 @@ class Spool:
 
 def kept_of(row: tuple[Any, ...]) -> Kept:
     """A row of ROW."""
-    row_id, epoch_ns, batch_seq, sha256, body, *extent, sent = row
-    return Kept(row_id, Stored(epoch_ns, batch_seq, FrozenBatch(body, sha256), *extent), bool(sent))
+    row_id, epoch_ns, batch_seq, sha256, body, *extent, written_count, sent = row
+    return Kept(row_id, Stored(epoch_ns, batch_seq, FrozenBatch(body, sha256), *extent), written_count, bool(sent))
 
 
 def rows(db: sqlite3.Connection, after: tuple[int, int], limit: int) -> list[Kept]:

@@ -25,13 +25,17 @@ SIZE: Final = 512
 class Tally:
     """Batches and samples of epoch `epoch_ns` above `acked_seq`, and those of older epochs.
 
-    `acked_ns`: time of the newest acknowledged sample of the epoch. `last_ns`: of the newest one written. `oldest_ns`: of the first
-    one of older epochs. All UTC.
+    `written_seq`, `written_count`: the newest batch of the epoch, and samples up to and with it. `acked_count`: samples written up
+    to and with `acked_seq`. `acked_ns`: time of the newest acknowledged sample of the epoch. `last_ns`: of the newest one written.
+    `oldest_ns`: of the first one of older epochs. All UTC.
     """
 
     instance_id: str
     epoch_ns: int = 0
+    written_seq: int = -1
+    written_count: int = 0
     acked_seq: int = -1
+    acked_count: int = 0
     acked_ns: int = 0
     last_ns: int = 0
     batch_count: int = 0
@@ -50,11 +54,18 @@ class Tally:
             older_sample_count=self.older_sample_count + sample_count,
         )
 
-    def with_acked(self, epoch_ns: int, batch_seq: int, last_ns: int) -> Self:
-        """The tally after an acknowledgement up to `batch_seq`, whose last sample was read at `last_ns`."""
+    def with_written(self, epoch_ns: int, batch_seq: int, *, sample_count: int, last_ns: int) -> Self:
+        """The tally after a new batch, whose last sample was read at `last_ns`."""
+        tally = replace(self.with_added(epoch_ns, 1, sample_count), last_ns=max(self.last_ns, last_ns))
+        if epoch_ns != self.epoch_ns:
+            return tally
+        return replace(tally, written_seq=batch_seq, written_count=self.written_count + sample_count)
+
+    def with_acked(self, epoch_ns: int, batch_seq: int, *, written_count: int, last_ns: int) -> Self:
+        """The tally after an acknowledgement up to the batch whose last sample was read at `last_ns`."""
         if epoch_ns != self.epoch_ns:
             return self
-        return replace(self, acked_seq=batch_seq, acked_ns=max(self.acked_ns, last_ns))
+        return replace(self, acked_seq=batch_seq, acked_count=written_count, acked_ns=max(self.acked_ns, last_ns))
 
     def counted(self, db: sqlite3.Connection) -> Self:
         """The same epoch and acknowledgement with the numbers that `db` really holds."""
@@ -62,8 +73,12 @@ class Tally:
         older = "SELECT count(*), coalesce(sum(sample_count), 0), coalesce(min(first_ns), 0) FROM batch WHERE epoch_ns != ?"
         batch_count, sample_count = db.execute(own, (self.epoch_ns, self.acked_seq)).fetchone()
         older_batch_count, older_sample_count, oldest_ns = db.execute(older, (self.epoch_ns,)).fetchone()
+        newest = "SELECT coalesce(max(batch_seq), -1), coalesce(max(written_count), 0) FROM batch WHERE epoch_ns = ?"
+        found = db.execute(newest, (self.epoch_ns,)).fetchone()
         return replace(
             self,
+            written_seq=max(found[0], self.acked_seq),
+            written_count=max(found[1], self.acked_count),
             batch_count=batch_count,
             sample_count=sample_count,
             older_batch_count=older_batch_count,
@@ -74,15 +89,18 @@ class Tally:
     def missing_in(self, found: Tally) -> tuple[int, Loss | None]:
         """How many batches `found`, counted later, lacks, and the loss of their samples; (0, None) when it lacks none.
 
-        A batch that came back (acknowledged, deleted, and the deletion lost) can hide another one of an older epoch.
+        Of the own epoch the tail, as a damaged log takes it, or what is missing anywhere, whichever is more: thinning that is undone
+        with the tail brings samples back. A batch that came back (acknowledged, deleted, and the deletion lost) can hide another one
+        of an older epoch.
         """
-        own = max(0, self.batch_count - found.batch_count)
+        own = max(0, self.batch_count - found.batch_count, self.written_seq - found.written_seq)
         older = max(0, self.older_batch_count - found.older_batch_count)
-        samples = max(0, self.sample_count - found.sample_count) + max(0, self.older_sample_count - found.older_sample_count)
+        samples = max(0, self.sample_count - found.sample_count, self.written_count - found.written_count)
+        samples += max(0, self.older_sample_count - found.older_sample_count)
         if not (own or older or samples):
             return 0, None
         first_ns = self.oldest_ns if older else self.acked_ns
-        return own + older, Loss("", samples, first_ns, max(first_ns, self.last_ns), "")
+        return max(1, own + older), Loss("", samples, first_ns, max(first_ns, self.last_ns), "")
 
 
 class TallyFile:
