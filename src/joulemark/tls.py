@@ -60,7 +60,7 @@ def read(tls: TlsConfig) -> Pem:
     )
     check_authority(tls, pem)
     if tls.cert_file and tls.key_file:
-        check_private(tls.key_file)
+        check_private(tls.key_file, "tls.key_file")
         load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls.cert_file, tls.key_file)
     if stamps(tls) != before:
         raise ConfigError("the files of [tls] changed while they were read", "try again")
@@ -92,12 +92,18 @@ def check_authority(tls: TlsConfig, pem: Pem) -> None:
         raise ConfigError(f"tls.ca_file {tls.ca_file} holds no certificates in PEM: {reason(error)}", "copy ca.pem there again") from error
 
 
-def check_private(key_file: Path) -> None:
-    """Raise ConfigError when others may read a key: its group too, unless root owns the file, as in a mounted secret."""
-    status = key_file.stat()
+def check_private(key_file: Path, name: str) -> None:
+    """Raise ConfigError when others may read a key: its group too, unless root owns the file, as in a mounted secret.
+
+    `name`: what the message calls it.
+    """
+    try:
+        status = key_file.stat()
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot read {key_file}: {error.strerror}", "give an existing file this user may read") from error
     if status.st_mode & (0o037 if status.st_uid == 0 else 0o077):
         raise ConfigError(
-            f"tls.key_file {key_file} may be read by others (mode {status.st_mode & 0o777:04o})", f"chmod 600 {shlex.quote(str(key_file))}"
+            f"{name} {key_file} may be read by others (mode {status.st_mode & 0o777:04o})", f"chmod 600 {shlex.quote(str(key_file))}"
         )
 
 

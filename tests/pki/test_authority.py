@@ -143,8 +143,18 @@ def test_no_authority_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="is not the key of"):
         Authority(made.folder, CLOCK)
     (made.folder / "ca.key").unlink()
-    with pytest.raises(FormatError, match="cannot read"):
+    with pytest.raises(UsageError, match="the authority's key: cannot read"):
         Authority(made.folder, CLOCK)
+
+
+def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+    """An authority whose key lies open issues nothing until it is closed; the mend is a command."""
+    key = certificates.authority(tmp_path).folder / "ca.key"
+    key.chmod(0o644)
+    with pytest.raises(UsageError, match=f"chmod 600 {key}"):
+        Authority(tmp_path, CLOCK)
+    key.chmod(0o600)
+    Authority(tmp_path, CLOCK)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -24,6 +24,7 @@ from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pki import certificate, folder, revocation
 from joulemark.pki.certificate import UNREADABLE, Certificate, Subject
 from joulemark.timebase import Clock
+from joulemark.tls import check_private
 
 AUTHORITY_DAYS: Final = 3650
 LEAF_DAYS: Final = 365
@@ -183,7 +184,8 @@ def subject_of(before: x509.Certificate, path: Path) -> Subject:
 
 
 def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The authority's key. Raises FormatError."""
+    """The authority's key. Raises FormatError, and ConfigError when others may read it."""
+    check_private(path, "the authority's key")
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
