@@ -152,7 +152,7 @@ class LimitsConfig:
     pending_bytes_per_agent: int = 16_777_216
     """Bytes of one agent that may wait for the disk; the collector reads on when they are durable."""
     pending_bytes: int = 268_435_456
-    """Bytes of all agents together that may wait for the disk."""
+    """Bytes of all agents together that may wait for the disk; one batch of each stream may stand above it."""
     meters_per_agent: int = 4096
     """Largest number of meters of one agent."""
     stored_bytes_per_agent: int = 68_719_476_736

@@ -37,7 +37,10 @@ class Bucket:
 
 
 class Waiting:
-    """Bytes of batches that were received and are not durable, by agent and in all. One batch may stand above each bound."""
+    """Bytes of batches that were received and are not durable, by agent and in all.
+
+    Who waits has been asked to speak before: so one batch of each stream may stand above the bounds.
+    """
 
     def __init__(self, limits: LimitsConfig) -> None:
         self._limits = limits
