@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from joulemark.collector.api.health import metric
 from joulemark.collector.api.refusals import Reason
+from joulemark.collector.tokens import Scope, Tokens
 from tests.collector.api.conftest import Api
 from tests.collector.conftest import Agent, Collector
 
@@ -50,3 +54,32 @@ def test_readiness_follows_the_ingest_process(http: httpx.Client, collector: Col
     metrics = http.get("/metrics").text
     assert "joulemark_ingest_up 1\n" in metrics
     assert "joulemark_agents_connected 0\n" in metrics
+
+
+def test_metrics_keep_the_rules_of_the_format(api: Api) -> None:
+    """Prometheus' own parser reads every line; each metric has help and type, counters end in _total, base units, no name twice."""
+    api.get("/v1/none")
+    text = api.get("/metrics").text
+    families = list(text_string_to_metric_families(text))
+    assert text.endswith("\n")
+    names = [family.name for family in families]
+    assert len(names) == len(set(names))
+    for family in families:
+        assert family.name.startswith("joulemark_")
+        assert family.documentation.endswith("."), family.name
+        assert family.type in ("counter", "gauge"), family.name
+        assert not re.search(r"_(ms|ns|mb|kb|milli\w*|hours|minutes|watts_hour)(_|$)", family.name), family.name
+        for sample in family.samples:
+            assert sample.name == family.name + ("_total" if family.type == "counter" else "")
+            assert sample.value == sample.value, sample.name
+            assert all(re.fullmatch(r"[a-z_]+", key) for key in sample.labels)
+    series = [(sample.name, *sorted(sample.labels.items())) for family in families for sample in family.samples]
+    assert len(series) == len(set(series))
+    assert text.count("# HELP ") == text.count("# TYPE ") == len(families)
+
+
+def test_a_scrape_needs_a_token_where_there_are_some(api: Api) -> None:
+    """Prometheus shows its token as everybody else; without one the figures are not given."""
+    secret = Tokens(api.state.config.collector.data_dir).create("prometheus", Scope.READ, created_ns=0)
+    assert api.get("/metrics").status_code == 401
+    assert api.get("/metrics", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
