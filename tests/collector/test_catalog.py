@@ -97,3 +97,16 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "catalog.db").write_text("not a database, " * 500)
     with pytest.raises(EnvironmentFailed, match=r"catalog\.db"):
         Catalog(tmp_path / "catalog.db")
+
+
+def test_a_newer_catalogue_is_refused_and_not_touched(path: Path) -> None:
+    """The message names what the newer version did and which one this is; not a byte changes."""
+    Catalog(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('joulemark.catalog', 'of_tomorrow', '')")
+        db.commit()
+    before = path.read_bytes()
+    with pytest.raises(EnvironmentFailed, match=r"newer joulemark \(of_tomorrow\), this is version"):
+        Catalog(path)
+    assert path.read_bytes() == before

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlite_utils import Database, Migrations
 
+from joulemark import __version__
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import EnvironmentFailed, UsageError
 from joulemark.runs import PhaseKind, Run, Tokens
@@ -67,6 +70,20 @@ def benchmark_files(db: Database) -> None:
     db.table("told").create_index(["run_id", "body"], unique=True)
 
 
+def check(path: Path) -> None:
+    """Raises EnvironmentFailed for a catalogue that a newer version has changed; nothing is written to it."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+        applied = {migration.name for migration in migrations.applied(Database(db))}
+    if later := sorted(applied - known):
+        raise EnvironmentFailed(
+            f"{path.name} was changed by a newer joulemark ({', '.join(later)}), this is version {__version__}",
+            "install that version again, or point collector.data_dir at an empty folder; the file was not touched",
+        )
+
+
 class Full(UsageError):
     """As much of it is kept already as may be."""
 
@@ -75,8 +92,9 @@ class Catalog:
     """Runs and what was said of them. Used from one thread. Raises sqlite3.OperationalError when the disk is full."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create `path` and bring its tables up to date. Raises EnvironmentFailed when it is damaged or no database."""
+        """Open or create `path` and bring its tables up to date. Raises EnvironmentFailed when it is damaged, no database, or newer."""
         try:
+            check(path)
             connection = sqlite3.connect(path)
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {pragma}")
