@@ -57,6 +57,13 @@ def hole() -> Case:
     return command("power log", "a hole of a terabyte", build, r"power\.csv")
 
 
+def skipped_hour(folder: Path) -> list[str]:
+    """A reading in the hour that summer time leaves out."""
+    write(folder / "power.csv", "time,power_w\n2026-03-29 02:30:00,5\n2026-03-29 02:30:01,5\n")
+    args = compute(folder, "power.csv")
+    return [*args[: args.index("UTC")], "Europe/Berlin", "--json"]
+
+
 def named(name: str, shown: str, title: str) -> Case:
     """A damaged log under a hard name."""
 
@@ -149,7 +156,7 @@ def cases() -> list[Case]:
         power_log("gzip cut off", gzip.compress(plain.encode())[:-20], file="power.csv.gz"),
         power_log("gzip with a wrong checksum", gzip.compress(plain.encode())[:-8] + bytes(8), file="power.csv.gz"),
         power_log("a line of 20 MB", "timestamp,power_w\n" + "1" * 20_000_000 + ",5\n"),
-        power_log("a local time that its zone skipped", smi.replace("2026/09/21 14:13:27", "2026/09/31 14:13:27"), names=r"power\.csv:9"),
+        power_log("a thirty-first of September", smi.replace("2026/09/21 14:13:27", "2026/09/31 14:13:27"), names=r"power\.csv:9"),
         power_log("power in milliwatts under a header of nvidia-smi", smi.replace("[W]", "[mW]")),
         power_log("a row of PTDaemon without watts", valid.spl().replace("Watts,507.0,", ""), file="spl.txt", names=r"spl\.txt:8"),
         power_log("telemetry without a time", json.dumps({**TELEMETRY, "timestamp_ns": None}) + "\n", file="t.jsonl", names=r"t\.jsonl:1"),
@@ -162,6 +169,7 @@ def cases() -> list[Case]:
         power_log("telemetry nested 100 deep", json.dumps(TELEMETRY)[:-1] + ', "x": ' + "[" * 100 + "]" * 100 + "}\n", file="t.jsonl"),
         *(special(kind) for kind in ("a pipe", "an endless device", "a loop of links", "a link to nothing", "a folder without files")),
         hole(),
+        command("power log", "a local time that its zone skipped", skipped_hour, r"power\.csv:2"),
         named("a\nb.csv", r"a\\nb\.csv", "a line end in its name"),
         named("\x1b]0;owned\x07.csv", r"\\x1b\]0;owned\\x07\.csv", "an escape sequence of a terminal in its name"),
         named("\udcff.csv", r"\.csv", "a name that is no text"),

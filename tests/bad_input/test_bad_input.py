@@ -109,4 +109,5 @@ def test_every_bad_input_gets_a_clear_error(tmp_path: Path) -> None:
     found, mutated, shut = harness.execute(tmp_path, SEED, count=20, harmless=3)
     assert shut == []
     assert harness.complaints([*found, *mutated]) == []
-    assert harness.PAGE.read_text(encoding="utf-8") == table.page([(r.case.group, r.case.name, r.answer) for r in found])
+    page = table.page([(r.case.group, r.case.name, r.answer) for r in found])
+    assert table.verdicts(harness.PAGE.read_text(encoding="utf-8")) == table.verdicts(page)
