@@ -142,7 +142,7 @@ def answers(readings: Path, catalog: Path) -> dict[str, Any]:
         "opened": store.streams_opened(),
         "steps": [asdict(step) for step in store.clock_steps(T0 - 100 * S, T0 + 200 * S)],
         "clocks": sorted([s.agent_id, s.offset_ns, s.bound_ns, s.overhead.cpu_ns] for s in store.states(T0 - 100 * S, T0 + 200 * S)),
-        "energy": energy_json(gather(recorded, store, BOOT)),
+        "energy": [{key: phase[key] for key in FIGURES} for phase in energy_json(gather(recorded, store, BOOT))["phases"]],
         "runs": runs.runs(),
     }
     runs.close()
@@ -175,6 +175,21 @@ def main() -> None:
         print(path.name, path.stat().st_size, "bytes")
 
 
+FIGURES = (
+    "name",
+    "kind",
+    "boundary",
+    "begin_ns",
+    "end_ns",
+    "energy_j",
+    "energy_method",
+    "energy_counter_j",
+    "energy_trapezoid_j",
+    "u95_j",
+    "sample_count",
+    "tokens",
+    "requests",
+)
 KINDS = (("readings", "db"), ("catalog", "db"), ("answers", "json"))
 
 if __name__ == "__main__":
