@@ -176,19 +176,8 @@ def main() -> None:
 
 
 FIGURES = (
-    "name",
-    "kind",
-    "boundary",
-    "begin_ns",
-    "end_ns",
-    "energy_j",
-    "energy_method",
-    "energy_counter_j",
-    "energy_trapezoid_j",
-    "u95_j",
-    "sample_count",
-    "tokens",
-    "requests",
+    *("name", "kind", "boundary", "begin_ns", "end_ns", "sample_count", "tokens", "requests"),
+    *("energy_j", "energy_method", "energy_counter_j", "energy_trapezoid_j", "u95_j"),
 )
 KINDS = (("readings", "db"), ("catalog", "db"), ("answers", "json"))
 

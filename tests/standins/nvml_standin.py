@@ -16,18 +16,23 @@ SONAME = "libnvidia-ml.so.1"
 PREFIX = "STANDIN_NVML_"
 
 
+def compiler() -> str:
+    """The C compiler. Raises RuntimeError where there is none."""
+    found = shutil.which("cc")
+    if found is None:
+        raise RuntimeError("no C compiler for the stand-ins: run apt-get install -y gcc libc6-dev")
+    return found
+
+
 def build(folder: Path, *, field_values: bool = True) -> Path:
     """Compile the driver into `folder` and return its path; without `field_values` as a driver older than that call.
 
     Raises RuntimeError when there is no C compiler or the source does not compile.
     """
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise RuntimeError("no C compiler for the NVML stand-in: run apt-get install -y gcc libc6-dev")
     library = folder / SONAME
     flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", f"-Wl,-soname,{SONAME}", "-pthread"]
     macros = [] if field_values else ["-DWITHOUT_FIELD_VALUES"]
-    done = subprocess.run([compiler, *flags, *macros, "-o", str(library), str(SOURCE)], capture_output=True, text=True, check=False)
+    done = subprocess.run([compiler(), *flags, *macros, "-o", str(library), str(SOURCE)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{SOURCE.name} does not compile:\n{done.stderr}")
     return library
