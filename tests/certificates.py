@@ -7,7 +7,7 @@ from pathlib import Path
 
 from joulemark.config import TlsConfig
 from joulemark.pki.authority import Authority, Issued
-from joulemark.pki.certificate import Role, Subject
+from joulemark.pki.subject import Role, Subject
 from joulemark.timebase import Clock, SystemClock
 
 DAY_NS = 86_400 * 1_000_000_000

@@ -14,7 +14,7 @@ from joulemark.agent.dial import channel, explained
 from joulemark.config import TlsConfig
 from joulemark.errors import ConfigError
 from joulemark.pki.authority import Authority
-from joulemark.pki.certificate import Role, Subject
+from joulemark.pki.subject import Role, Subject
 from tests import certificates
 
 NOTHING = tls.Pem(None, None, None)

@@ -11,7 +11,7 @@ from joulemark.cli import certificate_checks
 from joulemark.cli.findings import Finding, Status
 from joulemark.config import AgentConfig, Config
 from joulemark.pki.authority import Authority
-from joulemark.pki.certificate import Role, Subject
+from joulemark.pki.subject import Role, Subject
 from joulemark.timebase import SystemClock
 from tests import certificates
 from tests.certificates import DAY_NS, Shifted

@@ -14,7 +14,7 @@ from joulemark import tls
 from joulemark.cli.handshake import refusal, shows_own_certificate
 from joulemark.config import TlsConfig
 from joulemark.pki.authority import Authority
-from joulemark.pki.certificate import Role, Subject
+from joulemark.pki.subject import Role, Subject
 from tests import certificates
 
 

@@ -17,7 +17,7 @@ import pytest
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
 from joulemark.pki.authority import Authority
-from joulemark.pki.certificate import Role, Subject
+from joulemark.pki.subject import Role, Subject
 from joulemark.proto.v1 import runs_pb2 as pb
 from tests import certificates
 

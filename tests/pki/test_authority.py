@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from joulemark import tls
 from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pki.authority import Authority
-from joulemark.pki.certificate import Role, Subject
+from joulemark.pki.subject import Role, Subject
 from joulemark.timebase import SystemClock
 from tests import certificates
 from tests.certificates import DAY_NS, Shifted

@@ -1,121 +1,19 @@
-"""What stands in a certificate."""
+"""What is read of a certificate."""
 
 from __future__ import annotations
 
 import contextlib
 import ssl
 from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from joulemark.config import TlsConfig
-from joulemark.errors import FormatError, UsageError
+from joulemark.errors import FormatError
 from joulemark.pki import certificate
-from joulemark.pki.certificate import Role, Subject
 from tests import certificates
-
-AGENT_NAMES = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=":/"), min_size=1, max_size=15)
-
-
-@given(name=AGENT_NAMES)
-def test_any_agent_id_makes_an_identity_that_reads_back(name: str) -> None:
-    """The first name is the identity, percent-encoded, and no two ids share one; a host name or an address stands beside it."""
-    first, *others = (n.value for n in Subject(name, Role.AGENT).alternative_names)
-    assert first.startswith("joulemark://agent/")
-    assert unquote(first.removeprefix("joulemark://agent/")) == name
-    assert [str(value) for value in others] in ([], [name])
-
-
-@pytest.mark.parametrize(
-    ("name", "is_host"),
-    [
-        ("a", True),
-        ("node-7.rack2.example", True),
-        ("7", True),
-        ("-a", False),
-        ("a-", False),
-        ("a..b", False),
-        ("a_b", False),
-        ("a b", False),
-        ("10.0.0.1", False),
-        ("x" * 64, False),
-        ("a\n", False),
-        ("ä", False),
-        (".".join(["x" * 63] * 4), False),
-    ],
-)
-def test_host_names_follow_rfc_1123(name: str, is_host: bool) -> None:
-    """Letters, digits and inner hyphens, labels to 63, 253 in all, and no address."""
-    assert certificate.is_host_name(name) is is_host
-
-
-@pytest.mark.parametrize("name", ["", "a:b", "a/b", "a\n", "a\x00b", "x" * 201, "\udcff"])
-def test_what_cannot_be_a_name_is_refused(name: str) -> None:
-    """Empty, divided, unprintable, too long for a file name, no UTF-8."""
-    with pytest.raises(UsageError):
-        Subject(name, Role.AGENT)
-
-
-def test_a_client_cannot_pass_for_an_agent() -> None:
-    """Its only name is its own identity, whatever host it is called after."""
-    assert [n.value for n in Subject("host-a", Role.CLIENT).alternative_names] == ["joulemark://client/host-a"]
-    with pytest.raises(UsageError, match="a client is not reached"):
-        Subject("x", Role.CLIENT, dns=("host-a",))
-
-
-def test_a_collector_needs_a_place() -> None:
-    """Its own name when that is a host name or an address, else --dns or --ip; what they say must be of that form."""
-    assert [str(n.value) for n in Subject("10.0.0.1", Role.COLLECTOR).alternative_names][1:] == ["10.0.0.1"]
-    assert [str(n.value) for n in Subject("x", Role.COLLECTOR, dns=("b.example",)).alternative_names][1:] == ["b.example"]
-    with pytest.raises(UsageError, match="--dns or --ip"):
-        Subject("my collector", Role.COLLECTOR)
-    with pytest.raises(UsageError, match="--dns"):
-        Subject("x", Role.COLLECTOR, dns=("10.0.0.1",))
-    with pytest.raises(UsageError, match="--ip"):
-        Subject("x", Role.COLLECTOR, ip=("b.example",))
-
-
-@pytest.mark.parametrize(
-    ("role", "usage"),
-    [
-        (Role.AGENT, ExtendedKeyUsageOID.CLIENT_AUTH),
-        (Role.CLIENT, ExtendedKeyUsageOID.CLIENT_AUTH),
-        (Role.COLLECTOR, ExtendedKeyUsageOID.SERVER_AUTH),
-    ],
-)
-def test_a_certificate_is_good_for_one_thing(tmp_path: Path, role: Role, usage: x509.ObjectIdentifier) -> None:
-    """It signs no other certificate, is used at one end of a connection, and verifies against its authority (RFC 5280)."""
-    made = certificates.authority(tmp_path)
-    issued = made.issue(Subject("h" * 100, role, dns=() if role is Role.CLIENT else ("h.example",)))
-    loaded, root = certificate.load(issued.cert_file), certificate.load(made.certificate_file)
-    extension = loaded.extensions.get_extension_for_class
-    assert extension(x509.BasicConstraints).value == x509.BasicConstraints(ca=False, path_length=None)
-    assert list(extension(x509.ExtendedKeyUsage).value) == [usage]
-    assert extension(x509.KeyUsage).critical
-    loaded.verify_directly_issued_by(root)
-    policy = x509.verification.PolicyBuilder().store(x509.verification.Store([root]))
-    if role is Role.COLLECTOR:
-        policy.build_server_verifier(x509.DNSName("h.example")).verify(loaded, [])
-    else:
-        policy.build_client_verifier().verify(loaded, [])
-
-
-def test_an_authority_signs_hosts_and_lists_only(tmp_path: Path) -> None:
-    """Its certificate is for itself, has room for no other authority below, and a key identifier."""
-    root = certificate.load(certificates.authority(tmp_path).certificate_file)
-    extension = root.extensions.get_extension_for_class
-    assert extension(x509.BasicConstraints).value == x509.BasicConstraints(ca=True, path_length=0)
-    assert extension(x509.BasicConstraints).critical
-    assert extension(x509.KeyUsage).value == certificate.key_usage(key_cert_sign=True, crl_sign=True)
-    assert extension(x509.SubjectKeyIdentifier)
-    assert isinstance(root.public_key(), ec.EllipticCurvePublicKey)
-    assert root.public_key().curve.name == "secp256r1"
 
 
 def test_what_is_no_certificate_is_named(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from joulemark.cli.findings import Finding, fail, ok, warn
 from joulemark.config import Config, TlsConfig
 from joulemark.errors import JoulemarkError
 from joulemark.pki import certificate
-from joulemark.pki.certificate import Certificate, Role
+from joulemark.pki.certificate import Certificate
 from joulemark.pki.revocation import Revoked
+from joulemark.pki.subject import Role
 from joulemark.timebase import Clock, iso_utc
 from joulemark.units import NS_PER_S
 

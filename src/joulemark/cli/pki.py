@@ -59,7 +59,7 @@ def init(folder: Path, days: int, as_json: bool) -> None:
 @json_option
 def issue(name: str, role: str, dns: tuple[str, ...], ip: tuple[str, ...], days: int, folder: Path | None, as_json: bool) -> None:
     """Make a key and a certificate for NAME: an agent's agent_id, or the host name of the collector."""
-    from joulemark.pki.certificate import Role, Subject
+    from joulemark.pki.subject import Role, Subject
 
     authority = opened(folder)
     issued = authority.issue(Subject(name, Role(role), dns, ip), days=days)

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from joulemark import timebase
 from joulemark.errors import EnvironmentFailed, FormatError, UsageError
-from joulemark.pki import certificate, folder, revocation
-from joulemark.pki.certificate import UNREADABLE, Certificate, Subject
+from joulemark.pki import certificate, folder, signing
+from joulemark.pki.certificate import UNREADABLE, Certificate, moment
+from joulemark.pki.subject import Subject, stem
 from joulemark.timebase import Clock
 from joulemark.tls import check_private
 
@@ -69,8 +70,9 @@ class Authority:
                 if (place / name).exists():
                     raise UsageError(f"{place} holds an authority already: {name}", "issue certificates with it, or give another folder")
             key = ec.generate_private_key(ec.SECP256R1())
-            own = certificate.authority(key, certificate.moment(clock.utc_ns()), days=days)
-            empty = revocation.signed_list((), None, issuer=own, issuer_key=key, now_ns=clock.utc_ns())
+            now = moment(clock.utc_ns())
+            own = signing.authority(key, now, days=days)
+            empty = signing.signed_list((), None, issuer=own, issuer_key=key, now=now)
             folder.replace(place / "ca.key", key_pem(key), mode=folder.SECRET)
             folder.replace(place / "revoked.pem", pem(empty))
             folder.replace(place / "ca.pem", pem(own))
@@ -121,14 +123,14 @@ class Authority:
             path, now_ns = self._known(name), self._clock.utc_ns()
             known = [certificate.read(file) for file in sorted(self._archive(path.stem).glob("*.pem"))]
             serials = [c.serial for c in known if c.not_after_ns > now_ns and not self._is_revoked(c.serial)]
-            added = revocation.signed_list(serials, self._revoked(), issuer=self._certificate, issuer_key=self._key, now_ns=now_ns)
+            added = signing.signed_list(serials, self._revoked(), issuer=self._certificate, issuer_key=self._key, now=moment(now_ns))
             folder.replace(self.revoked_file, pem(added))
             return serials
 
     def _write(self, subject: Subject, public_key: Any, key: ec.EllipticCurvePrivateKey | None, days: int) -> Issued:
         """Sign a certificate; archive it before it is given out. A new key comes first: until its certificate is there, neither is used."""
-        begin = certificate.moment(self._clock.utc_ns())
-        made = certificate.leaf(subject, public_key, begin=begin, days=days, issuer=self._certificate, issuer_key=self._key)
+        begin = moment(self._clock.utc_ns())
+        made = signing.leaf(subject, public_key, begin=begin, days=days, issuer=self._certificate, issuer_key=self._key)
         path, key_file = self._path(subject.stem), self.folder / f"{subject.stem}.key"
         archive = self._archive(subject.stem)
         with folder.locked(archive):
@@ -146,7 +148,7 @@ class Authority:
 
     def _known(self, name: str) -> Path:
         """The certificate file of a name. Raises UsageError, with the nearest name, when there is none."""
-        path = self._path(certificate.stem(name))
+        path = self._path(stem(name))
         if path.stem not in RESERVED and path.exists():
             return path
         names = [p.stem for p in self.folder.glob("*.pem") if p.stem not in RESERVED]

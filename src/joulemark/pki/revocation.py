@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from joulemark.config import TlsConfig
-from joulemark.errors import ConfigError, FormatError
-from joulemark.pki.certificate import BACKDATED, UNREADABLE, issuer_identifier, moment
+from joulemark.errors import ConfigError
+from joulemark.pki.certificate import UNREADABLE, moment
 from joulemark.timebase import Clock
 from joulemark.tls import stamp
 
@@ -98,38 +96,3 @@ def authorities(ca_file: Path) -> list[x509.Certificate]:
         raise ConfigError(f"tls.ca_file: cannot read {ca_file}: {error.strerror}", "give an existing file this user may read") from error
     except UNREADABLE as error:
         raise ConfigError(f"tls.ca_file {ca_file} holds no certificates in PEM", "copy ca.pem there again") from error
-
-
-def signed_list(
-    serials: Iterable[int],
-    before: x509.CertificateRevocationList | None,
-    *,
-    issuer: x509.Certificate,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    now_ns: int,
-) -> x509.CertificateRevocationList:
-    """The list `before` with `serials` added; it holds until its issuer expires, so that nobody has to renew it by date."""
-    now = moment(now_ns)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(issuer.subject)
-        .last_update(max(now - BACKDATED, issuer.not_valid_before_utc))
-        .next_update(issuer.not_valid_after_utc)
-        .add_extension(x509.CRLNumber(number(before) + 1), critical=False)
-        .add_extension(issuer_identifier(issuer), critical=False)
-    )
-    for entry in before or ():
-        builder = builder.add_revoked_certificate(entry)
-    for serial in serials:
-        builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build())
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def number(crl: x509.CertificateRevocationList | None) -> int:
-    """The number of a list in its series, 0 before the first. Raises FormatError for a list without one."""
-    if crl is None:
-        return 0
-    try:
-        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except (*UNREADABLE, x509.ExtensionNotFound) as error:
-        raise FormatError("the list of revoked certificates has no number", "use one made by joulemark pki init") from error
