@@ -158,6 +158,22 @@ def test_hanging_call_is_told_while_it_lasts(runner_of: RunnerOf, rows: Callable
     assert [row.seq for row in rows()] == [0, 1, 2, 3]
 
 
+def test_a_meter_that_was_left_tells_no_more(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
+    """A meter given up at the stop adds nothing to the last batch, however long its call goes on."""
+    runner = runner_of([1])
+    polled(runner, manual_clock, 1)
+
+    def left(clock: Clock) -> list[Sample]:
+        runner.leave()
+        manual_clock.advance(60 * S)
+        runner.tell_hanging()
+        assert len(rows()) == 1
+        return []
+
+    runner.meter.read = left  # type: ignore[method-assign]
+    runner.poll()
+
+
 BROKEN = [
     None,
     7,

@@ -131,9 +131,9 @@ def test_what_is_no_integer_is_a_gap(answer: Any) -> None:
     assert got.reasons[0]
 
 
-@pytest.mark.parametrize(("quality", "reason"), [(1, ""), (None, ""), (Quality.GAP, None), (Quality.GAP, "")])
+@pytest.mark.parametrize(("quality", "reason"), [(1, ""), (None, ""), (Quality.GAP, None), (Quality.GAP, ""), (Quality.OK, "fine")])
 def test_a_quality_that_is_none_is_a_gap(quality: Any, reason: Any) -> None:
-    """A driver that gives a bare number for a quality, or no reason for a gap, is not believed."""
+    """A driver that gives a bare number for a quality, no reason for a gap, or calls a missing value good is not believed."""
     got = watched(Sample("rapl:h:0", 0, 10, 5, (None,), (None,), (quality,), (reason,)), [MeterWatch(RAPL)])
     assert (got.values, got.qualities) == ((None,), (Quality.GAP,))
     assert got.reasons[0]
