@@ -12,6 +12,8 @@ from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.problems import MEDIA_TYPE, problem
 from joulemark.collector.api.refusals import Reason, Refused
 
+ANSWER_STEP_BYTES: Final = 65_536
+"""What a reader takes at least in `answer_stall_s`."""
 ANSWERS: Final = {
     Reason.BUSY: (503, "too many connections are open", "close those that are not used, and ask again in a second"),
     Reason.TOO_SLOW: (408, "the head of the request did not arrive in time", "send it at once"),
@@ -74,17 +76,17 @@ class Patience(H11Protocol):
         """No whole head in time. One that sent nothing at all is closed without a word."""
         self._head_timer = None
         if self.transport.is_closing():
-            return
-        if self.conn.trailing_data[0] and self.conn.our_state is h11.IDLE:
+            self.transport.abort()  # it was told to go, and does not even take that
+        elif self.conn.trailing_data[0] and self.conn.our_state is h11.IDLE:
             self._turn_away(Reason.TOO_SLOW)
         else:
             self.refused.count(Reason.TOO_SLOW)
             self.transport.abort()
 
     def _stalled(self, waiting: int) -> None:
-        """Go on while the reader takes something, however slowly; then no more."""
+        """Go on while the reader takes enough."""
         now_waiting = self.transport.get_write_buffer_size()
-        if now_waiting < waiting:
+        if waiting - now_waiting >= ANSWER_STEP_BYTES:
             self._answer_timer = self.loop.call_later(self.limits.answer_stall_s, self._stalled, now_waiting)
         else:
             self.refused.count(Reason.TOO_SLOW)
@@ -98,7 +100,7 @@ class Patience(H11Protocol):
         headers = [("content-type", MEDIA_TYPE), ("content-length", str(len(body))), ("connection", "close")]
         for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self._stop_timers()
+        self._await_head()
         self.transport.close()
 
     def _stop_timers(self) -> None:
