@@ -276,6 +276,21 @@ def test_tally_never_claims_more_than_the_file(tmp_path: Path, fill: Fill, opene
         assert tally.counted(db) == tally
 
 
+def test_removed_newest_batch_is_counted_once(tmp_path: Path, opened: Opened, fill: Fill) -> None:
+    """The newest batch is spoilt and deleted by `claim`, or refused by the collector: the next start does not count it again."""
+    for way in ("spoilt", "refused"):
+        spool = opened(tmp_path / way / "spool.db")
+        fill(spool, 5, samples=3)
+        if way == "spoilt":
+            spool._file.durably(lambda db: db.execute("UPDATE batch SET body = zeroblob(9) WHERE batch_seq = 4"))
+            assert len(spool.claim((-1, -1), 9)) == 4
+        else:
+            assert spool.refuse(spool.claim((-1, -1), 9)[-1].frozen.sha256, "too old")
+        assert lost(spool) == 3
+        spool.close()
+        assert lost(opened(spool.path)) == 3
+
+
 def test_file_is_not_open_before_and_after(tmp_path: Path) -> None:
     """Work on a closed file is refused, not done on a new one."""
     file = SpoolFile(tmp_path / "spool.db", max_bytes=1024 * 1024, clock=SystemClock())

@@ -223,7 +223,7 @@ class Spool:
             known = Loss("", stored.sample_count, stored.first_ns, stored.last_ns or now_ns, "")
             add_losses(db, quarantine.losses(stored.frozen.body, known=known, label=label, now_ns=now_ns))
             db.execute("DELETE FROM batch WHERE id = ?", (kept.row_id,))
-            self._file.tally = self._file.tally.with_added(stored.epoch_ns, -1, -stored.sample_count)
+            self._file.tally = self._file.tally.with_added(stored.epoch_ns, -1, -stored.sample_count).with_newest_of(db)
             return Refused(stored.key, stored.sample_count, file)
 
         return self._file.durably(work)
@@ -268,7 +268,7 @@ class Spool:
             log.error("batch %s of the spool %s is not what was written: deleted and counted as lost", stored.key, self.path)
             db.execute("DELETE FROM batch WHERE id = ?", (kept.row_id,))
             add_losses(db, (Loss("", stored.sample_count, stored.first_ns, stored.last_ns or self._clock.utc_ns(), UNREADABLE),))
-            self._file.tally = self._file.tally.with_added(stored.epoch_ns, -1, -stored.sample_count)
+            self._file.tally = self._file.tally.with_added(stored.epoch_ns, -1, -stored.sample_count).with_newest_of(db)
 
     def _delete_acknowledged(self) -> int:
         """Delete every batch that is acknowledged, out of the reserve when the disk is full; the rest waits for the next call."""
@@ -354,7 +354,7 @@ class Spool:
                     db.execute(INSERT, left.row(kept.row_id, level, written_count=kept.written_count))
                 add_losses(db, losses)
                 tally = tally.with_added(kept.stored.epoch_ns, -(rest is None), -lost)
-            self._file.tally = tally
+            self._file.tally = tally.with_newest_of(db)
             return len(some)
 
         return self._file.durably(work)

@@ -67,6 +67,12 @@ class Tally:
             return self
         return replace(self, acked_seq=batch_seq, acked_count=written_count, acked_ns=max(self.acked_ns, last_ns))
 
+    def with_newest_of(self, db: sqlite3.Connection) -> Self:
+        """The tally after batches were removed that nobody acknowledged: the newest one that is left."""
+        newest = "SELECT batch_seq, written_count FROM batch WHERE epoch_ns = ? ORDER BY batch_seq DESC LIMIT 1"
+        batch_seq, written_count = db.execute(newest, (self.epoch_ns,)).fetchone() or (-1, 0)
+        return replace(self, written_seq=max(batch_seq, self.acked_seq), written_count=max(written_count, self.acked_count))
+
     def counted(self, db: sqlite3.Connection) -> Self:
         """The same epoch and acknowledgement with the numbers that `db` really holds."""
         own = "SELECT count(*), coalesce(sum(sample_count), 0) FROM batch WHERE epoch_ns = ? AND batch_seq > ?"
