@@ -11,8 +11,9 @@ import grpc
 import httpx
 import pytest
 
-from joulemark.collector.ingest import seal_forever
+from joulemark.collector.ingest import seal_forever, served
 from joulemark.collector.store.sqlite import SqliteStore
+from joulemark.config import CollectorConfig, Config, LimitsConfig
 from joulemark.proto.messages import Ack, Directive, Welcome
 from joulemark.timebase import SystemClock
 from tests.collector.conftest import Agent, Collector
@@ -120,3 +121,25 @@ def test_sealing_goes_on_after_the_disk_refused_once(tmp_path: Path, caplog: pyt
 
     asyncio.run(asyncio.wait_for(seal_around_a_failure(), 20))
     store.close()
+
+
+def test_the_limits_of_the_configuration_are_kept(tmp_path: Path) -> None:
+    """What [limits] says reaches the server that a collector runs: the second agent of one is refused."""
+    table = CollectorConfig(grpc_listen="127.0.0.1:0", data_dir=tmp_path)
+    config = Config(collector=table, limits=LimitsConfig(max_agents=1))
+
+    def two_agents(port: int) -> tuple[grpc.StatusCode, str]:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = Agent("host-a").open(channel)
+            next(call)
+            try:
+                return refusal(Agent("host-b"), f"127.0.0.1:{port}")
+            finally:
+                call.cancel()
+
+    async def serve() -> tuple[grpc.StatusCode, str]:
+        async with served(config, "http://127.0.0.1:9") as port:
+            return await asyncio.to_thread(two_agents, port)
+
+    code, details = asyncio.run(serve())
+    assert (code, "limits.max_agents" in details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)

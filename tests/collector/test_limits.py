@@ -14,7 +14,7 @@ import pytest
 from joulemark.collector.limits import Account, Bucket, Waiting
 from joulemark.config import LimitsConfig
 from joulemark.proto import convert
-from joulemark.proto.messages import Ack, Directive, FrozenBatch, Welcome
+from joulemark.proto.messages import STREAM_METHOD, Ack, Directive, FrozenBatch, Welcome
 from joulemark.proto.v1 import telemetry_pb2 as pb
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quantity
 from tests.collector.conftest import Agent
@@ -99,12 +99,23 @@ def test_no_more_agents_than_allowed(tmp_path: Path) -> None:
         again.cancel()
 
 
+def test_streams_without_a_hello_are_counted_too(tmp_path: Path) -> None:
+    """Four silent streams for each agent that may be connected are borne until their time is over; the next one is refused at once."""
+    limits = LimitsConfig(max_agents=1, hello_timeout_s=2.0)
+    with Doorway(tmp_path, limits=limits) as doorway, grpc.insecure_channel(doorway.address) as channel:
+        silent = [channel.stream_stream(STREAM_METHOD)(iter(lambda: time.sleep(4) or b"", b"")) for _ in range(5)]
+        codes = [refusal_of(call)[0] for call in silent]
+        assert sorted(codes, key=str) == [TIMED_OUT] * 4 + [EXHAUSTED]
+        assert doorway.status.refused == {"hello_timeout_s": 4, "max_agents": 1}
+        assert isinstance(Agent().converse(doorway.address, [], answers=1)[0], Welcome)
+
+
 def test_who_says_nothing_is_closed(tmp_path: Path) -> None:
     """A stream without Hello, and one that falls silent after it, end in their time with words that name the key."""
     limits = LimitsConfig(hello_timeout_s=0.3, idle_timeout_s=0.5)
     with Doorway(tmp_path, limits=limits) as doorway, grpc.insecure_channel(doorway.address) as channel:
         begin_s = time.monotonic()
-        silent = channel.stream_stream("/joulemark.proto.v1.TelemetryService/Stream")(iter(lambda: time.sleep(5) or b"", b""))
+        silent = channel.stream_stream(STREAM_METHOD)(iter(lambda: time.sleep(5) or b"", b""))
         assert (refusal_of(silent)[0], time.monotonic() - begin_s < 4) == (TIMED_OUT, True)
         code, details, _ = refusal_of(Agent().open(channel))
         assert (code, "0.5 s" in details, "clock_probe_period_s" in details) == (TIMED_OUT, True, True)

@@ -41,6 +41,8 @@ OPTIONS: Final = (
 )
 STOP_GRACE_S: Final = 1.0
 SAY_LIMIT_S: Final = 0.5
+STREAMS_PER_AGENT: Final = 4
+"""So many streams may be open for each agent that may be connected: reconnects, and streams that have not said Hello."""
 
 
 def options(limits: LimitsConfig) -> tuple[tuple[str, int], ...]:
@@ -59,6 +61,7 @@ class Ingest:
         self._store, self._clock = store, clock
         self._door = Door(limits, validity)
         self._live: dict[str, tuple[Connection, asyncio.Task[Any]]] = {}
+        self._open_count = 0
         self._saying: set[asyncio.Task[None]] = set()
 
     @property
@@ -91,7 +94,9 @@ class Ingest:
         connection = Connection(context, self._store, self._clock, self._door)
         task = asyncio.current_task()
         assert task is not None
+        self._open_count += 1
         try:
+            self._check_open()
             await connection.greet()
             self._register(connection, task)
             try:
@@ -110,6 +115,13 @@ class Ingest:
             self._door.refused["internal"] += 1
             log.exception("the stream of %s failed", connection.peer.address)
             await context.abort(grpc.StatusCode.INTERNAL, "the collector failed on this stream: read its log")
+        finally:
+            self._open_count -= 1
+
+    def _check_open(self) -> None:
+        """Raise Refused when there are far more streams than agents: most of them have not said who they are."""
+        if self._open_count > STREAMS_PER_AGENT * self._door.limits.max_agents:
+            raise over("max_agents", f"{self._open_count} streams are open", "look for who opens them")
 
     async def _refuse(self, context: Any, connection: Connection, refused: Refused) -> None:
         """Count a refusal, report it, and end the stream with it."""
