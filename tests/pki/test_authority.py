@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,14 @@ def test_revoking_a_name_reaches_its_older_certificates(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is revoked"):
         now.renew("host-a")
     now.renew("host-a2")
+
+
+def test_revoking_does_not_depend_on_the_archive(tmp_path: Path) -> None:
+    """The newest certificate is revoked although somebody tidied `issued` away."""
+    made = certificates.authority(tmp_path)
+    serial = certificates.agent(made).certificate.serial
+    shutil.rmtree(tmp_path / "issued")
+    assert made.revoke("host-a") == [serial]
 
 
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:

@@ -121,8 +121,8 @@ class Authority:
         """Revoke every certificate of `name` that is still valid; their serial numbers. Raises UsageError for an unknown name."""
         with folder.locked(self.folder):
             path, now_ns = self._known(name), self._clock.utc_ns()
-            known = [certificate.read(file) for file in sorted(self._archive(path.stem).glob("*.pem"))]
-            serials = [c.serial for c in known if c.not_after_ns > now_ns and not self._is_revoked(c.serial)]
+            known = [certificate.read(file) for file in (path, *self._archive(path.stem).glob("*.pem"))]
+            serials = sorted({c.serial for c in known if c.not_after_ns > now_ns and not self._is_revoked(c.serial)})
             added = signing.signed_list(serials, self._revoked(), issuer=self._certificate, issuer_key=self._key, now=moment(now_ns))
             folder.replace(self.revoked_file, pem(added))
             return serials
