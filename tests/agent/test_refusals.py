@@ -18,6 +18,7 @@ from joulemark.proto import convert
 from joulemark.proto.messages import Ack, Directive
 from joulemark.readings import DeviceInfo, Sample
 from tests.agent.link import Link
+from tests.collector.conftest import Agent
 from tests.collector.doorway import Doorway
 
 Eventually = Callable[..., None]
@@ -106,6 +107,42 @@ def test_a_batch_that_is_refused_for_ever_does_not_block_the_others(
         assert len(told) == 2
         assert all(word in told[0] for word in ("limits.max_samples_per_batch", "9 samples", files[0].name))
         assert told[1].startswith("2 batches in all")
+
+
+def test_a_fenced_agent_waits_for_its_turn(
+    link_of: Links, tmp_path: Path, sample_of: Callable[..., Sample], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While another spool delivers under its name an agent keeps its readings and says once whom it met; then it delivers."""
+    other = Agent("host", epoch_ns=1, instance_id="aa")
+    with Doorway(tmp_path) as doorway, grpc.insecure_channel(doorway.address) as channel:
+        call, sending = other.speak(channel)
+        next(call)
+        link = link_of(doorway.port)
+        link.put_samples((sample_of(0),))
+        link.uplink.start()
+        eventually(lambda: doorway.status.refused.get("fenced", 0) >= 3, "it is refused again and again")
+        sending.put(other.batch(0, begin_ns=10**18))
+        assert convert.parse_response(next(call)) == Ack(1, 0)
+        assert link.spool.batch_count() == 1
+        (said,) = [r.message for r in caplog.records if r.name == "joulemark.agent"]
+        assert all(word in said for word in ("already_exists", "spool aa", "spool unknown", "agent.agent_id", str(link.spool.path)))
+        call.cancel()
+        eventually(lambda: link.spool.batch_count() == 0, "it delivers", 40.0)
+
+
+def test_readings_of_another_host_stay_in_the_spool(
+    link_of: Links, tmp_path: Path, sample_of: Callable[..., Sample], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a collector refuses because of a name that somebody can mend is not set aside: agent_id changed while readings waited."""
+    with Doorway(tmp_path) as doorway:
+        link = link_of(doorway.port)
+        link.put_samples((sample_of(0, device_id="fake:old-name:0"),))
+        link.uplink.start()
+        eventually(lambda: doorway.status.refused.get("device", 0) >= 2, "it is refused again and again")
+        assert (link.spool.batch_count(), link.spool.losses()) == (1, ())
+        assert doorway.store.streams() == []
+    (said,) = [r.message for r in caplog.records if r.name == "joulemark.agent" and "permission_denied" in r.message]
+    assert all(word in said for word in ("'fake:old-name:0'", "agent.agent_id", "until the spool is empty"))
 
 
 def test_batches_become_as_small_as_the_collector_wants(

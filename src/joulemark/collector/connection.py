@@ -24,6 +24,7 @@ from joulemark.units import NS_PER_S
 
 log = logging.getLogger("joulemark.collector.ingest")
 PENDING_LIMIT: Final = 256
+ASK_LIMIT: Final = 1000
 GUARD_S: Final = 5.0
 COUNT_STORED_S: Final = 600.0
 
@@ -167,7 +168,7 @@ class Connection:
     async def _ask_for_descriptions(self, view: BatchView) -> None:
         """Once for each device and width that the descriptions at hand do not explain."""
         unexplained = {(b.device_id, len(b.columns)) for b in view.blocks if self._meter_counts.get(b.device_id) != len(b.columns)}
-        if unexplained - self._asked:
+        if unexplained - self._asked and len(self._asked) < ASK_LIMIT:
             self._asked |= unexplained
             log.warning("agent %s sent devices without a fitting description: %s", self.hello.agent_id, sorted(unexplained))
             await self.write(Directive(describe_devices=True))
