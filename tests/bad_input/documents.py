@@ -11,6 +11,8 @@ from tests.bad_input.case import Case, changed, command, compute, config_file, p
 
 PHASE = ("phases", 0)
 ACCEPTABLE = valid.config()
+PROBE = ["meters", "probe", "fake", "--option"]
+SHOW = ["price", "show", "--provider", "aws", "--instance", "p5.48xlarge", "--region", "us-east-1"]
 
 
 def aiperf(title: str, names: str, **parts: Any) -> Case:
@@ -104,6 +106,7 @@ def cases() -> list[Case]:
         run_file("bytes that are no UTF-8", text.replace('"m"', '"\udcff"').encode("utf-8", "surrogateescape")),
         run_file("a figure of the tool that is no number", changed(run, "tool_reported", 0, "value", to="5 kJ")),
         run_file("phases that are a number", {**run, "phases": 3}),
+        run_file("twenty thousand phases", {**run, "phases": run["phases"] * 20_000}, "20000 phases"),
         aiperf("a manifest without phases", "phase_manifest", manifest={"phases": 3}),
         aiperf("a phase without an end", "end_ns", manifest=without(valid.aiperf_manifest(), "phases", 0, "end_ns")),
         aiperf(
@@ -177,6 +180,14 @@ def cases() -> list[Case]:
         argument("an accuracy of 400 digits", "accuracy", "--accuracy", "9" * 400 + "W"),
         argument("a zone that leaves its folder", "zone", "--tz", "../../etc/passwd"),
         argument("a zone that is a folder", "zone", "--tz", "America"),
+        command("argument", "a date of a price that is none", lambda _: [*SHOW, "--valid-at", "soon"], "valid-at"),
+        command("argument", "a date of a price of the year 9999", lambda _: [*SHOW, "--known-at", "9999-12-31"], "known-at"),
+        command(
+            "argument",
+            "an option of a meter nested deep",
+            lambda _: ["meters", "probe", "fake", "--option", f"power_w={'[' * 9999}"],
+            "power_w",
+        ),
         argument("an idle power of NaN", "idle-w", "--idle-w", "nan"),
         argument("the same log twice", r"power\.csv|csv:file", "--power", "power.csv"),
     ]

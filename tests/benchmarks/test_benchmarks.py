@@ -92,3 +92,11 @@ def test_no_bytes_break_a_reader(tmp_path_factory: pytest.TempPathFactory, conte
     (folder / name).write_bytes(content)
     with contextlib.suppress(UsageError):
         benchmarks.read(folder, tz=UTC)
+
+
+def test_phases_without_end_are_refused(tmp_path: Path) -> None:
+    """A run of more phases than anybody measures is refused before each of them costs a pass over the readings."""
+    run = OWN.to_json()
+    (tmp_path / "run.json").write_text(json.dumps({**run, "phases": run["phases"] * (benchmarks.MAX_PHASES + 1)}))
+    with pytest.raises(FormatError, match="10001 phases"):
+        benchmarks.read(tmp_path, tz=None)

@@ -6,6 +6,8 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from joulemark import traces
 from joulemark.errors import FormatError
@@ -60,3 +62,12 @@ def test_line_without_end_is_refused() -> None:
     """A line longer than any row is refused before it is parsed."""
     with pytest.raises(FormatError, match="log:2"):
         list(Recording(Path("log"), "a\n" + "1" * (MAX_LINE + 1)).lines())
+
+
+@given(st.text(alphabet="a,\n ", max_size=30))
+def test_lines_are_those_of_a_split(content: str) -> None:
+    """Reading line by line gives what splitting the whole text gives, a torn last row left out."""
+    rows = content.split("\n")
+    torn = len(rows) > 1 and rows[-1].count(",") < rows[-2].count(",")
+    numbered = enumerate(rows[:-1] if torn else rows, start=1)
+    assert list(Recording(Path("log"), content).lines()) == [(f"log:{n}", row.strip(" ")) for n, row in numbered if row.strip(" ")]

@@ -15,6 +15,9 @@ from joulemark.runs import ClockKind, Run
 READERS: Final = (joulemark, aiperf, mlperf)
 """In the order they are asked; each has `NAME`, `places(root)` and `read(place, tz=...)`."""
 
+MAX_PHASES: Final = 10_000
+"""Of a run: each costs a pass over the readings."""
+
 TOOLS: Final = tuple(reader.NAME for reader in READERS)
 
 
@@ -36,7 +39,10 @@ def read(path: Path, *, tz: tzinfo | None, tool: str | None = None) -> Run:
                     left_out.append(error)
             if not runs:
                 raise left_out[0]
-            return merged(path, runs, findings=tuple(f"Left out: {error}" for error in left_out))
+            run = merged(path, runs, findings=tuple(f"Left out: {error}" for error in left_out))
+            if len(run.windows) > MAX_PHASES:
+                raise FormatError(f"{path} holds {len(run.windows)} phases, at most {MAX_PHASES} are taken", "give the folder of one run")
+            return run
     raise FormatError(f"{path} holds no files of {tool or ' or '.join(TOOLS)}", "give the folder the benchmark wrote to")
 
 

@@ -84,7 +84,7 @@ def parse_option(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--option {text!r} has no '='", "write KEY=VALUE")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key, value
 
 

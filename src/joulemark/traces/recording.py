@@ -51,10 +51,14 @@ class Recording:
         A last line without its newline is left out when it has fewer commas than the line above: the recorder was stopped
         in the middle of a row, and half a number is a wrong number. Raises FormatError for a line longer than MAX_LINE.
         """
-        rows = self.text.split("\n")
-        torn = len(rows) > 1 and rows[-1].count(",") < rows[-2].count(",")
-        for number, row in enumerate(rows[:-1] if torn else rows, start=1):
-            line = row.strip("\r \t\0")
+        last = self.text.rfind("\n") + 1
+        above = self.text.rfind("\n", 0, max(0, last - 1)) + 1
+        torn = last > 0 and self.text.count(",", last) < self.text.count(",", above, last)
+        number, at, end = 0, 0, last - 1 if torn else len(self.text)
+        while at <= end:
+            number, begin, newline = number + 1, at, self.text.find("\n", at, end)
+            at = end + 1 if newline < 0 else newline + 1
+            line = self.text[begin : at - 1].strip("\r \t\0")
             if len(line) > MAX_LINE:
                 raise FormatError(f"{self.path}:{number}: a line of {len(line)} characters", "check that it is a power log")
             if line:
