@@ -108,6 +108,14 @@ def test_a_mark_of_an_agents_host_is_placed_by_monotonic_time() -> None:
     assert axis(mark("boot-a", at_s=43, edge=Edge.WINDOW, end_s=44))[0] == -37 * S
 
 
+def test_a_monotonic_time_of_another_clock_is_not_taken_for_the_hosts() -> None:
+    """A client in a time namespace, or on CLOCK_MONOTONIC of a host that slept for an hour, is placed by UTC, steps undone."""
+    here = Axis("here", [], [], axes=AXES, steps=[STEP])
+    assert here(mark("here", at_s=65, received_s=60, mono_s=3660)) == (-5 * S, 0)
+    there = Axis("here", [stream("a", "boot-a")], [on_mono(10, utc_ahead_s=37)])
+    assert there(mark("boot-a", at_s=47, mono_s=3600)) == (-37 * S, 1000)
+
+
 def test_a_step_is_told_in_words() -> None:
     """Who, by how much, when, and that nothing moved."""
     mine, theirs = told([STEP, ClockStep("a", T0, 0, -5_000_400_000)])

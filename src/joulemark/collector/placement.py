@@ -12,6 +12,8 @@ from joulemark.timebase import iso_utc
 from joulemark.units import NS_PER_S
 
 DRIFT_PPM: Final = 100
+FOREIGN_NS: Final = NS_PER_S
+"""A monotonic time that contradicts UTC by more is of another clock: of a time namespace, or one that a suspension stopped."""
 
 
 class Axis:
@@ -34,9 +36,9 @@ class Axis:
     def __call__(self, mark: Mark) -> tuple[int, int]:
         """(offset_ns, bound_ns) to the client's UTC: exact on the collector's own host, else by the agent on the client's host.
 
-        A mark is placed by its monotonic time; a window from files has UTC alone, and is uncertain around a step of that clock. From
-        elsewhere a mark is as late as it was received. A window that a file dated on a host without an agent was not received when it
-        happened: nobody knows its clock.
+        A mark is placed by its monotonic time; a window from files has UTC alone, and is uncertain around a step of that clock, as is a
+        mark whose monotonic time is not that of its host. From elsewhere a mark is as late as it was received. A window that a file
+        dated on a host without an agent was not received when it happened: nobody knows its clock.
         """
         own = [axis for axis in self._axes if axis.boot_id and axis.boot_id == mark.boot_id]
         if own or (mark.boot_id and mark.boot_id == self._boot_id):
@@ -51,27 +53,36 @@ class Axis:
         begun = [axis for axis in axes if axis.since_ns <= when_ns]
         if not begun:  # from before the collector had an axis: UTC was it
             return 0, 0
-        if mark.edge is not Edge.WINDOW and mark.mono_ns:
-            return begun[-1].minus_mono_ns + mark.mono_ns - mark.utc_ns, 0
         later = [axis.since_ns for axis in axes if axis.since_ns > begun[-1].since_ns]
         steps = [s for s in self._steps_of(COLLECTOR) if s.t_ns >= begun[-1].since_ns and (not later or s.t_ns < later[0])]
-        return offset_of_utc(mark.utc_ns, begun[-1].minus_utc_ns, steps)
+        by_utc = offset_of_utc(mark.utc_ns, begun[-1].minus_utc_ns, steps)
+        return chosen(mark, (begun[-1].minus_mono_ns + mark.mono_ns - mark.utc_ns, 0), by_utc)
 
     def _on_host_of(self, mark: Mark, states: Sequence[HostState]) -> tuple[int, int]:
-        on_mono = [s for s in states if s.clock.at_mono_ns]
-        if on_mono and mark.edge is not Edge.WINDOW and mark.mono_ns:
-            nearest = min(on_mono, key=lambda s: abs(s.clock.at_mono_ns - mark.mono_ns))
-            apart_ns = mark.mono_ns - nearest.clock.at_mono_ns
-            axis_ns = nearest.t_ns + apart_ns + apart_ns * nearest.clock.drift_ppb // NS_PER_S
-            return axis_ns - mark.utc_ns, widened(nearest.bound_ns, apart_ns)
         nearest = min(states, key=lambda s: abs(s.t_ns - mark.utc_ns))
         steps = self._steps_of(nearest.agent_id)
         newest_offset_ns = nearest.to_utc_ns - sum(s.step_ns for s in steps if s.t_ns > nearest.t_ns)
         offset_ns, unc_ns = offset_of_utc(mark.utc_ns, newest_offset_ns, steps)
-        return offset_ns, widened(nearest.bound_ns, nearest.t_ns - mark.utc_ns - offset_ns) + unc_ns
+        by_utc = offset_ns, widened(nearest.bound_ns, nearest.t_ns - mark.utc_ns - offset_ns) + unc_ns
+        on_mono = [s for s in states if s.clock.at_mono_ns]
+        return chosen(mark, by_monotonic(mark, on_mono), by_utc) if on_mono else by_utc
 
     def _steps_of(self, agent_id: str) -> list[ClockStep]:
         return [s for s in self._steps if s.agent_id == agent_id]
+
+
+def by_monotonic(mark: Mark, states: Sequence[HostState]) -> tuple[int, int]:
+    """(offset, bound) of a mark by the state of its host that is nearest in monotonic time."""
+    nearest = min(states, key=lambda s: abs(s.clock.at_mono_ns - mark.mono_ns))
+    apart_ns = mark.mono_ns - nearest.clock.at_mono_ns
+    axis_ns = nearest.t_ns + apart_ns + apart_ns * nearest.clock.drift_ppb // NS_PER_S
+    return axis_ns - mark.utc_ns, widened(nearest.bound_ns, apart_ns)
+
+
+def chosen(mark: Mark, by_mono: tuple[int, int], by_utc: tuple[int, int]) -> tuple[int, int]:
+    """`by_mono` for a mark whose monotonic time is its host's: UTC, steps undone, says the same; else `by_utc`."""
+    own = mark.edge is not Edge.WINDOW and mark.mono_ns and abs(by_mono[0] - by_utc[0]) <= by_mono[1] + by_utc[1] + FOREIGN_NS
+    return by_mono if own else by_utc
 
 
 def widened(bound_ns: int, apart_ns: int) -> int:

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 
+from joulemark.collector.store import sealing
 from joulemark.collector.store.base import AlteredBatch
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.proto.messages import Ack, ClockState, Loss
 from tests.collector.store.conftest import METERS, SYNCED, T0, S, batch, count
+
+
+def test_closing_does_not_wait_for_every_span(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is closed while it seals finishes the span at hand and begins no other; the rest stays in the log."""
+    for number in range(40):
+        store.append(batch(number)).result()
+    encoding, go_on, encode = threading.Event(), threading.Event(), sealing.encode
+
+    def slowly(db: sqlite3.Connection, span: sealing.Span) -> sealing.Sealed | None:
+        encoding.set()
+        go_on.wait(10)
+        return encode(db, span)
+
+    monkeypatch.setattr(sealing, "encode", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        sealed = pool.submit(store.seal, T0, everything=True)
+        assert encoding.wait(10)
+        closed = pool.submit(store.close)
+        assert store._closing.wait(10)
+        go_on.set()
+        assert (sealed.result(10), closed.result(10)) == (1, None)
+    assert (count(store, "chunk"), count(store, "log") > 0) == (1, True)
 
 
 def test_a_batch_sent_twice_is_stored_once(store: SqliteStore) -> None:
