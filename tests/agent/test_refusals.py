@@ -12,8 +12,10 @@ import grpc
 import pytest
 
 from joulemark.agent.batcher import Batcher
+from joulemark.agent.service import Agent as Service
 from joulemark.agent.spool import Spool
-from joulemark.config import LimitsConfig
+from joulemark.config import AgentConfig, Config, LimitsConfig, MeterTable, SpoolConfig
+from joulemark.errors import EnvironmentFailed
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, Directive
 from joulemark.readings import DeviceInfo, Sample
@@ -143,6 +145,16 @@ def test_readings_of_another_host_stay_in_the_spool(
         assert doorway.store.streams() == []
     (said,) = [r.message for r in caplog.records if r.name == "joulemark.agent" and "permission_denied" in r.message]
     assert all(word in said for word in ("'fake:old-name:0'", "agent.agent_id", "until the spool is empty"))
+
+
+def test_one_round_that_was_refused_is_no_success(tmp_path: Path) -> None:
+    """`agent run --once` does not report as delivered what the collector will never take."""
+    with Doorway(tmp_path, limits=LimitsConfig(max_samples_per_batch=1)) as doorway:
+        agent = AgentConfig(agent_id="host", collector=f"127.0.0.1:{doorway.port}")
+        meters = (MeterTable("fake", {"devices": 2}),)
+        config = Config(agent=agent, spool=SpoolConfig(tmp_path / "one" / "spool.db"), meters=meters)
+        with pytest.raises(EnvironmentFailed, match=r"refused 2 samples"):
+            Service(config).run_once()
 
 
 def test_batches_become_as_small_as_the_collector_wants(

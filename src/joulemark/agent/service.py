@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from joulemark import __version__, timebase
-from joulemark.agent import overhead
+from joulemark.agent import overhead, quarantine
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.clock import ClockTracker
 from joulemark.agent.runner import Runner, divided
@@ -78,8 +78,10 @@ class Agent:
     def run_once(self) -> Delivered:
         """Read every meter once and deliver that.
 
-        Raises as `run`, EnvironmentFailed when no meter is open, and RemoteUnreachable when the collector did not take the readings.
+        Raises as `run`, EnvironmentFailed when no meter is open or the collector refused the readings for ever, and RemoteUnreachable
+        when it did not take them.
         """
+        agent = self._config.agent
         with ExitStack() as ending:
             self._start(ending)
             self._tracker.refresh()
@@ -92,8 +94,13 @@ class Agent:
             self._close_batch()
             if not self._uplink.drain(ONCE_DRAIN_S):
                 raise RemoteUnreachable(
-                    f"the collector {self._config.agent.collector} did not take the readings; they are kept in {self._spool.path}",
+                    f"the collector {agent.collector} did not take the readings; they are kept in {self._spool.path}",
                     "start it with: joulemark collector run",
+                )
+            if refused := [loss for loss in self._spool.losses() if loss.reason.startswith(quarantine.REASON)]:
+                raise EnvironmentFailed(
+                    f"the collector {agent.collector} refused {sum(x.sample_count for x in refused)} samples, which are counted as lost",
+                    "do what its answer says, in the log lines above",
                 )
             costs = [runner.cost for runner in self._runners]
             return Delivered(tuple(c.source for c in costs), sum(c.read_count for c in costs), sum(c.error_count for c in costs))
