@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from joulemark.cli import emit, json_option
+from joulemark.cli import emit, json_option, printable
 
 
 @click.command()
@@ -43,7 +43,7 @@ def command(once: bool, output: Path | None, scale: float | None, as_json: bool)
         path = bundle / "energy" / "card.json"
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not (once and as_json):
-            click.echo(text.render(card), err=as_json)
+            click.echo(printable(text.render(card), keep="\n"), err=as_json)
         emit(summary(path, card), as_json=as_json or once, text=lambda s: f"\ncard: {s['card']}")
         if not once:
             click.echo(f"page: {machine.client.url}/ (until you press Ctrl-C)", err=True)

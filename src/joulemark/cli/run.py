@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 
 from joulemark import timebase
-from joulemark.cli import emit, json_option
+from joulemark.cli import emit, json_option, printable
 from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client, Counts
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 from joulemark.runs import PhaseKind
@@ -98,7 +98,7 @@ def execute(
     run_id = client.start(benchmark=name or Path(cmd[0]).name, labels=labels)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = lambda message, *_args, **_kwargs: click.echo(f"joulemark: {message}", err=True)
+        warnings.showwarning = lambda message, *_args, **_kwargs: click.echo(f"joulemark: {printable(str(message))}", err=True)
         status = child_status(cmd, {URL_VARIABLE: client.url, RUN_VARIABLE: run_id})
         counts = Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"])
         findings = ended(client, run_id, counts, folder, zone)
@@ -161,7 +161,7 @@ def report(client: Client, run_id: str, status: int, findings: list[str], *, as_
     if as_json:
         click.echo(json.dumps(data, allow_nan=False))
     else:
-        click.echo(summary(data), err=True)
+        click.echo(printable(summary(data), keep="\n"), err=True)
 
 
 def resend(client: Client, run_id: str) -> None:
