@@ -1,4 +1,4 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, MUTATE, AIPERF) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, HOURS, LEAK, MUTATE, AIPERF) reach it as environment.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test e2e conservation bad-input lint proto docs clean
 
@@ -19,6 +19,9 @@ e2e: # the whole path under load and kills, checked from outside; SEED=n, MUTATE
 
 conservation: # nothing lost uncounted, nothing invented under every kind of fault, checked from outside; SEED=n, LONG=1, AGENTS=n
 	@scripts/conservation
+
+soak: # a day at accelerated time: memory and descriptors of agent and collector stay as they are; HOURS=n, LEAK=1 must turn it red
+	@scripts/soak
 
 bad-input: # every bad input gets a clear error, none is accepted, none crashes; SEED=n, COUNT=n mutations, WRITE=1 writes the table
 	@scripts/bad-input

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from joulemark.agent.spool_file import connected
+from joulemark.agent.spool import Spool
+from joulemark.config import SpoolConfig
+from joulemark.timebase import SystemClock
 
 TRIGGERS: Final = """
 CREATE TABLE witness (id INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT NOT NULL, epoch_ns INTEGER NOT NULL, batch_seq INTEGER NOT NULL,
@@ -34,10 +36,12 @@ class Witness:
     """What happened to every batch of one spool. Carried off again and again, so that the witness does not fill the bounded spool."""
 
     def __init__(self, spool: Path, ledger: Path, *, max_bytes: int) -> None:
-        with closing(connected(spool, max_bytes)) as db:
-            db.executescript(TRIGGERS)
+        product = Spool(SpoolConfig(spool, max_bytes), SystemClock())
+        product.open()
+        product.close()
         self._spool = sqlite3.connect(spool, isolation_level=None, check_same_thread=False, timeout=0.2)
         self._spool.execute("PRAGMA wal_autocheckpoint = 0")
+        self._spool.executescript(TRIGGERS)
         self._ledger = sqlite3.connect(ledger, isolation_level=None, check_same_thread=False)
         self._ledger.execute("PRAGMA synchronous = OFF")
         self._ledger.executescript(LEDGER)
