@@ -58,7 +58,7 @@ def test_a_frozen_bmc_is_a_gap() -> None:
     real = 900.0 + load(250.0) + rng.integers(-3, 4, SECONDS)
     bmc, other = marked([node(frozen(real)), gpu(load(250.0))])
     assert stale(bmc) == list(range(BEGIN + 1, END))
-    assert bmc.reasons[BEGIN + 1] == "unchanged for 59 s while nvml:h:GPU-0:power moved by 250 W"
+    assert bmc.reasons[BEGIN + 1] == "unchanged for 59 s while nvml:h:GPU-0:power moved by 249 W"
     assert stale(other) == []
     found = measure(window(10, 190), [bmc])
     assert found.devices[0].headline is not None
@@ -95,6 +95,18 @@ def test_a_steady_power_is_no_fault(others: list[Series]) -> None:
     """A server that draws the same watts for minutes stays a measurement where nothing that it contains moved."""
     steady = node(np.full(SECONDS, 1200.0))
     assert stale(marked([steady, *others])[0]) == []
+
+
+@pytest.mark.parametrize("half_s", [0.11, 0.73, 0.9])
+def test_a_fast_wave_is_no_movement(half_s: float) -> None:
+    """A GPU that swings by 550 W many times in ten seconds, wherever its periods are cut, leaves a BMC that averages them alone."""
+    t_s = np.arange(0.0, SECONDS, 0.05)
+    watts = np.where(np.floor(t_s / half_s) % 2 == 0, 100.0, 650.0)
+    info = MeterInfo("nvml:h:GPU-0:power", "nvml", Quantity.POWER, -3, Boundary.GPU)
+    fast = Series.plain(info, T0_NS + np.round(t_s * S).astype(np.int64), np.round(watts * 1000).astype(np.int64))
+    for rows in (slice(0, 200), slice(13, 151), slice(7, 41)):
+        steady = node(np.full(SECONDS, 512.0)).rows(rows)
+        assert stale(marked([steady, fast])[0]) == []
 
 
 def test_what_a_neighbour_does_is_no_evidence() -> None:

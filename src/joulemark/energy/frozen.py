@@ -2,7 +2,7 @@
 
 A steady load is no fault, so a long run of one raw value is not enough. It is frozen only where another stream of the same node,
 which watches the same thing or a part of it, moved by more than this meter could have missed. What an idle neighbour does is no
-evidence, and nor is a wave too fast for the meter: averages over a third of the run's least length are compared.
+evidence, and nor is a wave too fast for the meter: averages over a third of the shortest suspect run are compared.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ STEPS: Final = 3
 SHARE: Final = 0.01
 """... and by more than this share of its value: BMC firmware holds small changes back."""
 
+TRIANGLE: Final = (np.arange(64) + 0.5) / 64 - 0.5
+"""Where a width is looked at when energy is averaged over it."""
+
 PARTS: Final = frozenset({Boundary.GPU, Boundary.MODULE, Boundary.PACKAGE})
 WHOLES: Final = frozenset({Boundary.PSU_INPUT, Boundary.SERVER_INPUT, Boundary.OUTLET, Boundary.WALL_ANALYZER})
 """What contains the parts of its node. The meters of a rack or a feed also see other nodes."""
@@ -40,11 +43,17 @@ class Witness:
     t_ns: Int64
     energy_j: Float64
 
-    def means_w(self, edges_ns: Int64) -> Float64:
-        """Mean power between neighbouring edges that lie within the stream."""
-        inside = edges_ns[(edges_ns >= self.t_ns[0]) & (edges_ns <= self.t_ns[-1])]
-        at_j = np.interp((inside - self.t_ns[0]) / NS_PER_S, (self.t_ns - self.t_ns[0]) / NS_PER_S, self.energy_j)
-        return np.asarray(np.diff(at_j) / (np.diff(inside) / NS_PER_S))
+    def means_w(self, begin_ns: int, end_ns: int, width_ns: int) -> Float64:
+        """Power between `begin_ns` and `end_ns` as far as the stream reaches, in steps of `width_ns`.
+
+        Each mean is weighted by a triangle of twice that width: a plain mean would move with the part of a fast wave's period that
+        it cuts off.
+        """
+        first_ns, last_ns = max(begin_ns, int(self.t_ns[0])), min(end_ns, int(self.t_ns[-1]))
+        edges_s = np.arange(first_ns + width_ns // 2, last_ns - width_ns // 2 + 1, width_ns, dtype=np.int64) - self.t_ns[0]
+        around_s = (edges_s[:, np.newaxis] + width_ns * TRIANGLE) / NS_PER_S
+        blurred_j = np.interp(around_s, (self.t_ns - self.t_ns[0]) / NS_PER_S, self.energy_j).mean(axis=1)
+        return np.asarray(np.diff(blurred_j) / (width_ns / NS_PER_S))
 
 
 def marked(series: Sequence[Series]) -> list[Series]:
@@ -118,11 +127,10 @@ def witness(series: Series) -> Witness | None:
 def proof(series: Series, rows: Int64, witnesses: Sequence[Witness]) -> str | None:
     """Who moved while the power stood still in `rows`, and by how much; None where nobody did."""
     begin_ns, end_ns = int(series.t_ns[rows[0]]), int(series.t_ns[rows[-1]])
-    block_ns = max(limit_ns(series) // 3, round((series.meter.averaging_window_s or 0.0) * NS_PER_S))
-    edges = np.arange(begin_ns, end_ns + 1, block_ns, dtype=np.int64)
+    width_ns = max(limit_ns(series) // 3, round((series.meter.averaging_window_s or 0.0) * NS_PER_S))
     missed_w = max(STEPS * step_w(series), SHARE * abs(series.meter.si(int(series.value[rows[0]]))))
     for one in witnesses:
-        means_w = one.means_w(edges)
+        means_w = one.means_w(begin_ns, end_ns, width_ns)
         if len(means_w) > 1 and float(np.ptp(means_w)) > missed_w:
             return f"unchanged for {(end_ns - begin_ns) / NS_PER_S:.0f} s while {one.meter_id} moved by {float(np.ptp(means_w)):.3g} W"
     return None
