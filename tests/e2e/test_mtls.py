@@ -21,6 +21,8 @@ from joulemark.pki.subject import Role, Subject
 from joulemark.proto.v1 import runs_pb2 as pb
 from tests import certificates
 
+pytestmark = pytest.mark.slow
+
 COLLECTOR = """\
 [collector]
 grpc_listen = "0.0.0.0:{grpc}"

@@ -16,6 +16,8 @@ import pytest
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
 
+pytestmark = pytest.mark.slow
+
 OWN = {"agent": "collector", "collector": "port"}
 """What a side's doctor looks at besides its certificates: the way to the collector, the ports of the collector."""
 
