@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import json
 import math
 import types
@@ -118,7 +119,7 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
 
     Raises FormatError, naming `where` and the key, for another kind, an unknown key and a missing one.
     """
-    hints = typing.get_type_hints(cls)
+    hints = kinds(cls)
     if not isinstance(data, Mapping):
         raise FormatError(f"{where} is {shown(data)}, not an object", "compare it with the schemas in docs/reference")
     values = {}
@@ -131,6 +132,12 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
     except TypeError as error:
         absent = [f.name for f in dataclasses.fields(cls) if f.name not in values and required(f)]  # type: ignore[arg-type]  # T is a dataclass
         raise FormatError(f"{where}: {', '.join(absent) or error} missing", "compare it with the schemas in docs/reference") from error
+
+
+@functools.cache
+def kinds(cls: type[Any]) -> dict[str, Any]:
+    """Field of a dataclass to the type it declares."""
+    return typing.get_type_hints(cls)
 
 
 def required(field: dataclasses.Field[Any]) -> bool:

@@ -124,6 +124,13 @@ def test_unreadable_trace(opened: Opened) -> None:
         opened("t_ns,power_watt\n0,1\n0,2\n")
 
 
+def test_values_that_a_gain_lifts_over_64_bits(opened: Opened) -> None:
+    """A gain, or a speed that stretches counters, under which a value could not be stored is refused when the trace is opened."""
+    for options in ({"gain": 1e14}, {"gain": 1e9, "speed": 1e-6}):
+        with pytest.raises(MeterUnavailable, match="64 bits"):
+            opened(**options)
+
+
 def test_bad_options() -> None:
     """A speed of zero would never end and is refused."""
     with pytest.raises(ConfigError, match="speed"):
