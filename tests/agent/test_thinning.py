@@ -41,6 +41,7 @@ def test_counter_keeps_pinned_and_last(frozen: FrozenBatch, device: DeviceInfo) 
     view = convert.decode(small.body)
     assert [row.seq for row in samples_of(view.blocks[0])] == [1, 9]
     assert [(x.device_id, x.sample_count) for x in losses] == [(device.device_id, 3)]
+    assert losses[0].reason.startswith("spool full: thinned"), "power is lost between the kept readings, totals are not"
     assert (view.epoch_ns, view.batch_seq, view.devices, view.losses) == (5, 6, (device,), (Loss("x", 1, 2, 3, "y"),))
 
 
@@ -59,6 +60,7 @@ def test_pinned_only(frozen: FrozenBatch, device: DeviceInfo) -> None:
     assert convert.decode(small.body).overhead == convert.decode(frozen.body).overhead == OVERHEAD, "not replaced by zeros"
     assert [row.seq for row in samples_of(convert.decode(small.body).blocks[0])] == [1]
     assert losses[0].sample_count == 4
+    assert losses[0].reason.startswith("spool full: dropped"), "energy is lost too"
 
 
 def test_nothing_left_is_no_batch(device: DeviceInfo, sample_of: SampleOf) -> None:
