@@ -119,7 +119,7 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
 
     Raises FormatError, naming `where` and the key, for another kind, an unknown key and a missing one.
     """
-    hints = kinds(cls)
+    hints = kinds(cls)  # type: ignore[arg-type]  # every class is hashable
     if not isinstance(data, Mapping):
         raise FormatError(f"{where} is {shown(data)}, not an object", "compare it with the schemas in docs/reference")
     values = {}
