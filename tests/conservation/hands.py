@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from joulemark.errors import EnvironmentFailed
 from tests.conservation.faults import COLLECTOR, Fault
 from tests.conservation.fleet import Fleet, boottime_ns
 
@@ -43,7 +44,8 @@ class Hands:
             self._fleet.faults[f"{fault.kind} {'collector' if fault.target == COLLECTOR else 'agent'}"] += 1
 
     async def _kill(self, fault: Fault) -> None:
-        await asyncio.to_thread(self._fleet.daemons[fault.target].kill)
+        with suppress(ProcessLookupError):  # a full disk may have kept it from starting
+            await asyncio.to_thread(self._fleet.daemons[fault.target].kill)
         dead_ns = boottime_ns()
         await asyncio.sleep(fault.hold_s)
         self._fleet.down.append({"target": fault.target, "from_mono_ns": dead_ns, "to_mono_ns": boottime_ns()})
@@ -52,11 +54,12 @@ class Hands:
     async def _stop(self, fault: Fault) -> None:
         process = self._fleet.daemons[fault.target].process
         assert process is not None
-        os.killpg(process.pid, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(fault.hold_s)
-        finally:
-            os.killpg(process.pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # a full disk may have kept it from starting
+            os.killpg(process.pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(fault.hold_s)
+            finally:
+                os.killpg(process.pid, signal.SIGCONT)
 
     async def _step(self, fault: Fault) -> None:
         """Five seconds forward or back, and back towards the truth when it is away from it: a clock is never off by more."""
@@ -69,7 +72,10 @@ class Hands:
         self._fleet.steps.append({"target": fault.target, "mono_ns": boottime_ns(), "step_ns": step_ns})
 
     async def _full(self, fault: Fault) -> None:
-        """Forbid the files of an agent, or of the collector's ingest process, to grow; RLIMIT_FSIZE answers EFBIG."""
+        """Forbid the files of an agent, or of the collector's ingest process, to grow; RLIMIT_FSIZE answers EFBIG.
+
+        One that was just starting says so and ends with status 5; it is started again, as a service manager does.
+        """
         pid, limit = self._writer_of(fault.target)
         if pid is None:
             return
@@ -77,6 +83,12 @@ class Hands:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
             await asyncio.sleep(fault.hold_s)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        async with self._busy[fault.target, "process"]:
+            process = self._fleet.daemons[fault.target].process
+            if process is not None and (status := process.poll()) is not None:
+                if status != EnvironmentFailed.exit_code:
+                    raise RuntimeError(f"{fault.target} ended with status {status} while its disk was full")
+                await self._fleet.start(fault.target)
 
     def _writer_of(self, target: str) -> tuple[int | None, int]:
         """The process that writes the database of `target`, None while there is none; and how large its files may be."""

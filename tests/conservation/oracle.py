@@ -80,6 +80,7 @@ def balance(read: dict[Start, Rows], kept: dict[Start, Rows], stored: dict[Start
             "losses of the store that differ from those in the batches": sum(
                 told.get(key) != kept_losses.get(key) for key in told.keys() | kept_losses.keys()
             ),
+            "losses of no known device": sum(not device for device, _ in evidence.losses),
             "losses that no batch carries": evidence.uncarried,
             "readings not marked ok": carried.not_ok,
         }
@@ -181,7 +182,7 @@ def check(work: Path) -> tuple[dict[str, Any], list[str]]:
     read, kept, stored = first.rows(), last.rows(), store.rows()
     lost: dict[str, Counter[str]] = {agent: Counter() for agent in agents}
     for (device, reason), count in evidence.losses.items():
-        lost[device.split(":")[1]][reason] += count
+        lost.setdefault(device.split(":")[1] if device else "of no known device", Counter())[reason] += count
     error = energy_error_rel(waves, read, kept, stored)
     red = batches(evidence) + balance(read, kept, stored, evidence, store) + values(waves, stored)
     red += dates(plan, stored) + steps(plan, evidence) + sometimes(plan, evidence, lost)
