@@ -96,8 +96,9 @@ def test_monotonic_times_of_two_boots_never_meet(store: SqliteStore) -> None:
 def test_boots_without_a_name_are_not_the_same(store: SqliteStore) -> None:
     """Where the kernel has no boot id, two empty ones prove nothing."""
     store.append(told(0, boot_id="")).result()
-    store.append(told(2, boot_id="", epoch_ns=T0 + 1, known=False)).result()
+    store.append(told(2, boot_id="", epoch_ns=T0 + 1, known=False, utc_ahead_s=3)).result()
     assert times_s(store)[1] == UNKNOWN_BOUND_NS
+    assert store.clock_steps(0, 2 * T0) == []
 
 
 def test_under_one_kernel_the_collectors_axis_holds(store: SqliteStore) -> None:

@@ -125,9 +125,9 @@ def note_step(db: sqlite3.Connection, received: Received, relation: Relation) ->
     if not clock.at_mono_ns:
         return
     last = db.execute(
-        """SELECT last_mono_ns, last_utc_minus_mono_ns FROM stream WHERE agent_id = ? AND boot_id = ?
+        """SELECT last_mono_ns, last_utc_minus_mono_ns FROM stream WHERE agent_id = ? AND boot_id = ? AND (boot_id != '' OR epoch_ns = ?)
              AND last_utc_minus_mono_ns IS NOT NULL ORDER BY epoch_ns DESC LIMIT 1""",
-        (received.agent_id, view.boot_id),
+        (received.agent_id, view.boot_id, view.epoch_ns),
     ).fetchone()
     db.execute(
         "UPDATE stream SET last_mono_ns = ?, last_utc_minus_mono_ns = ? WHERE agent_id = ? AND epoch_ns = ?",
