@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,8 @@ class Collector:
         """(status, body) of one request."""
         connection = http.client.HTTPConnection(self.rest.removeprefix("http://"), timeout=20)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all of it was sent: the answer is there already
+                connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
             answer = connection.getresponse()
             return answer.status, answer.read().decode("utf-8", "surrogateescape")
         finally:
