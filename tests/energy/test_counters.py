@@ -144,3 +144,11 @@ def test_the_half_width_between_polls_is_rounded_up() -> None:
 def counter_at(t_ns: np.ndarray, values: list[int]) -> Series:
     """A counter read at `t_ns` after T0, dated by its polls."""
     return Series.plain(meter("energy", Quantity.ENERGY_COUNTER), T0_NS + t_ns, np.array(values))
+
+
+@pytest.mark.parametrize(("step", "segments"), [(499, 0), (500, 1), (999, 1)])
+def test_without_a_rated_power_a_wrap_is_less_than_half_the_range(step: int, segments: int) -> None:
+    """A fall that would mean half of the modulus or more is a reset where nothing says what the meter can draw."""
+    info = meter("energy", Quantity.ENERGY_COUNTER, modulus=1000)
+    found = unwrap(Series.plain(info, T0_NS + np.array([0, S]), np.array([999, (999 + step) % 1000])))
+    assert int(found.segment[-1]) == segments
