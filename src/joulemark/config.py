@@ -298,12 +298,12 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
     origin = typing.get_origin(wanted)
     if origin is tuple:
         if not isinstance(value, list):
-            raise ConfigError(f"{where} = {value!r} is not a list", "write it in [ ]")
+            raise ConfigError(f"{where} = {document.shown(value)} is not a list", "write it in [ ]")
         inner = typing.get_args(wanted)[0]
         return tuple(convert(item, inner, where) for item in value)
     if origin in (dict, Mapping) or wanted is dict:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} = {value!r} is not a table", "write it in { }")
+            raise ConfigError(f"{where} = {document.shown(value)} is not a table", "write it in { }")
         return dict(value)
     if not storable(value):
         raise ConfigError(f"{where} = {document.shown(value)} is no finite number of 64 bits and no plain text", "correct it")
@@ -315,9 +315,11 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
         try:
             return wanted(value)
         except ValueError as error:
-            raise ConfigError(f"{where} = {value!r} is not known", f"use one of {', '.join(list(wanted))}") from error  # type: ignore[call-overload]  # a StrEnum is iterable
+            raise ConfigError(f"{where} = {document.shown(value)} is not known", f"use one of {', '.join(list(wanted))}") from error  # type: ignore[call-overload]  # a StrEnum is iterable
     if not isinstance(wanted, type) or not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
-        raise ConfigError(f"{where} = {value!r} is not {getattr(wanted, '__name__', wanted)}", "change the value or its quotes")
+        raise ConfigError(
+            f"{where} = {document.shown(value)} is not {getattr(wanted, '__name__', wanted)}", "change the value or its quotes"
+        )
     return value
 
 
