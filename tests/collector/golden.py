@@ -87,7 +87,7 @@ def write_readings(path: Path) -> None:
     """A host 37.5 s ahead that is compared from its third batch on, a host under the collector's kernel, one nobody compared."""
     store = SqliteStore(path, seal_after_ns=25 * S)
     store.anchored(BOOT, mono_ns=1000 * S, utc_minus_mono_ns=UTC_MINUS_MONO, keep=False)
-    store.stepped(mono_ns=1050 * S, utc_minus_mono_ns=UTC_MINUS_MONO + 2 * S).result()
+    store.stepped(mono_ns=1070 * S, utc_minus_mono_ns=UTC_MINUS_MONO + 2 * S).result()
     for received in batches("ahead", 37_500_000_000, [ClockState()] * 2 + [AHEAD] * 8):
         store.append(received).result()
         if received.view.batch_seq in (0, 7):
