@@ -55,6 +55,7 @@ async def execute(
         sample_count = await bench.samples()
         alive = {name: process.is_running() for name, process in processes.items()}
     fds_start, fds_end = open_first.total(), open_last.total()
+    (work / "rss.json").write_text(json.dumps(marks))
     times = [hour for hour, _ in marks]
     slopes = {name: slope(times, [rss[name] for _, rss in marks]) for name in processes}
     worst = max(slopes, key=lambda name: slopes[name].per_x)
