@@ -53,6 +53,13 @@ def test_another_process_change_is_seen(tokens: Tokens, tmp_path: Path) -> None:
     assert served.configured
 
 
+def test_a_link_to_nowhere_is_no_open_door(tokens: Tokens) -> None:
+    """Where tokens.json is a link whose target is away, tokens are asked for and nobody has one."""
+    tokens.path.parent.mkdir()
+    tokens.path.symlink_to("nowhere")
+    assert (tokens.configured, tokens.entries()) == (True, ())
+
+
 def test_names_are_one_each(tokens: Tokens) -> None:
     """A taken name, an unknown one and one that is no name are usage errors, and leave the file as it was."""
     tokens.create("ci", Scope.READ, created_ns=NOW)

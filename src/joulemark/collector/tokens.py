@@ -64,11 +64,13 @@ class Tokens:
         self.path = folder / "tokens.json"
         self._seen: tuple[int, int, int] | None = None
         self._entries: tuple[Token, ...] = ()
+        self._asked = False
 
     @property
     def configured(self) -> bool:
-        """Whether tokens are asked for at all. A file whose last token was revoked still asks: a door does not open by revoking."""
-        return self.path.exists()
+        """Whether tokens are asked for at all. A door does not open by revoking the last one, nor to who runs when the file goes away."""
+        self._asked = self._asked or os.path.lexists(self.path)
+        return self._asked
 
     def entries(self) -> tuple[Token, ...]:
         """All of them, in the order they were made; none when there is no file. Raises ConfigError for a file that cannot be used."""
@@ -85,9 +87,8 @@ class Tokens:
     def holder(self, secret: str, now_ns: int) -> Token | None:
         """The valid token that `secret` is, else None. Takes as long for a wrong one as for a right one. Raises ConfigError."""
         digest = hashed(secret)
-        matches = [hmac.compare_digest(digest, token.sha256) for token in self.entries()]
-        found = next((token for token, match in zip(self.entries(), matches, strict=True) if match), None)
-        return found if found is not None and found.valid(now_ns) else None
+        found = [token for token in self.entries() if hmac.compare_digest(digest, token.sha256)]
+        return found[0] if found and found[0].valid(now_ns) else None
 
     def create(self, name: str, scope: Scope, *, created_ns: int, expires_ns: int | None = None) -> str:
         """Make a token and return its secret, which is kept nowhere. Raises UsageError for a bad or taken name, ConfigError."""

@@ -58,6 +58,24 @@ def test_with_a_token_every_route_but_the_probes_asks_for_one(api: Api, tokens: 
     assert api.get("/v1/runs").status_code == 401
 
 
+def test_a_probe_is_only_asked(api: Api, tokens: Tokens) -> None:
+    """Without a token the paths of the probes take no body and no write: they ask for one, and the log of writes has no line of it."""
+    tokens.create("ci", Scope.READ, created_ns=0)
+    for method in ("POST", "PUT", "DELETE"):
+        assert api.request(method, "/healthz", json={}).status_code == 401, method
+    assert not (tokens.path.parent / "audit.jsonl").exists()
+
+
+def test_the_door_stays_shut_when_the_tokens_go_away(api: Api, tokens: Tokens) -> None:
+    """While a collector runs, neither removing tokens.json nor a link to nowhere in its place opens what asked for a token."""
+    tokens.create("ci", Scope.READ, created_ns=0)
+    assert api.get("/v1/runs").status_code == 401
+    tokens.path.unlink()
+    assert api.get("/v1/runs").status_code == 401
+    tokens.path.symlink_to("nowhere")
+    assert api.get("/v1/runs").status_code == 401
+
+
 def test_each_scope_opens_what_it_says(api: Api, tokens: Tokens) -> None:
     """Read asks, write also marks, admin does both; a token too narrow is told 403 and the scope that is missing."""
     secret = {scope: tokens.create(scope, scope, created_ns=0) for scope in Scope}

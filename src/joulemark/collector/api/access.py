@@ -25,7 +25,7 @@ from joulemark.timebase import Clock
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 PROBES: Final = frozenset({"/healthz", "/readyz"})
-"""Paths that answer to everybody: what asks them has no way to keep a secret, and they tell none."""
+"""Paths that can be read by everybody: what asks them has no way to keep a secret, and they tell none."""
 CHALLENGE: Final = 'Bearer realm="joulemark"'
 PAGE_CHALLENGE: Final = f'{CHALLENGE}, Basic realm="joulemark: the token is the password", charset="UTF-8"'
 
@@ -49,7 +49,7 @@ class Access:
         """The name of who asks: of the token, else `loopback` or `anyone`. Raises Refusal."""
         if request.method not in SAFE:
             same_site(request)
-        if request.scope["path"] in PROBES:
+        if is_probe(request):
             return "anyone"
         if not self._tokens.configured and self._open_without:
             self._own_name(request)
@@ -111,6 +111,11 @@ def shown(request: Request) -> str:
         except (binascii.Error, UnicodeDecodeError):
             return ""
     return ""
+
+
+def is_probe(request: Request) -> bool:
+    """Whether it asks for what everybody may know. Nothing else is done for who shows no token, nor written in the log of writes."""
+    return request.method in SAFE and request.scope["path"] in PROBES
 
 
 def wants_page(request: Request) -> bool:

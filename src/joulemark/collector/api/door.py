@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from joulemark.collector.api import limits
-from joulemark.collector.api.access import PROBES, SAFE, Access
+from joulemark.collector.api.access import SAFE, Access, is_probe
 from joulemark.collector.api.limits import Limits, Places
 from joulemark.collector.api.problems import problem
 from joulemark.collector.api.refusals import Reason, Refusal
@@ -55,7 +55,7 @@ class Door:
         path: str = scope["path"]  # never request.url, which a Host header can bend
         facts: dict[str, Any] = {"who": None, "bytes": 0, "run_id": run_of(path)}
         try:
-            with nullcontext() if path in PROBES else self._places.taken():
+            with nullcontext() if is_probe(request) else self._places.taken():
                 limits.head(request, self._bounds)
                 facts["who"] = self._access.admit(request)
                 if request.method in SAFE:
