@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -109,3 +111,26 @@ def test_device_times_reorder_rows_and_their_reasons() -> None:
     assert series.value.tolist() == [5, 0]
     assert dict(series.reasons) == {1: "bus error"}
     assert (series.clock_bound_ns, series.device_stamps) == (7, True)
+
+
+def test_a_repeated_stamp_is_one_moment_whatever_the_offset_did() -> None:
+    """Rows under one device stamp get one time, that of the first, though the offset of the clock differs from row to row."""
+    meter = replace(METER, quantity=Quantity.ENERGY_COUNTER, averaging_window_s=None, timestamp_source=TimestampSource.DRIVER)
+    series = Series.from_columns(
+        meter,
+        t_read_ns=column(1010, 1060, 1110, 1160, 1210),
+        bracket_ns=column(0, 0, 0, 0, 0),
+        t_device_ns=column(1000, 1000, 0, 1150, 1150),
+        value=column(5, 5, 6, 7, 7),
+        quality=np.full(5, Quality.OK, np.uint8),
+        clock_offset_ns=column(10, -17, 3, 30, 29),
+    )
+    assert series.t_ns.tolist() == [1010, 1010, 1113, 1180, 1180]
+    assert (
+        len(
+            Series.from_columns(
+                meter, t_read_ns=column(), bracket_ns=column(), t_device_ns=column(), value=column(), quality=np.zeros(0, np.uint8)
+            )
+        )
+        == 0
+    )

@@ -91,6 +91,9 @@ class Series:
             unc = np.where(has, 0, unc)
         window_ns = round((meter.averaging_window_s or 0.0) * NS_PER_S)
         t_ns = t_ns - window_ns // 2 + clock_offset_ns
+        if own:
+            assert t_device_ns is not None
+            t_ns = t_ns[first_of_stamp(t_device_ns)]
         order = np.argsort(t_ns, kind="stable")
         moved = {int(new): (reasons or {})[int(old)] for new, old in enumerate(order) if int(old) in (reasons or {})} if reasons else {}
         return cls(
@@ -127,3 +130,12 @@ class Series:
         if exponent >= 0:
             return np.asarray(self.value * 10.0**exponent, dtype=np.float64)
         return np.asarray(self.value / 10.0**-exponent, dtype=np.float64)
+
+
+def first_of_stamp(t_device_ns: Int64) -> Int64:
+    """For each row the first one before it under the same stamp, int64[n]; a row without a stamp (0) stands for itself.
+
+    One refresh is one moment: rows that repeat it must not part by what the offset of the clock has changed between them.
+    """
+    repeats = np.concatenate(([False], (np.diff(t_device_ns) == 0) & (t_device_ns[1:] != 0)))
+    return np.asarray(np.maximum.accumulate(np.where(repeats, 0, np.arange(len(t_device_ns)))))
