@@ -24,3 +24,19 @@ def test_reserve_of_a_large_spool_is_small() -> None:
 def test_disk_without_room_is_no_error(tmp_path: Path) -> None:
     """Where nothing can be held the agent goes on without a reserve."""
     assert not Reserve(tmp_path / "missing" / "spool.db", 1024 * 1024).hold()
+
+
+def test_disk_that_was_made_read_only_is_no_error(tmp_path: Path) -> None:
+    """A reserve that can neither be removed nor taken (a disk remounted read-only after an error) stops nobody."""
+    reserve = Reserve(tmp_path / "spool.db", 1024 * 1024)
+    reserve.path.mkdir()
+    with reserve.lent():
+        assert reserve.path.exists()
+    assert not reserve.hold()
+
+
+def test_descriptor_that_refuses_everything_is_no_error(tmp_path: Path) -> None:
+    """Neither allocated nor emptied: the reserve is not held, and nothing is raised."""
+    reserve = Reserve(tmp_path / "spool.db", 1024 * 1024)
+    reserve.path.symlink_to("/dev/null")
+    assert not reserve.hold()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,8 @@ class Reserve:
                 os.truncate(file, 0)
                 os.posix_fallocate(file, 0, self.size_bytes)
         except OSError:
-            os.truncate(file, 0)
+            with suppress(OSError):
+                os.truncate(file, 0)
             return False
         finally:
             os.close(file)
@@ -37,8 +38,9 @@ class Reserve:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """The space is free inside, and taken back after it as far as the disk still has it."""
-        self.path.unlink(missing_ok=True)
+        """The space is free inside as far as the disk gives it, and taken back after it as far as it still has it."""
+        with suppress(OSError):  # none was held, or the disk became read-only
+            self.path.unlink()
         try:
             yield
         finally:
