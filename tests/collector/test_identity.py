@@ -37,6 +37,12 @@ def refusal(hello: Hello, peer: Peer) -> Refused:
     return caught.value
 
 
+def test_the_address_of_a_peer_is_read() -> None:
+    """GRPC's forms of IPv4 and IPv6 peers give the bare address."""
+    forms = {"ipv4:192.0.2.7:50312": "192.0.2.7", "ipv6:%5B2001:db8::7%5D:1": "2001:db8::7", "ipv6:[::1]:1": "::1", "unix:": ""}
+    assert {form: Peer(form).host for form in forms} == forms
+
+
 @pytest.mark.parametrize(
     ("agent_id", "names", "may"),
     [

@@ -13,6 +13,7 @@ import pytest
 
 from joulemark import timebase
 from joulemark.collector import marks
+from joulemark.collector.identity import Peer
 from joulemark.proto.v1 import runs_pb2 as pb
 from tests.collector.conftest import Collector
 
@@ -54,6 +55,20 @@ def test_marks_may_come_over_grpc(collector: Collector) -> None:
     (window,) = run["phases"]
     assert (window["name"], window["kind"], window["tokens"]["output"], window["tokens"]["input"]) == ("p", "warmup", 0, None)
     assert (window["requests"], run["labels"]) == (4, {"k": "v"})
+
+
+@pytest.mark.parametrize(
+    ("address", "header"),
+    [
+        ("ipv4:127.0.0.1:50312", {}),
+        ("ipv6:%5B::1%5D:50312", {}),
+        ("ipv4:192.0.2.7:50312", {"Forwarded": "for=192.0.2.7"}),
+        ("ipv6:%5B2001:db8::7%5D:50312", {"Forwarded": 'for="[2001:db8::7]"'}),
+    ],
+)
+def test_a_mark_from_another_machine_says_so(address: str, header: dict[str, str]) -> None:
+    """The REST process learns of a caller beyond loopback, so that what is open to this machine alone stays shut."""
+    assert marks.origin(Peer(address)) == header
 
 
 def test_a_mark_without_the_rest_process_is_unavailable(free_port: Callable[[], int]) -> None:

@@ -209,7 +209,7 @@ def test_certificates_are_renewed_under_a_running_wire(wire: Wire) -> None:
 
 
 def test_marks_over_grpc_reach_the_pages_over_https(wire: Wire) -> None:
-    """A run started on the gRPC port with a client's certificate and a token stands on the pages, also after a renewal."""
+    """A run started on the gRPC port with a client's certificate and a token stands on the pages; not once that is revoked."""
     wire.authority.issue(Subject("bench", Role.CLIENT))
     ca = wire.authority.folder
     files = [(ca / name).read_bytes() for name in ("ca.pem", "bench.key", "bench.pem")]
@@ -218,6 +218,9 @@ def test_marks_over_grpc_reach_the_pages_over_https(wire: Wire) -> None:
     with grpc.secure_channel(f"127.0.0.1:{wire.grpc}", grpc.ssl_channel_credentials(*files)) as channel:
         call = channel.unary_unary("/joulemark.proto.v1.RunService/StartRun")
         call(body, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+        wire.authority.revoke("bench")
+        with pytest.raises(grpc.RpcError, match=r"PERMISSION_DENIED[\s\S]*was revoked"):
+            call(body, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
     assert "over-grpc" in wire.get("/v1/runs")
 
 

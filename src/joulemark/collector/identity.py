@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote as shell_word
 from typing import Any, Final, Protocol, Self
+from urllib.parse import unquote
 
 import grpc
 
@@ -55,6 +56,11 @@ class Peer:
     def on(cls, context: Any) -> Self:
         """The peer of a servicer context of grpc.aio."""
         return cls.of(context.peer(), context.auth_context())
+
+    @property
+    def host(self) -> str:
+        """The IP address it speaks from, of gRPC's `ipv4:127.0.0.1:50312` or `ipv6:%5B::1%5D:50312`."""
+        return unquote(self.address.partition(":")[2].rpartition(":")[0]).strip("[]")
 
     def may_be(self, agent_id: str) -> bool:
         """Whether the certificate speaks for the agent; without one, always.

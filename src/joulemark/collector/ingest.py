@@ -206,7 +206,7 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
         ingest = Ingest(store, clock, limits=config.limits, validity=valid)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
-        runs = marks.handlers(rest_url, listen.rest_trust(config))
+        runs = marks.handlers(rest_url, listen.rest_trust(config), valid)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), runs))
         local.add_generic_rpc_handlers((control.handlers(ingest.broadcast, lambda: ingest.status),))
         sealing = asyncio.create_task(seal_forever(store, clock, min(30.0, config.collector.seal_after_s / 4)))

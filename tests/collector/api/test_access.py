@@ -43,6 +43,13 @@ def test_without_tokens_this_machine_may_do_all(api: Api) -> None:
     assert start(api) == 201
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
+def test_what_a_proxy_hands_on_is_not_of_this_machine(api: Api, header: str) -> None:
+    """Without tokens, a request that says it comes from elsewhere is asked for one, though it arrives over loopback."""
+    assert start(api, **{header: "for=192.0.2.43"}) == 401
+    assert api.get("/v1/runs", headers={header: "192.0.2.43"}).status_code == 401
+
+
 def test_with_a_token_every_route_but_the_probes_asks_for_one(api: Api, tokens: Tokens) -> None:
     """The first token closes the door, on loopback too and for paths that do not exist; only the two probes stay open."""
     tokens.create("ci", Scope.READ, created_ns=0)

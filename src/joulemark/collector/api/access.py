@@ -1,7 +1,7 @@
 """Who may do what over REST: tokens and scopes, and what a browser may be tricked into.
 
-Without tokens the door is open to this machine alone. With tokens every request shows one, on loopback too: on a machine with
-several users, or behind a proxy, an address tells nothing about who asks.
+Without tokens the door is open to this machine alone, and not to those for whom something on it speaks. With tokens every request
+shows one, on loopback too: on a machine with several users, or behind a proxy, an address tells nothing about who asks.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Access:
         """Raises ConfigError when the configured address is beyond loopback and no token exists, or tokens.json cannot be used."""
         self._host, _ = split(config.collector.rest_listen, "collector.rest_listen")
         self._local = is_loopback(self._host)
-        self._open_without = self._local or config.tls.insecure
+        self._insecure = config.tls.insecure
         self._tokens, self._clock = tokens, clock
-        if not tokens.entries() and not self._open_without:
+        if not tokens.entries() and not self._local and not self._insecure:
             raise ConfigError(
                 f"collector.rest_listen {config.collector.rest_listen} is beyond this machine and no token exists",
                 "make one first: joulemark token create NAME --scope read",
@@ -51,7 +51,7 @@ class Access:
             same_site(request)
         if is_probe(request):
             return "anyone"
-        if not self._tokens.configured and self._open_without:
+        if not self._tokens.configured and (self._insecure or (self._local and not is_forwarded(request))):
             self._own_name(request)
             return "loopback" if self._local else "anyone"
         needed = Scope.READ if request.method in SAFE else Scope.WRITE
@@ -116,6 +116,11 @@ def shown(request: Request) -> str:
 def is_probe(request: Request) -> bool:
     """Whether it asks for what everybody may know. Nothing else is done for who shows no token, nor written in the log of writes."""
     return request.method in SAFE and request.scope["path"] in PROBES
+
+
+def is_forwarded(request: Request) -> bool:
+    """Whether a proxy, or the gRPC port, hands on what somebody on another machine asks."""
+    return "forwarded" in request.headers or "x-forwarded-for" in request.headers
 
 
 def wants_page(request: Request) -> bool:
