@@ -144,6 +144,20 @@ def test_a_token_is_shown_where_one_is_asked_for(start_collector: Callable[..., 
     assert client.resend("r") == 1
 
 
+@pytest.mark.parametrize("text", ["", "joulemark_SECRET\nmore\n", "joulemark_SECRET \N{SNOWMAN}", "\0SECRET"])
+def test_a_file_that_holds_no_token_stops_no_benchmark(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token file of two lines, or with what no header holds, costs a warning that names the file and shows nothing of what is in it."""
+    file = tmp_path / "token"
+    file.write_text(text)
+    monkeypatch.setenv("JOULEMARK_TOKEN_FILE", str(file))
+    with (
+        pytest.warns(RuntimeWarning, match=r"token does not hold a token.*the mark is kept") as caught,
+        joulemark.phase("p", run_id="r", url=NOWHERE),
+    ):
+        pass
+    assert "SECRET" not in "".join(str(warning.message) for warning in caught)
+
+
 def test_a_token_does_not_travel_in_plaintext(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a token file an http:// address beyond this machine is refused before anything is sent; https:// and loopback are not."""
     file, config = tmp_path / "token", tmp_path / "joulemark.toml"

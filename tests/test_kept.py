@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,12 @@ def test_the_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="large"):
         kept.keep("r", "phases", {"n": 2})
     assert len(kept.of("r").lines) == 1
+
+
+def test_others_do_not_read_them() -> None:
+    """Names of runs and phases are for the user who measured alone."""
+    kept.keep("r", "phases", {"n": 1})
+    assert stat.S_IMODE(kept.file_of("r").parent.stat().st_mode) == 0o700
 
 
 def test_a_run_id_leads_nowhere_else(tmp_path: Path) -> None:

@@ -157,8 +157,7 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         if self._token_file:
-            token = config.read_secret(Path(self._token_file), "the token to show")
-            request.add_unredirected_header("Authorization", f"Bearer {token}")
+            request.add_unredirected_header("Authorization", f"Bearer {token_of(Path(self._token_file))}")
         try:
             with self._opener.open(request, timeout=timeout_s) as response:
                 raw: bytes = response.read()
@@ -182,6 +181,14 @@ def opener(settings: Config, *, local: bool, encrypted: bool) -> urllib.request.
             raise ConfigError(f"tls.ca_file {settings.tls.ca_file} cannot be used: {error}", "give the authority's ca.pem") from error
         handlers.append(urllib.request.HTTPSHandler(context=context))
     return urllib.request.build_opener(*handlers)
+
+
+def token_of(path: Path) -> str:
+    """The token in a file. Raises ConfigError, which does not show it, for what no header can hold."""
+    token = config.read_secret(path, "the token to show")
+    if not token or not token.isascii() or not token.isprintable():
+        raise ConfigError(f"{path} does not hold a token", "write there the one line that joulemark token create printed")
+    return token
 
 
 def silence(url: str, reason: Any) -> JoulemarkError:

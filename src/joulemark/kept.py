@@ -43,9 +43,9 @@ class Waiting:
 
 
 def file_of(run_id: str) -> Path:
-    """Where the marks of a run wait."""
+    """Where the marks of a run wait: in a folder that only this user opens."""
     folder = config.data_dir() / "marks"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder / f"{urllib.parse.quote(run_id, safe='')}.jsonl"
 
 
