@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from joulemark.collector.measure import Gathered, agents_of, energy_json, newest, settled
+from joulemark.collector.measure import Gathered, agents_of, energy_json, newest, settled, unread
 from joulemark.collector.recorded import Edge, Mark, Recorded
-from joulemark.collector.store.base import Stream
+from joulemark.collector.store.base import HostState, Stream
 from joulemark.energy.phase import measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
+from joulemark.proto.messages import ClockState, MeterCost, Overhead
 from joulemark.readings import Boundary, MeterInfo, Quantity
 from joulemark.runs import PhaseKind, Run, Window
 
@@ -56,6 +57,19 @@ def test_a_run_is_settled_when_every_meter_has_spoken() -> None:
     assert settled([node, gpu], T0 + 12 * S)
     assert not settled([node, early], T0 + 10 * S)
     assert settled([node, early, power("fake:h:1:gpu", Boundary.GPU, 200, begin_s=10)], T0 + 10 * S)
+
+
+def test_a_meter_that_never_opened_is_missing() -> None:
+    """An agent's word that a meter was never read counts as a loss until a later one says that it was."""
+
+    def state(at_s: int, reads: int, errors: int) -> HostState:
+        costs = MeterCost("ipmi", reads, errors, 0), MeterCost("nvml", 9, 0, 0)
+        return HostState("a", T0, T0 + at_s * S, True, ClockState(), Overhead(meters=costs))
+
+    ((agent_id, loss),) = unread([state(0, 0, 1), state(10, 0, 4)], T0, T0 + 10 * S)
+    assert (agent_id, loss.device_id, loss.sample_count, "ipmi" in loss.reason) == ("a", "", 0, True)
+    assert unread([state(0, 0, 1), state(10, 3, 1)], T0, T0 + 10 * S) == []
+    assert unread([state(0, 0, 0)], T0, T0 + 10 * S) == []
 
 
 def gathered(*series: Series) -> Gathered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ MARGIN_NS: Final = 90 * NS_PER_S
 class Gathered:
     """A run and everything the store knows around it; `settled`: every meter that counts has spoken beyond its end.
 
-    `states` and `losses` are those of the agents whose meters count; `clock_steps` the collector's too.
+    `states` and `losses` are those of the agents whose meters count, with what is `unheard`; `clock_steps` the collector's too.
     """
 
     run: Run
@@ -64,18 +64,52 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
     begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
     streams = store.streams()
     agents = agents_of(recorded, streams)
-    meter_ids = [meter.meter_id for d in store.devices(agents) for meter in d.device.meters]
+    devices = store.devices(agents)
+    meter_ids = [meter.meter_id for d in devices for meter in d.device.meters]
     series = tuple(store.series(meter_ids, begin_ns - MARGIN_NS, end_ns + MARGIN_NS))
     if not series:
         raise InsufficientData(f"no reading lies within run {run.run_id}", "check that an agent is connected: joulemark doctor")
+    states = tuple(s for s in store.states(begin_ns, end_ns) if s.agent_id in agents)
+    losses = [loss for loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if loss[0] in agents]
+    present = {one.meter.device_id for one in series}
+    heard = {d.agent_id for d in devices if d.device.device_id in present}
     return Gathered(
         run,
         series,
-        tuple(s for s in store.states(begin_ns, end_ns) if s.agent_id in agents),
-        tuple(loss for loss in store.losses(begin_ns - MARGIN_NS, end_ns + MARGIN_NS) if loss[0] in agents),
+        states,
+        (*losses, *unheard(agents, streams, heard, begin_ns, end_ns), *unread(states, begin_ns, end_ns)),
         settled=settled(series, end_ns) and all(s.last_ns > end_ns for s in newest(streams) if s.agent_id in agents),
         clock_steps=steps,
     )
+
+
+def unheard(
+    agents: Collection[str], streams: Sequence[Stream], heard: Collection[str], begin_ns: int, end_ns: int
+) -> list[tuple[str, Loss]]:
+    """A loss of unknown size for each agent that counts and of which the end of the run, or the whole run, is missing.
+
+    Nothing of it stands among the series, so that their sum would pass for all there is.
+    """
+    found = []
+    for agent_id in sorted(agents):
+        last_ns = max((s.last_ns for s in streams if s.agent_id == agent_id), default=0)
+        if last_ns < end_ns:
+            reason = "not arrived, or never read: its newest reading is from before the end of the run"
+            found.append((agent_id, Loss("", 0, max(begin_ns, last_ns), end_ns, reason)))
+        elif agent_id not in heard:
+            found.append((agent_id, Loss("", 0, begin_ns, end_ns, "no reading of this agent lies within the run")))
+    return found
+
+
+def unread(states: Sequence[HostState], begin_ns: int, end_ns: int) -> list[tuple[str, Loss]]:
+    """A loss of unknown size for each meter that an agent is to read and that it could not open since its start."""
+    last = {state.agent_id: state for state in states}
+    return [
+        (agent_id, Loss("", 0, begin_ns, end_ns, f"meter {cost.source} was never read: it cannot be opened"))
+        for agent_id, state in sorted(last.items())
+        for cost in state.overhead.meters
+        if not cost.read_count and cost.error_count
+    ]
 
 
 def settled(series: Sequence[Series], end_ns: int) -> bool:

@@ -12,7 +12,7 @@ from joulemark.collector.api.bodies import DATE_END_NS
 from joulemark.collector.api.runs import zipped
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
 from tests.collector.api.conftest import BOOT_ID, Api, S
-from tests.collector.conftest import POWER_W
+from tests.collector.conftest import POWER_W, Agent
 
 
 def test_energy_of_a_run(api: Api) -> None:
@@ -39,6 +39,33 @@ def test_card_and_bundle_of_a_run(api: Api) -> None:
     with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
         assert json.loads(archive.read("energy/card.json"))["headline"] == card["headline"]
         assert any(name.startswith("energy/readings/") for name in archive.namelist())
+
+
+def test_an_agent_that_was_dead_during_the_run_makes_the_card_incomplete(api: Api) -> None:
+    """Its readings are nowhere in the sum: the card names it, also when it has long been back."""
+    agent = Agent("host-b", epoch_ns=api.clock.utc_ns() - 900 * S, boot_id=BOOT_ID)
+    api.take(agent, agent.batch(0, begin_ns=api.clock.utc_ns() - 900 * S))
+    run_id = api.run_of_three_seconds()
+    card = api.get(f"/v1/runs/{run_id}/card").json()
+    assert card["complete"] is False
+    assert [(x["agent_id"], x["device_id"], x["sample_count"]) for x in card["losses"]] == [("host-b", "", 0)]
+    api.take(agent, agent.batch(1, begin_ns=api.clock.utc_ns() + 900 * S))
+    assert api.get(f"/v1/runs/{run_id}/energy").json()["settled"] is True
+    assert api.get(f"/v1/runs/{run_id}/card").json()["complete"] is False
+
+
+def test_a_card_of_a_run_whose_readings_are_still_on_their_way_is_incomplete(api: Api) -> None:
+    """An agent that was named and never heard of, and one whose readings end within the run, are named with the time that is missing."""
+    agent = Agent(epoch_ns=api.clock.utc_ns() - 9 * S, boot_id=BOOT_ID)
+    api.take(agent, *(agent.batch(i, begin_ns=api.clock.utc_ns() + (i - 3) * S) for i in range(10)))
+    late = Agent("host-b", epoch_ns=api.clock.utc_ns() - 9 * S, boot_id=BOOT_ID)
+    api.take(late, *(late.batch(i, begin_ns=api.clock.utc_ns() + (i - 3) * S) for i in range(5)))
+    start = {"agents": ["host-a", "host-b", "host-c"], "moment": api.moment(0)}
+    run_id = api.post("/v1/runs", start).json()["run_id"]
+    api.post(f"/v1/runs/{run_id}/stop", {"moment": api.moment(3)})
+    assert api.get(f"/v1/runs/{run_id}/energy").json()["settled"] is False
+    card = api.get(f"/v1/runs/{run_id}/card").json()
+    assert (card["complete"], [x["agent_id"] for x in card["losses"]]) == (False, ["host-b", "host-c"])
 
 
 def test_the_same_mark_twice_is_one_mark(api: Api) -> None:
