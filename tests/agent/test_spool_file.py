@@ -122,6 +122,23 @@ def test_flip_anywhere_is_survived_and_counted(tmp_path: Path, opened: Opened, f
     assert healed
 
 
+@pytest.mark.parametrize("table", ["meta", "epoch", "loss"])
+def test_loss_is_counted_whichever_table_went_with_it(tmp_path: Path, opened: Opened, fill: Fill, table: str) -> None:
+    """Batches are lost together with the page of one other table, that of the spool's name too: they are counted, and the name stays."""
+    spool = opened(tmp_path / "spool.db")
+    fill(spool, 40, body_bytes=2500)
+    name = spool.instance_id
+    root = spool._file.durably(lambda db: scalar(db, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'"))
+    spool.close()
+    flip(spool.path, (root - 1) * 4096, 4096)
+    flip(spool.path, spool.path.stat().st_size // 2, 9000)
+    again = opened(spool.path)
+    found = len(keys(again))
+    assert found < 40
+    assert found + lost(again) == 40
+    assert again.instance_id == name
+
+
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.99])
 def test_truncated_file_is_replaced(tmp_path: Path, opened: Opened, fill: Fill, share: float) -> None:
     """What is left of a truncated file is rescued, and the rest counted, exactly: the tally knew how many there were."""

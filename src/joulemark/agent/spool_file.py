@@ -189,6 +189,8 @@ class SpoolFile:
             for suffix in (".fresh", ".fresh-wal", ".fresh-shm"):
                 self._beside(suffix).unlink(missing_ok=True)
             with closing(connected(self._beside(".fresh"), self.max_bytes)) as fresh:
+                if before is not None:  # the name may be what cannot be read
+                    fresh.execute("UPDATE meta SET instance_id = ?", (before.instance_id,))
                 count = salvage.rescue(source or self.path, fresh)
                 if before is None:
                     add_losses(fresh, (Loss("", 0, 0, now_ns, "spool damaged: how many samples were lost is not known"),))
