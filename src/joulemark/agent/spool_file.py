@@ -58,8 +58,8 @@ class SpoolFile:
 
     @tally.setter
     def tally(self, tally: Tally) -> None:
-        self._tally = tally
-        self._tally_file.write(tally)
+        before, self._tally = self._tally, tally
+        self._tally_file.write(tally, before=before)
 
     def open(self) -> None:
         """Make the file this process's own, and usable. Raises OSError, sqlite3.Error and EnvironmentFailed."""

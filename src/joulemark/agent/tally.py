@@ -1,8 +1,8 @@
 """What the spool held at its last change, kept beside it: a database that lost its newest pages does not know it.
 
 SQLite ends the recovery of a write-ahead log at the first frame whose checksum is wrong and keeps the rows before it, silently.
-The tally is written without fsync and never claims more than the database has committed: a removal is told before its commit, an
-addition after it. So after `kill -9` or power loss it can be behind the database, and then knows of no loss; it is never ahead.
+The tally never claims more than the database has committed: a removal is told, and on disk, before its commit, an addition after
+it and without fsync. So after `kill -9` or power loss it can be behind the database, and then knows of no loss; it is never ahead.
 """
 
 from __future__ import annotations
@@ -52,6 +52,13 @@ class Tally:
             self,
             older_batch_count=self.older_batch_count + batch_count,
             older_sample_count=self.older_sample_count + sample_count,
+        )
+
+    def holds_less_than(self, before: Tally) -> bool:
+        """Whether batches or samples were removed since `before`."""
+        return (
+            self.batch_count + self.older_batch_count < before.batch_count + before.older_batch_count
+            or self.sample_count + self.older_sample_count < before.sample_count + before.older_sample_count
         )
 
     def with_written(self, epoch_ns: int, batch_seq: int, *, sample_count: int, last_ns: int) -> Self:
@@ -125,12 +132,16 @@ class TallyFile:
             pass  # the file is a help, not a condition
         return None
 
-    def write(self, tally: Tally) -> None:
-        """Overwrite the file. A disk that refuses leaves an older tally, or none: less is then known of a loss."""
+    def write(self, tally: Tally, *, before: Tally | None) -> None:
+        """Overwrite the file, which said `before`; on return a removal is on disk.
+
+        A disk that refuses leaves an older tally, or none: less is then known of a loss.
+        """
+        removes = before is not None and tally.holds_less_than(before)
         text = json.dumps(asdict(tally), separators=(",", ":"))
         line = f"{zlib.crc32(text.encode()):08x} {text}".ljust(SIZE - 1) + "\n"
         try:
-            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_DSYNC if removes else 0), 0o644)
         except OSError:
             return
         try:
