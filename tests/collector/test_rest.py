@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 
 from joulemark.client import Client
 from joulemark.collector import rest
+from joulemark.collector.api.limits import Limits
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.collector.tokens import Scope, Tokens
 from joulemark.config import CollectorConfig, Config
@@ -28,11 +30,16 @@ from tests import certificates
 from tests.collector.conftest import Collector
 
 
-def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
-    """`ready` is called once, when a request is answered; SIGTERM ends the serving, closes the catalogue, and does not end the process."""
-    store = SqliteStore(tmp_path / "readings.db")
+def anchored(folder: Path) -> None:
+    """A store in `folder` as the ingest process leaves it before the REST process starts."""
+    store = SqliteStore(folder / "readings.db")
     store.anchored("boot", mono_ns=0, utc_minus_mono_ns=0, keep=False)
     store.close()
+
+
+def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
+    """`ready` is called once, when a request is answered; SIGTERM ends the serving, closes the catalogue, and does not end the process."""
+    anchored(tmp_path)
     statuses: list[int] = []
 
     async def ask(url: str) -> None:
@@ -58,6 +65,33 @@ def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
         "catalog.db",
         "readings.db",
     ]
+
+
+def test_a_handshake_is_not_waited_for(issued: Authority, tmp_path: Path) -> None:
+    """Over HTTPS a connection that says nothing is closed after `head_s`, not after asyncio's minute; who shakes hands is served."""
+    Tokens(tmp_path).create("ci", Scope.READ, created_ns=0)
+    config = Config(collector=CollectorConfig(data_dir=tmp_path, rest_listen="0.0.0.0:0"), tls=certificates.table(issued, "collector"))
+    trusted = ssl.create_default_context(cafile=issued.certificate_file)
+
+    async def ask(port: int) -> tuple[bytes, int]:
+        silent, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with httpx.AsyncClient(verify=trusted) as client:
+            status = (await client.get(f"https://127.0.0.1:{port}/healthz")).status_code
+        said = await asyncio.wait_for(silent.read(), 20)
+        writer.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return said, status
+
+    async def serve() -> tuple[bytes, int]:
+        asked: list[asyncio.Task[tuple[bytes, int]]] = []
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            port = bound.getsockname()[1]
+            await rest.serve(config, bound, lambda: asked.append(asyncio.create_task(ask(port))), Limits(head_s=0.5))
+        return await asked[0]
+
+    anchored(tmp_path)
+    assert asyncio.run(asyncio.wait_for(serve(), 30)) == (b"", 200)
 
 
 @pytest.fixture

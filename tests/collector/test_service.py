@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -37,6 +38,12 @@ def test_when_one_process_dies_the_collector_ends(collector: Collector, number: 
     assert collector.close() == 5
     assert f"the {name} process of the collector ended by itself" in (collector.folder / "log").read_text()
     assert psutil.wait_procs(pair, timeout=10)[1] == []
+
+
+def test_each_process_may_open_all_the_files_it_is_allowed(collector: Collector) -> None:
+    """The soft limit of open files is raised to the hard one, for a thousand connections are soon there."""
+    limits = [process.rlimit(psutil.RLIMIT_NOFILE) for process in children(collector)]
+    assert [soft for soft, _ in limits] == [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2
 
 
 def test_children_do_not_outlive_their_parent(collector: Collector) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
@@ -25,13 +26,18 @@ STOP_LIMIT_S = 5
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says when it answers, and that SIGTERM stops without ending the process: open files are closed after it."""
+    """Uvicorn that says when it answers, that waits `handshake_s` for a TLS handshake, not asyncio's minute, and that SIGTERM stops
+    without ending the process: open files are closed after it.
+    """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], *, handshake_s: float) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._handshake_s = ready, handshake_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        if self.config.ssl:
+            loop.create_server = partial(loop.create_server, ssl_handshake_timeout=self._handshake_s)  # type: ignore[method-assign]  # uvicorn has no setting for it
         await super().startup(sockets)
         if self.started:
             self._ready()
@@ -57,7 +63,7 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     store = SqliteReadings(folder / "readings.db")
     state = State(config, store, catalog, Control(folder), axis.current(store, timebase.SystemClock()), timebase.boot_id())
     try:
-        await Server(settings(state, limits), ready).serve([bound])
+        await Server(settings(state, limits), ready, handshake_s=limits.head_s).serve([bound])
     finally:
         await state.control.close()
         catalog.close()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import threading
@@ -116,6 +117,7 @@ def guarded(serve: Callable[..., Any], report: Connection, *args: Any) -> None:
     """Body of a child: serve, report a deliberate error to the parent, and die with it."""
     logs.configure()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    open_files()
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -128,6 +130,12 @@ def guarded(serve: Callable[..., Any], report: Connection, *args: Any) -> None:
         asyncio.run(serve(report, *args))
     except JoulemarkError as error:
         report.send(error)
+
+
+def open_files() -> None:
+    """Use all files that this process may open: the customary first limit of 1024 is few for connections that say nothing."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve_ingest(report: Connection, config: Config, rest_url: str) -> None:
