@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from joulemark.collector.placement import Axis, offset_of_utc, told
+from joulemark.collector.placement import Axis, told
 from joulemark.collector.recorded import Edge, Mark
 from joulemark.collector.store.base import UNKNOWN_BOUND_NS, Anchored, ClockStep, HostState, Stream
+from joulemark.collector.store.relation import offset_of_utc
 from joulemark.proto.messages import ClockState, Overhead
 from joulemark.runs import PhaseKind
 

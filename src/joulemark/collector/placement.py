@@ -8,6 +8,7 @@ from typing import Final
 from joulemark.collector.recorded import Edge, Mark
 from joulemark.collector.store.axis import COLLECTOR
 from joulemark.collector.store.base import UNKNOWN_BOUND_NS, Anchored, ClockStep, HostState, Stream
+from joulemark.collector.store.relation import offset_of_utc
 from joulemark.timebase import iso_utc
 from joulemark.units import NS_PER_S
 
@@ -88,25 +89,6 @@ def chosen(mark: Mark, by_mono: tuple[int, int], by_utc: tuple[int, int]) -> tup
 def widened(bound_ns: int, apart_ns: int) -> int:
     """`bound_ns` as far from where it was measured; 0 is one kernel, which does not drift against itself."""
     return bound_ns + abs(apart_ns) * DRIFT_PPM // 1_000_000 if bound_ns else 0
-
-
-def offset_of_utc(utc_ns: int, newest_offset_ns: int, steps: Sequence[ClockStep]) -> tuple[int, int]:
-    """(offset, half-width) to the UTC of a clock that was stepped: `newest_offset_ns` is right after the last of `steps`.
-
-    A UTC that the clock showed twice, or around a step, may be either; one that it skipped lies at the step, give or take it.
-    """
-    fitting: list[int] = []
-    offset_ns, end_ns = newest_offset_ns, None
-    for step in (*reversed(steps), None):
-        at_ns = utc_ns + offset_ns
-        if (step is None or at_ns >= step.t_ns - step.unc_ns) and (end_ns is None or at_ns <= end_ns):
-            fitting.append(offset_ns)
-        if step is not None:
-            offset_ns, end_ns = offset_ns + step.step_ns, step.t_ns + step.unc_ns
-    if not fitting:
-        return newest_offset_ns, max(abs(step.step_ns) for step in steps)
-    half_ns = (max(fitting) - min(fitting) + 1) // 2
-    return min(fitting) + half_ns, half_ns
 
 
 def told(steps: Sequence[ClockStep]) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from joulemark.collector.store.base import AlteredBatch, Received
-from joulemark.collector.store.relation import Relation, complete_clock, note_step, relate
+from joulemark.collector.store.base import AlteredBatch, ClockStep, Received
+from joulemark.collector.store.relation import Relation, complete_clock, note_step, offset_of_utc, relate
 from joulemark.units import NS_PER_S
 
 STATE_PERIOD_NS: Final = 10 * NS_PER_S
@@ -95,16 +95,29 @@ def insert_state(db: sqlite3.Connection, received: Received, relation: Relation,
 
 
 def insert_losses(db: sqlite3.Connection, received: Received, relation: Relation) -> None:
-    """Keep what the agent lost. It dates a loss in its UTC of then: after a step that date is off by the step."""
+    """Keep what the agent lost. It dates a loss in its UTC of then, so steps of its clock since are undone; where that leaves two
+    moments before the batch was closed the loss covers both.
+    """
     view, clock = received.view, complete_clock(received.view)
     to_axis_ns = relation.axis_ns - clock.utc_minus_mono_ns if clock.at_mono_ns else clock.offset_ns if clock.offset_known else 0
-    db.executemany(
-        "INSERT INTO loss (agent_id, epoch_ns, device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (received.agent_id, view.epoch_ns, x.device_id, x.sample_count, x.first_ns + to_axis_ns, x.last_ns + to_axis_ns, x.reason)
-            for x in view.losses
-        ],
-    )
+    query = "SELECT agent_id, t_ns, unc_ns, step_ns FROM clock_step WHERE agent_id = ? ORDER BY t_ns"
+    steps = [ClockStep(*row) for row in db.execute(query, (received.agent_id,))] if view.losses else []
+    now_ns = view.closed_ns + to_axis_ns + NS_PER_S
+    for loss in view.losses:
+        first_ns, first_unc_ns = offset_of_utc(loss.first_ns, to_axis_ns, steps, until_ns=now_ns)
+        last_ns, last_unc_ns = offset_of_utc(loss.last_ns, to_axis_ns, steps, until_ns=now_ns)
+        db.execute(
+            "INSERT INTO loss (agent_id, epoch_ns, device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                received.agent_id,
+                view.epoch_ns,
+                loss.device_id,
+                loss.sample_count,
+                loss.first_ns + first_ns - first_unc_ns,
+                loss.last_ns + last_ns + last_unc_ns,
+                loss.reason,
+            ),
+        )
 
 
 def insert_devices(db: sqlite3.Connection, received: Received) -> None:

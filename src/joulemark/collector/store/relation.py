@@ -8,12 +8,13 @@ moves everything of the epoch that was placed by the one before. Monotonic times
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from joulemark.collector.store.base import Received
+from joulemark.collector.store.base import ClockStep, Received
 from joulemark.proto.messages import BatchView, ClockState
 from joulemark.timebase import STEP_NS
 
@@ -139,3 +140,23 @@ def note_step(db: sqlite3.Connection, received: Received, relation: Relation) ->
             "INSERT INTO clock_step (agent_id, epoch_ns, t_ns, unc_ns, step_ns) VALUES (?, ?, ?, ?, ?)",
             (received.agent_id, view.epoch_ns, last[0] + half_ns + relation.axis_ns, abs(half_ns), clock.utc_minus_mono_ns - last[1]),
         )
+
+
+def offset_of_utc(utc_ns: int, newest_offset_ns: int, steps: Sequence[ClockStep], *, until_ns: int | None = None) -> tuple[int, int]:
+    """(offset, half-width) to the UTC of a clock that was stepped: `newest_offset_ns` is right after the last of `steps`.
+
+    What is dated lies not behind `until_ns` on the axis, where that is known. A UTC that the clock showed twice, or around a step, may be
+    either; one that it skipped lies at the step, give or take it.
+    """
+    fitting: list[int] = []
+    offset_ns, end_ns = newest_offset_ns, until_ns
+    for step in (*reversed(steps), None):
+        at_ns = utc_ns + offset_ns
+        if (step is None or at_ns >= step.t_ns - step.unc_ns) and (end_ns is None or at_ns <= end_ns):
+            fitting.append(offset_ns)
+        if step is not None:
+            offset_ns, end_ns = offset_ns + step.step_ns, step.t_ns + step.unc_ns
+    if not fitting:
+        return newest_offset_ns, max((abs(step.step_ns) for step in steps), default=0)
+    half_ns = (max(fitting) - min(fitting) + 1) // 2
+    return min(fitting) + half_ns, half_ns
