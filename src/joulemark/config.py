@@ -144,7 +144,7 @@ class LimitsConfig:
     max_samples_per_batch: int = 100_000
     """Largest number of samples in one batch."""
     batches_per_s: float = 500.0
-    """Batches per second that one agent may send on average; a faster one is made to wait."""
+    """Batches and clock probes per second that one agent may send on average; a faster one is made to wait."""
     bytes_per_s: float = 33_554_432.0
     """Bytes per second that one agent may send on average; a faster one is made to wait."""
     burst_s: float = 10.0

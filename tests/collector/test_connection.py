@@ -14,6 +14,7 @@ import grpc.aio
 import pytest
 
 from joulemark import timebase
+from joulemark.collector import connection
 from joulemark.collector.ingest import OPTIONS, SERVICE, Ingest
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.proto import convert
@@ -134,6 +135,18 @@ def test_a_clock_probe_is_answered_by_the_collectors_clock(peer: Peer, manual_cl
     now_ns = manual_clock.utc_ns()
     _, reply = peer.answers(Agent().hello(), ClockProbe(7, -5))
     assert reply == ClockReply(7, -5, now_ns, now_ns)
+
+
+def test_the_welcome_is_bounded(peer: Peer, manual_clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an agent that started very often Welcome tells the newest starts only; a batch of an older one is a duplicate all the same."""
+    monkeypatch.setattr(connection, "WELCOME_ACKS", 2)
+    agents = [Agent(epoch_ns=epoch_ns) for epoch_ns in (1, 2, 3)]
+    batches = [agent.batch(0, begin_ns=manual_clock.utc_ns()) for agent in agents]
+    for agent, own in zip(agents, batches, strict=True):
+        peer.answers(agent.hello(), own)
+    welcome, ack = peer.answers(agents[-1].hello(), batches[0])
+    assert (welcome.acks, ack) == ((Ack(2, 0), Ack(3, 0)), Ack(1, 0))
+    assert sum(stream.duplicate_count for stream in peer.store.streams()) == 1
 
 
 def test_only_the_same_kernel_has_the_same_clock(peer: Peer, manual_clock: ManualClock) -> None:

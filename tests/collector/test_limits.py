@@ -14,7 +14,7 @@ import pytest
 from joulemark.collector.limits import Account, Bucket, Waiting
 from joulemark.config import LimitsConfig
 from joulemark.proto import convert
-from joulemark.proto.messages import STREAM_METHOD, Ack, Directive, FrozenBatch, Welcome
+from joulemark.proto.messages import STREAM_METHOD, Ack, ClockProbe, ClockReply, Directive, FrozenBatch, Welcome
 from joulemark.proto.v1 import telemetry_pb2 as pb
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quantity
 from tests.collector.conftest import Agent
@@ -148,6 +148,17 @@ def test_who_sends_too_fast_is_made_to_wait(tmp_path: Path, limit: str, limits: 
         assert all(0 < pause.retry_after_ms < 1000 for pause in pauses)
         assert doorway.status.refused == {limit: len(pauses)}
         assert doorway.store.streams()[0].batch_count == count
+
+
+def test_clock_probes_have_the_pace_of_batches(tmp_path: Path) -> None:
+    """An agent that asks for the time without end is answered no faster than it may send batches: the collector has others to serve."""
+    limits = LimitsConfig(batches_per_s=20.0, burst_s=0.1)
+    with Doorway(tmp_path, limits=limits) as doorway, grpc.insecure_channel(doorway.address) as channel:
+        begin_s = time.monotonic()
+        answers = [convert.parse_response(raw) for raw in Agent().open(channel, *(ClockProbe(i, 1) for i in range(22)), None)]
+        assert time.monotonic() - begin_s > 0.8
+        assert sum(isinstance(answer, ClockReply) for answer in answers) == 22
+        assert doorway.status.refused["batches_per_s"] > 10
 
 
 def test_the_share_of_the_disk_is_bounded(tmp_path: Path) -> None:

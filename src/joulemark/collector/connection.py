@@ -27,6 +27,10 @@ PENDING_LIMIT: Final = 256
 ASK_LIMIT: Final = 1000
 GUARD_S: Final = 5.0
 COUNT_STORED_S: Final = 600.0
+WELCOME_ACKS: Final = 10_000
+"""Newest starts of an agent of which Welcome tells: with 300 000 of them, one each in a month of crashes, it would be too long to
+be read. What the agent sends again of an older one is known as a duplicate.
+"""
 
 
 class Call(Protocol):
@@ -89,7 +93,8 @@ class Connection:
             asyncio.to_thread(self._store.acks, agent_id), asyncio.to_thread(self._store.devices, (agent_id,))
         )
         self._meter_counts = {d.device.device_id: len(d.device.meters) for d in devices}
-        welcome = Welcome(__version__, self._boot_id, tuple(acks), self._door.limits.max_batch_bytes, axis_minus_mono_ns=self._axis_ns)
+        known = tuple(acks[-WELCOME_ACKS:])
+        welcome = Welcome(__version__, self._boot_id, known, self._door.limits.max_batch_bytes, axis_minus_mono_ns=self._axis_ns)
         await self.write(welcome)
         tasks = [asyncio.create_task(work) for work in (self._acknowledge(), self._guard(), self._receive())]
         try:
@@ -124,6 +129,7 @@ class Connection:
             message = self._parse(raw)
             if isinstance(message, ClockProbe):
                 await self._reply(message, t_ns)
+                await self._pace(0)
             elif isinstance(message, FrozenBatch):
                 await self._take(message, t_ns)
             else:
