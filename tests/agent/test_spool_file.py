@@ -308,6 +308,21 @@ def test_removed_newest_batch_is_counted_once(tmp_path: Path, opened: Opened, fi
         assert lost(opened(spool.path)) == 3
 
 
+def test_loss_found_at_a_start_is_counted_once(tmp_path: Path, opened: Opened, fill: Fill) -> None:
+    """A kill after the loss was committed and before the tally knew of it: the next start finds the same, and does not add it again."""
+    spool = opened(tmp_path / "spool.db", max_bytes=64 * 1024 * 1024)
+    fill(spool, 20, samples=3)
+    copy = crashed(spool.path, tmp_path / "after")
+    wal = copy.with_name(copy.name + "-wal")
+    os.truncate(wal, wal.stat().st_size // 2)
+    tally = copy.with_name(copy.name + ".tally").read_bytes()
+    again = opened(copy)
+    missing = lost(again)
+    again.close()
+    copy.with_name(copy.name + ".tally").write_bytes(tally)
+    assert lost(opened(copy)) == missing > 0
+
+
 def test_file_is_not_open_before_and_after(tmp_path: Path) -> None:
     """Work on a closed file is refused, not done on a new one."""
     file = SpoolFile(tmp_path / "spool.db", max_bytes=1024 * 1024, clock=SystemClock())

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
@@ -168,8 +168,8 @@ class SpoolFile:
             db.execute("UPDATE meta SET instance_id = ?", (known.instance_id,))
             found = known.counted(db)
             batch_count, loss = known.missing_in(found)
-            if loss is not None:
-                add_losses(db, (replace(loss, reason=f"{batch_count} {reason}"),))
+            if loss is not None and not has_loss(db, told := replace(loss, reason=f"{batch_count} {reason}")):
+                add_losses(db, (told,))  # once, also when a kill kept the tally from knowing
             return found, batch_count
 
         self.tally, batch_count = in_transaction(db, work)
@@ -216,6 +216,12 @@ def place(path: Path) -> tuple[int, int] | None:
 def add_losses(db: sqlite3.Connection, losses: Iterable[Loss]) -> None:
     """Count `losses` with those of the same device and reason."""
     db.executemany(ADD_LOSS, [(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in losses])
+
+
+def has_loss(db: sqlite3.Connection, loss: Loss) -> bool:
+    """Whether this very loss is counted, and nothing was added to it."""
+    query = "SELECT 1 FROM loss WHERE (device_id, sample_count, first_ns, last_ns, reason) = (?, ?, ?, ?, ?)"
+    return db.execute(query, astuple(loss)).fetchone() is not None
 
 
 def locked(path: Path) -> IO[str]:
