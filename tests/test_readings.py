@@ -169,11 +169,13 @@ def timed(
         (timed(TimestampSource.READ_BRACKET, declared_s=0.1), None, (1_000_000_000, 50_002_000)),
         (timed(TimestampSource.READ_BRACKET, declared_s=0.1, measured_s=0.02), None, (1_000_000_000, 10_002_000)),
         (timed(TimestampSource.READ_BRACKET, window_s=1.0), None, (500_000_000, 2_000)),
-        (timed(TimestampSource.DRIVER, window_s=1.0, declared_s=0.1), 900_000_000, (400_000_000, 0)),
+        (timed(TimestampSource.DRIVER, window_s=1.0, declared_s=0.1), 900_000_000, (400_000_000, 1000)),
         (timed(TimestampSource.DRIVER, declared_s=0.1), None, (1_000_000_000, 50_002_000)),
         (timed(TimestampSource.READ_BRACKET), 900_000_000, (1_000_000_000, 2_000)),
     ],
 )
 def test_effective_time(meter: MeterInfo, device_ns: int | None, expected: tuple[int, int]) -> None:
-    """The driver's stamp wins where it exists; else the bracket's middle, uncertain by half the bracket and half the measured refresh."""
+    """The driver's stamp, uncertain by its step, wins where it exists; else the bracket's middle, uncertain by half the bracket and
+    half the measured refresh.
+    """
     assert effective_time(meter, t_read_ns=1_000_000_000, bracket_ns=4_000, t_device_ns=device_ns) == expected

@@ -273,15 +273,21 @@ class Reading:
     reason: str = field(default="")
 
 
+STAMP_NS: Final = 1000
+"""Drivers cut their stamps to whole microseconds (NVML: nvmlFieldValue_t.timestamp)."""
+
+
 def effective_time(meter: MeterInfo, *, t_read_ns: int, bracket_ns: int, t_device_ns: int | None) -> tuple[int, int]:
     """When a reading was true: (UTC ns of the middle of its averaging window, half-width in ns).
 
     The device's or driver's own stamp where it gives one, else the middle of the read bracket; moved back by half the
-    averaging window; uncertain by half the bracket and half the update period (Energy Standard v1, SMP-5). `t_read_ns` is
-    the middle of the bracket in UTC. `collector` and `energy` do the same on whole columns; this is the definition.
+    averaging window; uncertain by half the bracket and half the update period (Energy Standard v1, SMP-5), or by the step of
+    the stamp. `t_read_ns` is the middle of the bracket in UTC. `energy` does the same on whole columns; this is the definition.
     """
     own = meter.timestamp_source is not TimestampSource.READ_BRACKET and t_device_ns is not None
     t_ns = t_device_ns if own and t_device_ns is not None else t_read_ns
     window_ns = round((meter.averaging_window_s or 0.0) * units.NS_PER_S)
-    period_ns = 0 if own else round((meter.update_period_measured_s or meter.update_period_s or 0.0) * units.NS_PER_S)
-    return t_ns - window_ns // 2, (0 if own else bracket_ns // 2) + period_ns // 2
+    if own:
+        return t_ns - window_ns // 2, STAMP_NS
+    period_ns = round((meter.update_period_measured_s or meter.update_period_s or 0.0) * units.NS_PER_S)
+    return t_ns - window_ns // 2, bracket_ns // 2 + period_ns // 2

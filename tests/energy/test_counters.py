@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulemark.energy.counters import Dating, counter_energy, refreshes, unwrap
+from joulemark.energy.counters import Dating, Refreshes, counter_energy, refreshes, transition, unwrap
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import Quality, Quantity
@@ -152,3 +152,50 @@ def test_without_a_rated_power_a_wrap_is_less_than_half_the_range(step: int, seg
     info = meter("energy", Quantity.ENERGY_COUNTER, modulus=1000)
     found = unwrap(Series.plain(info, T0_NS + np.array([0, S]), np.array([999, (999 + step) % 1000])))
     assert int(found.segment[-1]) == segments
+
+
+def stamped(energy_j: list[float], *, step_j: float = 1e-6, half_ns: int = 0) -> Refreshes:
+    """Refreshes every 0.1 s, dated by their stamps."""
+    n = len(energy_j)
+    zeros = np.zeros(n, dtype=np.int64)
+    return Refreshes(T0_NS + np.arange(n) * S // 10, np.array(energy_j), zeros + half_ns, zeros, Dating.STAMP, step_j)
+
+
+@given(st.floats(50, 700), st.floats(50, 700), st.floats(-0.1, 0.2), st.floats(0, 0.1))
+def test_one_change_of_load_hides_no_more_than_its_transition(before_w: float, after_w: float, change_s: float, mark_s: float) -> None:
+    """Whenever a load changes once, the count between two refreshes departs from a straight line by at most the bound; and a change
+    before or behind the bracket leaves next to nothing.
+    """
+
+    def energy_j(t_s: float) -> float:
+        return before_w * t_s + (after_w - before_w) * max(0.0, t_s - change_s)
+
+    points = stamped([energy_j(t_s) for t_s in (-0.1, 0.0, 0.1, 0.2)])
+    bound_j = transition(points, 1)
+    assert bound_j is not None
+    straight_j = energy_j(0.0) + (energy_j(0.1) - energy_j(0.0)) * mark_s / 0.1
+    assert abs(energy_j(mark_s) - straight_j) <= bound_j + 1e-9
+    if change_s <= 0.0 or change_s >= 0.1:
+        assert bound_j < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("points", "left"),
+    [
+        (stamped([0.0, 10.0, 40.0, 50.0]), 1),  # more inside than before and behind
+        (stamped([0.0, 10.0, 20.0]), 1),  # nothing known behind
+        (stamped([0.0, 10.0, 20.0]), 0),  # nothing known before
+        (replace(stamped([0.0, 10.0, 20.0, 30.0]), dating=Dating.BETWEEN_POLLS), 1),
+        (replace(stamped([0.0, 10.0, 20.0, 30.0]), segment=np.array([0, 0, 1, 1])), 1),
+    ],
+)
+def test_what_is_no_transition_is_not_taken_for_one(points: Refreshes, left: int) -> None:
+    """A burst inside the bracket, an end of the count, refreshes of unknown time and a reset give no bound."""
+    assert transition(points, left) is None
+
+
+def test_stamps_and_steps_blur_a_transition() -> None:
+    """A steady load under stamps of a microsecond keeps half a microsecond of its power, and a step of the count its size."""
+    steady = [30.0 * i for i in range(4)]
+    assert transition(stamped(steady, step_j=0.0, half_ns=1000), 1) == pytest.approx(300.0 * 1e-6)
+    assert transition(stamped(steady, step_j=0.5), 1) == pytest.approx(0.5)

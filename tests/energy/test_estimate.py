@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from joulemark.energy.estimate import CounterSource, Estimate, PowerSource, duty_of, source_of
+from joulemark.energy.local import PowerTrace
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import Averaging, Quality, Quantity
@@ -145,3 +146,23 @@ def test_a_blurred_counter_shows_no_power_around_the_marks() -> None:
     source = source_of(blurred)
     assert isinstance(source, CounterSource)
     assert source.trace is None
+
+
+def test_edges_of_a_counter_follow_the_load_inside_their_brackets() -> None:
+    """Between refreshes 0.1 s apart a load that changed just outside the bracket costs nothing; one that changes inside costs what it
+    may hide; a power seen to move inside the bracket, under an even count, costs its swing.
+    """
+    t_s = np.round(np.arange(0.0, 10.0, 0.1), 1)
+    register = meter("energy", Quantity.ENERGY_COUNTER)
+
+    def counted(change_s: float) -> Series:
+        energy_j = 100.037 * t_s + 500.0 * np.maximum(0.0, t_s - change_s)
+        t_ns = T0_NS + np.repeat(np.round(t_s * S).astype(np.int64), 2)
+        return replace(Series.plain(register, t_ns, np.repeat(np.round(energy_j * 1000).astype(np.int64), 2)), device_stamps=True)
+
+    assert component_j(estimated(window(3.05, 8.05), counted(5.3)), "edge") < 0.01
+    assert component_j(estimated(window(3.05, 8.05), counted(3.2)), "edge") < 0.01
+    assert component_j(estimated(window(3.05, 8.05), counted(3.05)), "edge") == pytest.approx(0.1 * 500 / 4 / math.sqrt(3.0), rel=0.01)
+    seen = PowerTrace.of_readings(T0_NS + np.array([3.02, 3.07]) * S, np.array([80.0, 120.0]), 0.05)
+    found = source_of(counted(5.3)).estimate(window(3.05, 8.05), [seen])
+    assert component_j(found, "edge") == pytest.approx(0.1 * 40 / math.sqrt(3.0))

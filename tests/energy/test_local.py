@@ -46,6 +46,15 @@ def test_all_meters_of_a_device_look() -> None:
     assert level([], T0_NS, 0.0) is None
 
 
+def test_within_a_span_only_what_belongs_to_it_counts() -> None:
+    """Readings at both ends of a span are within it; means that reach further than the span tell nothing of it."""
+    t_ns, power_w = T0_NS + np.arange(4) * S, np.array([100.0, 200.0, 300.0, 400.0])
+    sharp, blurred = (PowerTrace.of_readings(t_ns, power_w, 1.0, averaging_window_s=w) for w in (0.5, 1.5))
+    assert sharp.within(T0_NS + S, T0_NS + 2 * S).tolist() == [200.0, 300.0]
+    assert sharp.within(T0_NS + S + 1, T0_NS + 2 * S - 1).tolist() == []
+    assert blurred.within(T0_NS + S, T0_NS + 2 * S).tolist() == []
+
+
 def test_slopes_of_a_counter_skip_its_reset() -> None:
     """Between refreshes the power is the slope; the span in which the counter was reset has none."""
     count = np.array([5000, 5200, 5400, 0, 700, 1400]) * 1000

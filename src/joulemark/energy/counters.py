@@ -158,13 +158,15 @@ def _step_j(series: Series, count: Int64) -> float:
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A counter at one edge of a window. `bracket_s`: distance of the refreshes around it, 0 on one; `power_w` between them;
-    `half_s`: half-width of where these refreshes may be.
+    `half_s`: half-width of where these refreshes may be; `around_ns`: when they were. `transition_j`: see `transition`.
     """
 
     energy_j: float
     bracket_s: float
     power_w: float
     half_s: float
+    around_ns: tuple[int, int]
+    transition_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +199,34 @@ def _edge(points: Refreshes, rows: slice, at_ns: int) -> Edge:
     left = min(max(int(np.searchsorted(t_ns, at_ns, side="right")) - 1, 0), max(len(t_ns) - 2, 0))
     right = min(left + 1, len(t_ns) - 1)
     span_ns = int(t_ns[right] - t_ns[left])
+    around_ns = int(t_ns[left]), int(t_ns[right])
     if span_ns == 0:
-        return Edge(float(energy_j[left]), 0.0, 0.0, int(half_ns[left]) / NS_PER_S)
+        return Edge(float(energy_j[left]), 0.0, 0.0, int(half_ns[left]) / NS_PER_S, around_ns)
     power_w = float(energy_j[right] - energy_j[left]) / span_ns * NS_PER_S
-    exact = at_ns in (int(t_ns[left]), int(t_ns[right]))
+    exact = at_ns in around_ns
     at_j = float(energy_j[left]) + power_w * (at_ns - int(t_ns[left])) / NS_PER_S
     if at_ns == int(t_ns[right]):
         at_j = float(energy_j[right])
     half_s = float(max(half_ns[left], half_ns[right])) / NS_PER_S
-    return Edge(at_j, 0.0 if exact else span_ns / NS_PER_S, power_w, half_s)
+    return Edge(at_j, 0.0 if exact else span_ns / NS_PER_S, power_w, half_s, around_ns, transition(points, rows.start + left))
+
+
+def transition(points: Refreshes, left: int) -> float | None:
+    """How far the count may depart from a straight line between refreshes `left` and `left` + 1, J, if the load goes over there from
+    the power before to the power after, once and without turning back; None where the count does not look like that.
+
+    Mean power s between a before and b after leaves for the change one place: (s - a) (b - s) / (b - a) times the bracket. A load that
+    changes before or behind the bracket leaves 0. Stamps and steps of the count blur each power by a tolerance.
+    """
+    around = slice(left - 1, left + 3)
+    if left < 1 or left + 2 >= len(points) or points.dating is not Dating.STAMP or np.ptp(points.segment[around]):
+        return None
+    t_s = (points.t_ns[around] - points.t_ns[left]) / NS_PER_S
+    before, inside, after = (np.diff(points.energy_j[around]) / np.diff(t_s)).tolist()
+    low, high, bracket_s = min(before, after), max(before, after), float(t_s[2])
+    half_s = float(points.half_ns[around].max()) / NS_PER_S
+    blur_w = 2.0 * (points.step_j + half_s * max(high, inside)) / bracket_s
+    if not low - blur_w <= inside <= high + blur_w:
+        return None
+    inside = min(max(inside, low), high)
+    return float(bracket_s * (inside - low + blur_w) * (high - inside + blur_w) / (high - low + 2.0 * blur_w))

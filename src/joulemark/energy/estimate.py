@@ -14,7 +14,7 @@ from joulemark.energy.counters import CounterEnergy, Dating, Refreshes, counter_
 from joulemark.energy.integrate import Coverage, coverage, enclosing, nominal_interval_s, samples_inside, trapezoid_j
 from joulemark.energy.local import PowerTrace, level
 from joulemark.energy.series import Float64, Int64, Series
-from joulemark.energy.uncertainty import Component, u_ctr, u_edge, u_gap, u_q, u_samp
+from joulemark.energy.uncertainty import SQRT3, Component, u_ctr, u_edge, u_gap, u_q, u_samp
 from joulemark.errors import InsufficientData
 from joulemark.readings import MeterInfo, Quantity
 from joulemark.runs import Window
@@ -90,7 +90,8 @@ class PowerSource:
 
     @property
     def trace(self) -> PowerTrace | None:
-        return PowerTrace.of_readings(self.series.t_ns, self.power_w, self.interval_s)
+        window_s = self.series.meter.averaging_window_s or 0.0
+        return PowerTrace.of_readings(self.series.t_ns, self.power_w, self.interval_s, averaging_window_s=window_s)
 
     def estimate(self, window: Window, traces: Sequence[PowerTrace]) -> Estimate:
         """Trapezoid of the readings. Raises InsufficientData where they do not enclose `window`."""
@@ -157,7 +158,7 @@ class CounterSource:
         components = (
             self._sampling(window, found),
             _counter_component(points, found),
-            edge_component(window, brackets, looked),
+            counter_edge_component(window, found, looked),
             Component("gap", 0.0, "a counter integrates across gaps"),
             Component("resolution", 0.0, "the step of the counter stands under counter"),
         )
@@ -199,13 +200,37 @@ def edge_component(
 
     Where load neither starts nor stops near a mark the swing, and with it the component, is about 0.
     """
-    worst = 0.0
-    for at_ns, bracket_s in zip((window.begin_ns, window.end_ns), brackets, strict=True):
-        around = level(traces, at_ns, bracket_s + averaging_window_s)
-        if around is not None:
-            term = u_edge(bracket_s, power_load_w=around.high_w, power_idle_w=around.low_w, averaging_window_s=averaging_window_s)
-            worst = max(worst, term)
-    return Component("edge", worst, f"swing of power within {max(brackets) + averaging_window_s:.3g} s of a mark", correlation_group="load")
+    terms = [
+        swing_j(at_ns, bracket_s, traces, averaging_window_s=averaging_window_s)
+        for at_ns, bracket_s in zip((window.begin_ns, window.end_ns), brackets, strict=True)
+    ]
+    return Component(
+        "edge", max(terms), f"swing of power within {max(brackets) + averaging_window_s:.3g} s of a mark", correlation_group="load"
+    )
+
+
+def counter_edge_component(window: Window, found: CounterEnergy, traces: Sequence[PowerTrace]) -> Component:
+    """u_edge of a counter: what a load that goes over once inside the bracket may hide, or the power that sharp readings saw move
+    there, if that is more; the swing around the mark where the count tells no more. The larger of the two edges.
+    """
+    terms = []
+    for at_ns, edge in ((window.begin_ns, found.begin), (window.end_ns, found.end)):
+        if edge.transition_j is None or edge.bracket_s == 0.0:
+            terms.append(swing_j(at_ns, edge.bracket_s, traces))
+            continue
+        seen = [power_w for trace in traces if len(power_w := trace.within(*edge.around_ns))]
+        swing_w = max((float(np.ptp(power_w)) for power_w in seen), default=0.0)
+        terms.append(max(edge.transition_j / SQRT3, u_edge(edge.bracket_s, power_load_w=swing_w, power_idle_w=0.0)))
+    source = f"change of power within {max(found.begin.bracket_s, found.end.bracket_s):.3g} s between refreshes"
+    return Component("edge", max(terms), source, correlation_group="load")
+
+
+def swing_j(at_ns: int, bracket_s: float, traces: Sequence[PowerTrace], *, averaging_window_s: float = 0.0) -> float:
+    """u_edge at one mark, from all power around it; 0 where none is known."""
+    around = level(traces, at_ns, bracket_s + averaging_window_s)
+    if around is None:
+        return 0.0
+    return u_edge(bracket_s, power_load_w=around.high_w, power_idle_w=around.low_w, averaging_window_s=averaging_window_s)
 
 
 def duty_of(meter: MeterInfo, interval_s: float) -> float:

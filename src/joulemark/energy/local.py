@@ -18,18 +18,20 @@ class PowerTrace:
     """Power over spans of time, in order: readings are spans of length 0, counter slopes last from refresh to refresh.
 
     `begin_ns`, `end_ns`: int64[n]; `power_w`: float64[n]. `interval_s`: how far apart two of them stand; a look around
-    reaches that much further, so that the last value before and the first one after are always seen.
+    reaches that much further, so that the last value before and the first one after are always seen. `averaging_window_s`: over how
+    long each of them is a mean beyond its span.
     """
 
     begin_ns: Int64
     end_ns: Int64
     power_w: Float64
     interval_s: float
+    averaging_window_s: float = 0.0
 
     @classmethod
-    def of_readings(cls, t_ns: Int64, power_w: Float64, interval_s: float) -> Self:
+    def of_readings(cls, t_ns: Int64, power_w: Float64, interval_s: float, *, averaging_window_s: float = 0.0) -> Self:
         """Power readings."""
-        return cls(t_ns, t_ns, power_w, interval_s)
+        return cls(t_ns, t_ns, power_w, interval_s, averaging_window_s)
 
     @classmethod
     def of_counter(cls, points: Refreshes) -> Self:
@@ -44,6 +46,13 @@ class PowerTrace:
         first = int(np.searchsorted(self.end_ns, at_ns - reach_ns, side="left"))
         last = int(np.searchsorted(self.begin_ns, at_ns + reach_ns, side="right"))
         return self.power_w[first:last]
+
+    def within(self, begin_ns: int, end_ns: int) -> Float64:
+        """Powers of spans that lie in [begin, end], float64[m]; none of a meter whose means reach further than that."""
+        if self.averaging_window_s * NS_PER_S > end_ns - begin_ns:
+            return self.power_w[:0]
+        first = int(np.searchsorted(self.begin_ns, begin_ns, side="left"))
+        return self.power_w[first : max(first, int(np.searchsorted(self.end_ns, end_ns, side="right")))]
 
 
 @dataclass(frozen=True, slots=True)

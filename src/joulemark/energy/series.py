@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from joulemark.readings import MeterInfo, Quality, TimestampSource
+from joulemark.readings import STAMP_NS, MeterInfo, Quality, TimestampSource
 from joulemark.units import NS_PER_S
 
 Int64 = NDArray[np.int64]
@@ -88,7 +88,7 @@ class Series:
             assert t_device_ns is not None
             has = np.asarray(t_device_ns, dtype=np.int64) != 0
             t_ns = np.where(has, t_device_ns, t_ns)
-            unc = np.where(has, 0, unc)
+            unc = np.where(has, STAMP_NS, unc)
         window_ns = round((meter.averaging_window_s or 0.0) * NS_PER_S)
         t_ns = t_ns - window_ns // 2 + clock_offset_ns
         if own:
