@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from joulemark.collector.measure import Gathered, agents_of, energy_json, newest, settled, unread
+from joulemark.collector.measure import Gathered, agents_of, energy_json, newest, pending, settled, unread
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.collector.store.base import HostState, Stream
 from joulemark.energy.phase import measure
@@ -48,6 +48,18 @@ def test_the_latest_start_of_each_agent_is_its_present() -> None:
     """Of two starts of an agent the later epoch is kept, in whatever order they come."""
     earlier, later, other = stream("a", "x", T0), stream("a", "y", T0 + 1), stream("b", "z")
     assert {s.boot_id for s in newest([later, other, earlier])} == {"y", "z"}
+
+
+def test_readings_are_pending_until_the_agent_has_caught_up() -> None:
+    """Nothing heard, nothing beyond the end, or readings two minutes old when they came: something may follow. Then nothing."""
+    end_ns = T0 + 10 * S
+    caught_up = replace(stream("a", "x"), last_ns=end_ns + S, last_rx_ns=end_ns + 3 * S)
+    late = replace(caught_up, last_rx_ns=end_ns + 120 * S)
+    assert "not arrived" in pending([], end_ns)
+    assert "not arrived" in pending([replace(caught_up, last_ns=end_ns)], end_ns)
+    assert "still being delivered" in pending([late], end_ns)
+    assert pending([late, replace(late, epoch_ns=T0 + S, last_ns=end_ns + 119 * S)], end_ns) == ""
+    assert pending([caught_up], end_ns) == ""
 
 
 def test_a_run_is_settled_when_every_meter_has_spoken() -> None:

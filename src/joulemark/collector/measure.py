@@ -78,7 +78,7 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
         series,
         states,
         (*losses, *unheard(agents, streams, heard, begin_ns, end_ns), *unread(states, begin_ns, end_ns)),
-        settled=settled(series, end_ns) and all(s.last_ns > end_ns for s in newest(streams) if s.agent_id in agents),
+        settled=settled(series, end_ns) and not any(pending([s for s in streams if s.agent_id == a], end_ns) for a in agents),
         clock_steps=steps,
     )
 
@@ -86,19 +86,28 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
 def unheard(
     agents: Collection[str], streams: Sequence[Stream], heard: Collection[str], begin_ns: int, end_ns: int
 ) -> list[tuple[str, Loss]]:
-    """A loss of unknown size for each agent that counts and of which the end of the run, or the whole run, is missing.
+    """A loss of unknown size for each agent that counts and of which something is not here, or the whole run never was.
 
-    Nothing of it stands among the series, so that their sum would pass for all there is.
+    What is missing stands nowhere among the series, so that their sum would pass for all there is.
     """
-    found = []
-    for agent_id in sorted(agents):
-        last_ns = max((s.last_ns for s in streams if s.agent_id == agent_id), default=0)
-        if last_ns < end_ns:
-            reason = "not arrived, or never read: its newest reading is from before the end of the run"
-            found.append((agent_id, Loss("", 0, max(begin_ns, last_ns), end_ns, reason)))
-        elif agent_id not in heard:
-            found.append((agent_id, Loss("", 0, begin_ns, end_ns, "no reading of this agent lies within the run")))
-    return found
+    reasons = {agent_id: pending([s for s in streams if s.agent_id == agent_id], end_ns) for agent_id in sorted(agents)}
+    reasons |= {
+        agent_id: "no reading of this agent lies within the run" for agent_id, why in reasons.items() if not why and agent_id not in heard
+    }
+    return [(agent_id, Loss("", 0, begin_ns, end_ns, reason)) for agent_id, reason in reasons.items() if reason]
+
+
+def pending(streams: Sequence[Stream], end_ns: int) -> str:
+    """Why readings up to `end_ns`, or losses among them, may still arrive on the `streams` of an agent; empty when none do.
+
+    A loss is told by a batch that was closed after it happened: behind everything that waits in the spool.
+    """
+    last_ns = max((s.last_ns for s in streams), default=0)
+    if last_ns <= end_ns:
+        return "its newest reading is from before the end of the run: not arrived, or never read"
+    if max(s.last_rx_ns for s in streams) - last_ns > MARGIN_NS:
+        return "its spool is still being delivered: losses may be told at the end"
+    return ""
 
 
 def unread(states: Sequence[HostState], begin_ns: int, end_ns: int) -> list[tuple[str, Loss]]:
