@@ -20,7 +20,7 @@ import pytest
 
 from joulemark import timebase
 from joulemark.proto import convert
-from joulemark.proto.messages import STREAM_METHOD, Ack, Batch, ClockState, FrozenBatch, Hello
+from joulemark.proto.messages import STREAM_METHOD, Ack, Batch, ClockState, FrozenBatch, Hello, Loss
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 
 S = 1_000_000_000
@@ -91,7 +91,7 @@ class Agent:
             ),
         )
 
-    def batch(self, batch_seq: int, *, begin_ns: int, rows: int = 10, described: bool = True) -> FrozenBatch:
+    def batch(self, batch_seq: int, *, begin_ns: int, rows: int = 10, described: bool = True, losses: tuple[Loss, ...] = ()) -> FrozenBatch:
         """`rows` reads from `begin_ns` (UTC) on, a tenth of a second apart."""
         clock = timebase.SystemClock()
         offset = timebase.utc_minus_mono_ns(clock)
@@ -121,6 +121,7 @@ class Agent:
                 ClockState(offset_known=True, probe_count=8),
                 {self.device.device_id: tuple(samples)},
                 devices=(self.device,) if described else (),
+                losses=losses,
             )
         )
 

@@ -10,6 +10,7 @@ import pytest
 
 from joulemark.collector.api.bodies import DATE_END_NS
 from joulemark.collector.api.runs import zipped
+from joulemark.proto.messages import Loss
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
 from tests.collector.api.conftest import BOOT_ID, Api, S
 from tests.collector.conftest import POWER_W, Agent
@@ -39,6 +40,24 @@ def test_card_and_bundle_of_a_run(api: Api) -> None:
     with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
         assert json.loads(archive.read("energy/card.json"))["headline"] == card["headline"]
         assert any(name.startswith("energy/readings/") for name in archive.namelist())
+
+
+@pytest.mark.parametrize("device_id", ["fake:host-a:0", ""])
+@pytest.mark.parametrize("count", [7, 0])
+def test_a_loss_within_the_run_makes_the_card_incomplete(api: Api, device_id: str, count: int) -> None:
+    """Also one of any device, and one of unknown size, told long after the run; a loss from an hour before it does not."""
+    run_id, now_ns = api.run_of_three_seconds(), api.clock.utc_ns()
+    assert api.get(f"/v1/runs/{run_id}/card").json()["complete"] is True
+    agent = Agent(epoch_ns=now_ns + 900 * S, boot_id=BOOT_ID)
+    before = Loss(device_id, count, now_ns - 3600 * S, now_ns - 3599 * S, "spool full")
+    api.take(agent, agent.batch(0, begin_ns=now_ns + 900 * S, losses=(before,)))
+    assert api.get(f"/v1/runs/{run_id}/card").json()["complete"] is True
+    inside = Loss(device_id, count, now_ns + S, now_ns + 2 * S, "spool full")
+    api.take(agent, agent.batch(1, begin_ns=now_ns + 901 * S, losses=(inside,)))
+    card = api.get(f"/v1/runs/{run_id}/card").json()
+    assert (card["complete"], len(card["incomplete_because"])) == (False, 1)
+    (told,) = card["losses"]
+    assert (told["device_id"], told["sample_count"], told["reason"]) == (device_id, count, "spool full")
 
 
 def test_an_agent_that_was_dead_during_the_run_makes_the_card_incomplete(api: Api) -> None:

@@ -52,6 +52,16 @@ def test_a_clock_beyond_any_date_is_refused_and_leaves_nothing(store: SqliteStor
     assert (count(store, "log"), count(store, "stream"), count(store, "loss")) == (0, 0, 0)
 
 
+def test_a_batch_that_comes_again_tells_its_losses_once(store: SqliteStore) -> None:
+    """Neither losses nor descriptions nor the step of a clock are kept twice, in the log or sealed; the duplicates are counted."""
+    for number in (0, 1, 1):
+        store.append(batch(number)).result()
+    store.seal(T0, everything=True)
+    store.append(batch(1)).result()
+    assert [count(store, table) for table in ("loss", "device", "clock_step")] == [1, 1, 0]
+    assert store.streams()[0].duplicate_count == 2
+
+
 def test_other_content_under_a_key_leaves_nothing(store: SqliteStore) -> None:
     """A second body for a stored key is refused; what was stored is what came first."""
     store.append(batch(0)).result()
