@@ -48,3 +48,10 @@ def test_a_traceback_follows_its_line(stream: io.StringIO) -> None:
         logging.getLogger("joulemark").exception("runner stopped")
     assert "runner stopped\nTraceback" in stream.getvalue()
     assert stream.getvalue().endswith("RuntimeError: broken\n")
+
+
+def test_what_somebody_sent_begins_no_line(stream: io.StringIO) -> None:
+    """Line breaks, escape sequences and surrogates in a message are escaped; letters of any language stay."""
+    logs.configure("info", stream)
+    logging.getLogger("joulemark.x").warning("path %s", "/a\nforged\x1b[2J\u2028\udc80 é")
+    assert stream.getvalue().endswith(r"path /a\nforged\x1b[2J\u2028\udc80 é" + "\n")

@@ -10,10 +10,14 @@ from joulemark.timebase import iso_utc
 
 
 class LineFormatter(logging.Formatter):
-    """Plain lines for a person, journald or a log shipper: UTC time, level, logger, message."""
+    """Plain lines for a person, journald or a log shipper: UTC time, level, logger, message.
+
+    What cannot be printed is escaped: a name or a path that somebody sent begins no line of its own, and moves no cursor.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        text = f"{iso_utc(int(record.created * 1e9))[:-7]}Z {record.levelname.lower():7} {record.name} {record.getMessage()}"
+        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
+        text = f"{iso_utc(int(record.created * 1e9))[:-7]}Z {record.levelname.lower():7} {record.name} {message}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
