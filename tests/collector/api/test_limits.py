@@ -172,6 +172,18 @@ def test_only_so_many_requests_at_once(api: Api) -> None:
     assert api.get("/v1/hosts").status_code == 200
 
 
+def test_large_answers_keep_nobody_else_out(api: Api) -> None:
+    """Of many who ask for readings or a bundle at once only some are served; none of them takes the place of a mark."""
+
+    async def many() -> list[int]:
+        asked = [api.client.get(path) for path in ("/v1/readings", "/v1/runs/none/bundle") for _ in range(30)]
+        marked = api.client.post("/v1/runs", json={"moment": api.moment(0)})
+        return [a.status_code for a in await asyncio.gather(*asked, marked)]
+
+    *asked, marked = api.runner.run(many())
+    assert (503 in asked, marked) == (True, 201)
+
+
 def test_only_so_many_open_runs_and_marks(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of a day that nobody stops, marks of a run and files told of it are bounded: 429 says how to go on."""
     monkeypatch.setattr(catalog, "MAX_OPEN_RUNS", 2)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import threading
 from typing import Any
 
+import pytest
+
+from joulemark.collector.api import readings
 from joulemark.proto import convert
 from joulemark.proto.messages import Batch, ClockState
 from joulemark.readings import Sample
@@ -66,3 +71,24 @@ def test_a_host_counts_over_its_starts(api: Api) -> None:
     assert (host["boot_id"], host["started_ns"], host["starts"]) == (BOOT_ID, now_ns + 1, 2)
     assert (host["batches"], host["samples"], host["duplicates_suppressed"]) == (2, 13, 1)
     assert host["last_reading_ns"] == now_ns + 9 * S // 10
+
+
+def test_a_large_answer_stops_nobody(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While readings are being written into an answer, other requests are answered."""
+    agent = Agent(boot_id=BOOT_ID)
+    api.take(agent, agent.batch(0, begin_ns=api.clock.utc_ns()))
+    healthy, render = threading.Event(), readings.rendered
+
+    def rendered(*facts: Any) -> Any:
+        assert healthy.wait(10)
+        return render(*facts)
+
+    async def both() -> int:
+        asked = asyncio.create_task(api.client.get("/v1/readings", params=query(api, POWER)))
+        await asyncio.sleep(0.2)
+        assert (await api.client.get("/healthz")).status_code == 200
+        healthy.set()
+        return (await asked).status_code
+
+    monkeypatch.setattr(readings, "rendered", rendered)
+    assert api.runner.run(both()) == 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
@@ -43,7 +43,7 @@ class Door:
         folder = state.config.collector.data_dir
         self._app, self._state, self._bounds = app, state, bounds
         self._access = Access(state.config, Tokens(folder), state.clock)
-        self._places = Places(bounds.requests)
+        self._places, self._large = Places(bounds.requests), Places(bounds.large_answers)
         self._audit = Audit(folder / "audit.jsonl")
         self._turned_away = Audit(folder / "audit-refused.jsonl")
 
@@ -55,7 +55,7 @@ class Door:
         path: str = scope["path"]  # never request.url, which a Host header can bend
         facts: dict[str, Any] = {"who": None, "bytes": 0, "run_id": run_of(path)}
         try:
-            with nullcontext() if is_probe(request) else self._places.taken():
+            with self._place(request):
                 limits.head(request, self._bounds)
                 facts["who"] = self._access.admit(request)
                 if request.method in SAFE:
@@ -72,6 +72,12 @@ class Door:
             )
         except ClientDisconnect:
             log.info("%s %s: the client left before its body was whole", request.method, path)
+
+    def _place(self, request: Request) -> AbstractContextManager[None]:
+        """Held until the answer is sent. Large answers have few places of their own: they wait in memory for who reads them."""
+        if is_probe(request):
+            return nullcontext()
+        return (self._large if is_large(request.scope["path"]) else self._places).taken()
 
     async def _write(self, request: Request, raw: bytes, receive: Receive, send: Send, facts: dict[str, Any]) -> None:
         """Have a write carried out between the begin and the end of its line. Raises Refusal when there is no room for the line."""
@@ -117,6 +123,11 @@ def guarded(send: Send) -> Send:
         await send(message)
 
     return with_headers
+
+
+def is_large(path: str) -> bool:
+    """Whether the answer may have many megabytes."""
+    return path == "/v1/readings" or path.endswith("/bundle")
 
 
 def run_of(path: str) -> str | None:
