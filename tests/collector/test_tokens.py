@@ -85,6 +85,18 @@ def test_two_commands_at_once_lose_nothing(tokens: Tokens) -> None:
     assert all(tokens.holder(secret, NOW) is not None for secret in secrets)
 
 
+def test_a_command_of_root_touches_no_other_file(tokens: Tokens, tmp_path: Path) -> None:
+    """Links that the owner of the folder laid where the command works lead it to no file outside, and it leaves nothing but the tokens."""
+    other = tmp_path / "other"
+    other.write_text("not ours")
+    tokens.path.parent.mkdir()
+    for name in ("tokens.lock", "tokens.new"):
+        (tokens.path.parent / name).symlink_to(other)
+    tokens.create("ci", Scope.READ, created_ns=NOW)
+    assert other.read_text() == "not ours"
+    assert not tokens.path.is_symlink()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "else/1", "tokens": []}', '{"schema": "joulemark.tokens/1", "tokens": [{}]}'])
 def test_a_damaged_file_lets_nobody_in(tokens: Tokens, text: str) -> None:
     """A file that cannot be understood is an error that says so; it is neither an empty list nor an open door."""

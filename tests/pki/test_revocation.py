@@ -74,11 +74,21 @@ def test_start_fails_closed(made: Authority, tmp_path: Path) -> None:
         Revoked(old.revoked_file, old.certificate_file, CLOCK)
     with pytest.raises(ConfigError, match="cannot read"):
         Revoked(tmp_path / "absent", made.certificate_file, CLOCK)
-    with pytest.raises(ConfigError, match="holds no list"):
+    with pytest.raises(ConfigError, match="does not hold whole lists"):
         Revoked(made.certificate_file, made.certificate_file, CLOCK)
     for ca_file in (tmp_path / "absent", made.folder / "ca.key"):
         with pytest.raises(ConfigError, match=r"tls\.ca_file"):
             Revoked(made.revoked_file, ca_file, CLOCK)
+
+
+def test_the_second_list_of_a_file_is_not_lost(made: Authority, tmp_path: Path) -> None:
+    """Of two lists one below the other, each has to be whole: a copy that broke off in the second does not count as the first alone."""
+    other = certificates.authority(tmp_path / "other")
+    both, joined = tmp_path / "both.pem", tmp_path / "joined.pem"
+    both.write_bytes(made.certificate_file.read_bytes() + other.certificate_file.read_bytes())
+    joined.write_bytes(made.revoked_file.read_bytes() + other.revoked_file.read_bytes()[:-30])
+    with pytest.raises(ConfigError, match="does not hold whole lists"):
+        Revoked(joined, both, CLOCK)
 
 
 def test_a_broken_list_does_not_free_anybody(made: Authority, caplog: pytest.LogCaptureFixture) -> None:

@@ -83,6 +83,7 @@ def settings(state: State, limits: Limits) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         log_config=None,
+        log_level="error",  # who sends what is no HTTP is counted, and does not fill the log
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=STOP_LIMIT_S,

@@ -114,11 +114,14 @@ class Tokens:
         """The entries, to be changed; written when the block ends well. One writer at a time. Raises ConfigError."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            with (self.path.parent / "tokens.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
                 entries = list(self.entries())
                 yield entries
                 replace(self.path, {"schema": SCHEMA, "tokens": [asdict(token) for token in entries]})
+            finally:
+                os.close(folder)
         except OSError as error:
             hint = "run the command as the user of the collector, or name its file with --config"
             raise ConfigError(f"cannot write {self.path}: {error.strerror}", hint) from error

@@ -20,6 +20,7 @@ from joulemark.tls import stamp
 log = logging.getLogger("joulemark.pki")
 
 BLOCK: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+BEGIN: Final = b"-----BEGIN X509 CRL-----"
 Entries = dict[tuple[bytes, int], datetime]
 
 
@@ -72,10 +73,10 @@ def read(path: Path, issuers: Iterable[x509.Certificate], now_ns: int) -> Entrie
     """(issuer, serial) of every certificate that the lists in `path` revoke, with the time. Raises ConfigError as `Revoked`."""
     mend = "write it anew with joulemark pki revoke, or copy revoked.pem there again"
     try:
-        blocks = BLOCK.findall(path.read_bytes())
-        lists = [x509.load_pem_x509_crl(block) for block in blocks]
-        if not lists:
-            raise ConfigError(f"tls.revoked_file {path} holds no list of revoked certificates in PEM", mend)
+        data = path.read_bytes()
+        lists = [x509.load_pem_x509_crl(block) for block in BLOCK.findall(data)]
+        if not lists or len(lists) < data.count(BEGIN):
+            raise ConfigError(f"tls.revoked_file {path} does not hold whole lists of revoked certificates in PEM", mend)
         for crl in lists:
             if not any(crl.issuer == issuer.subject and crl.is_signature_valid(issuer.public_key()) for issuer in issuers):  # type: ignore[arg-type]  # a key of another kind raises TypeError
                 raise ConfigError(f"tls.revoked_file {path} is not signed by an authority of tls.ca_file", mend)
