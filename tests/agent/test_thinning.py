@@ -70,3 +70,13 @@ def test_nothing_left_is_no_batch(device: DeviceInfo, sample_of: SampleOf) -> No
     assert rest is None
     assert loss.sample_count == 2
     assert loss.first_ns == sample_of(0).t_read0_ns + sample_of(0).utc_minus_mono_ns
+
+
+def test_a_batch_that_is_only_losses_vanishes_and_tells_them_on(device: DeviceInfo, sample_of: SampleOf) -> None:
+    """In a long outage each batch carries a loss: were it kept for that, such shells would fill the spool and fresh readings be refused."""
+    earlier = Loss("x", 7, 2, 3, "y")
+    batch = convert.freeze(Batch(5, 6, "boot", 7, ClockState(), {device.device_id: (sample_of(0),)}, losses=(earlier,)))
+    rest, losses = thinned(batch.body, Level.PINNED_ONLY, frozenset())
+    assert rest is None
+    assert [(x.device_id, x.sample_count) for x in losses] == [(device.device_id, 1), ("x", 7)]
+    assert losses[1] == earlier

@@ -33,9 +33,10 @@ def thinned(body: bytes, level: Level, counter_devices: frozenset[str]) -> tuple
     """The batch in `body` reduced to `level`, frozen anew under the same key, and what was lost; None when nothing is left.
 
     COUNTERS_THINNED keeps of every device in `counter_devices` the pinned samples and the last one: the total of a cumulative
-    counter stays exact. PINNED_ONLY keeps the pinned samples of every device. Descriptions and earlier losses always stay.
-    Only for batches that were never sent: the collector refuses two bodies under one key. The number of a batch that vanished is
-    not used again, so its stream has a hole there, and a later batch carries the loss.
+    counter stays exact. PINNED_ONLY keeps the pinned samples of every device. Descriptions always stay. The losses that a batch
+    carried stay with its samples; without any they are handed back with the new ones, for a later batch to carry: batches of losses
+    alone would fill the spool, and fresh readings be refused. Only for batches that were never sent: the collector refuses two
+    bodies under one key. The number of a batch that vanished is not used again, so its stream has a hole there.
     """
     view = convert.decode(body)
     kept: dict[str, tuple[Sample, ...]] = {}
@@ -47,8 +48,8 @@ def thinned(body: bytes, level: Level, counter_devices: frozenset[str]) -> tuple
             kept[block.device_id] = keep
         if drop:
             losses.append(loss_of(drop, REASONS[level]))
-    if not (kept or view.devices or view.losses):
-        return None, losses
+    if not (kept or view.devices):
+        return None, [*losses, *view.losses]
     batch = Batch(
         epoch_ns=view.epoch_ns,
         batch_seq=view.batch_seq,
