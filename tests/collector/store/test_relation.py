@@ -32,10 +32,10 @@ def told(number: int, *, utc_ahead_s: float = 0, known: bool = True, bound_ns: i
     ]
     epoch_ns = more.pop("epoch_ns", T0)
     boot_id = more.pop("boot_id", "boot")
-    lost_ns = more.pop("lost_ns", at_ns + shift_ns)
+    lost_ns = more.pop("lost_ns", (at_ns + shift_ns, at_ns + shift_ns))
     assert isinstance(epoch_ns, int)
-    assert isinstance(lost_ns, int)
-    losses = (Loss("fake:h:0", 1, lost_ns, lost_ns, "full"),) if number == 1 else ()
+    assert isinstance(lost_ns, tuple)
+    losses = (Loss("fake:h:0", 1, lost_ns[0], lost_ns[1], "full"),) if number == 1 else ()
     assert isinstance(boot_id, str)
     frozen = convert.freeze(
         Batch(epoch_ns, number, boot_id, at_ns + shift_ns, clock, {"fake:h:0": tuple(samples)}, devices=(DEVICE,), losses=losses)
@@ -72,7 +72,7 @@ def test_a_step_before_the_first_probe_moves_nothing(store: SqliteStore, ahead_s
 def test_a_loss_from_before_a_step_keeps_its_time(store: SqliteStore, ahead_s: float) -> None:
     """Lost 5 s after T0 by a clock that is an hour off, told when it was set right: it lies at 5 s, not an hour away from its run."""
     store.append(told(0, utc_ahead_s=ahead_s)).result()
-    store.append(told(1, lost_ns=T0 + round((5 + ahead_s) * S))).result()
+    store.append(told(1, lost_ns=(T0 + round((5 + ahead_s) * S),) * 2)).result()
     ((_, loss),) = store.losses(T0, T0 + 10 * S)
     assert (loss.first_ns, loss.last_ns) == (T0 + 5 * S, T0 + 5 * S)
 
@@ -80,14 +80,23 @@ def test_a_loss_from_before_a_step_keeps_its_time(store: SqliteStore, ahead_s: f
 def test_a_loss_that_may_lie_on_either_side_of_a_step_covers_both(store: SqliteStore) -> None:
     """A time that the clock showed twice, 5 s apart: the loss reaches from the one to the other."""
     store.append(told(0, utc_ahead_s=5)).result()
-    store.append(told(1, lost_ns=T0 + 18 * S)).result()
+    store.append(told(1, lost_ns=(T0 + 18 * S,) * 2)).result()
     ((_, loss),) = store.losses(T0, T0 + 100 * S)
     assert (loss.first_ns, loss.last_ns) == (T0 + 13 * S, T0 + 18 * S)
 
 
+def test_a_loss_on_both_sides_of_a_step_back_covers_it(store: SqliteStore) -> None:
+    """Lost from 8 s (by a clock an hour ahead) until 17 s (by the same, set right): the earliest date told is that of the end."""
+    store.append(told(0, utc_ahead_s=3600)).result()
+    store.append(told(1, lost_ns=(T0 + 17 * S, T0 + 3608 * S))).result()
+    ((_, loss),) = store.losses(T0, T0 + 100 * S)
+    assert loss.first_ns <= T0 + 8 * S
+    assert loss.last_ns >= T0 + 17 * S
+
+
 def test_a_loss_that_is_dated_after_its_batch_keeps_its_date(store: SqliteStore) -> None:
     """What no clock of the agent can have said is not refused: it stays where it says."""
-    store.append(told(1, lost_ns=T0 + 50 * S)).result()
+    store.append(told(1, lost_ns=(T0 + 50 * S,) * 2)).result()
     assert [loss.first_ns for _, loss in store.losses(T0, T0 + 100 * S)] == [T0 + 50 * S]
 
 

@@ -104,19 +104,13 @@ def insert_losses(db: sqlite3.Connection, received: Received, relation: Relation
     steps = [ClockStep(*row) for row in db.execute(query, (received.agent_id,))] if view.losses else []
     now_ns = view.closed_ns + to_axis_ns + NS_PER_S
     for loss in view.losses:
-        first_ns, first_unc_ns = offset_of_utc(loss.first_ns, to_axis_ns, steps, until_ns=now_ns)
-        last_ns, last_unc_ns = offset_of_utc(loss.last_ns, to_axis_ns, steps, until_ns=now_ns)
+        moments_ns = []  # of both ends: where the clock went back between them, the first may be the later one
+        for utc_ns in (loss.first_ns, loss.last_ns):
+            offset_ns, half_ns = offset_of_utc(utc_ns, to_axis_ns, steps, until_ns=now_ns)
+            moments_ns += [utc_ns + offset_ns - half_ns, utc_ns + offset_ns + half_ns]
         db.execute(
             "INSERT INTO loss (agent_id, epoch_ns, device_id, sample_count, first_ns, last_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                received.agent_id,
-                view.epoch_ns,
-                loss.device_id,
-                loss.sample_count,
-                loss.first_ns + first_ns - first_unc_ns,
-                loss.last_ns + last_ns + last_unc_ns,
-                loss.reason,
-            ),
+            (received.agent_id, view.epoch_ns, loss.device_id, loss.sample_count, min(moments_ns), max(moments_ns), loss.reason),
         )
 
 
