@@ -13,7 +13,7 @@ from joulemark.collector.store.base import HostState, Stream
 from joulemark.energy.phase import measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
-from joulemark.proto.messages import ClockState, MeterCost, Overhead
+from joulemark.proto.messages import ClockState, Loss, MeterCost, Overhead
 from joulemark.readings import Boundary, MeterInfo, Quantity
 from joulemark.runs import PhaseKind, Run, Window
 
@@ -95,6 +95,16 @@ def test_levels_are_never_summed() -> None:
     energy = energy_json(gathered(*gpus, power("fake:h:w:power", Boundary.SERVER_INPUT, 500)))
     assert {p["boundary"]: p["energy_j"] for p in energy["phases"]} == pytest.approx({"gpu": 4000.0, "server_input": 5000.0})
     assert energy["findings"] == ["Said before."]
+
+
+def test_losses_stand_beside_the_energy() -> None:
+    """Losses of one agent for one reason are one sentence with their sum; one of unknown size leaves the sum unknown."""
+    known = [("a", Loss(f"fake:a:{i}", 5, T0, T0, "spool full")) for i in range(2)]
+    one = replace(gathered(power("fake:a:0:power", Boundary.GPU, 200)), losses=(*known, ("b", Loss("", 0, T0, T0, "damaged"))))
+    assert energy_json(one)["findings"][1:] == [
+        "Agent a lost 10 samples in or near the run: spool full.",
+        "Agent b lost an unknown number of samples in or near the run: damaged.",
+    ]
 
 
 def test_a_level_without_readings_around_a_phase_is_a_finding() -> None:

@@ -142,8 +142,19 @@ def energy_json(gathered: Gathered) -> dict[str, Any]:
         "benchmark": run.benchmark,
         "settled": gathered.settled,
         "phases": [phase.to_json() for phase in phases],
-        "findings": [*run.findings, *findings],
+        "findings": [*run.findings, *findings, *lost(gathered.losses)],
     }
+
+
+def lost(losses: Sequence[tuple[str, Loss]]) -> list[str]:
+    """In words how many samples each agent lost around the run, by reason."""
+    counts: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for agent_id, loss in losses:
+        counts[agent_id, loss.reason].append(loss.sample_count)
+    return [
+        f"Agent {agent_id} lost {sum(found) if all(found) else 'an unknown number of'} samples in or near the run: {reason}."
+        for (agent_id, reason), found in counts.items()
+    ]
 
 
 def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[list[PhaseEnergy], list[str]]:
