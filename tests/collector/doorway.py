@@ -76,7 +76,7 @@ class Doorway:
 
     def waiting_bytes(self, agent_id: str) -> int:
         """Bytes of one agent that are received and not durable."""
-        return self._ingest._door.waiting.by_agent[agent_id]
+        return self._ingest.door.waiting.by_agent[agent_id]
 
     async def _serve(self) -> None:
         server = grpc.aio.server(options=options(self.limits))

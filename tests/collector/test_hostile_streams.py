@@ -13,6 +13,7 @@ import grpc
 import httpx
 import pytest
 
+from joulemark.collector import door
 from joulemark.config import LimitsConfig
 from joulemark.proto import convert
 from joulemark.proto.messages import MAX_BATCH_BYTES, REFUSED_BATCH, STREAM_METHOD, Ack, FrozenBatch, Hello, Welcome
@@ -55,6 +56,19 @@ def test_noise_on_the_port_harms_nobody(doorway: Doorway, name: str) -> None:
             pass
     delivers(doorway, agent, 6)
     assert doorway.store.streams()[0].batch_count == 9
+
+
+def test_one_peer_holds_few_messages_that_are_not_whole(doorway: Doorway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the streams that one peer opens and leaves without a Hello only so many are read from; the others are refused at once, and
+    when their time is over a good agent of the same host delivers.
+    """
+    monkeypatch.setattr(door, "KNOCKING", 4)
+    with grpc.insecure_channel(doorway.address) as channel:
+        silent = [channel.stream_stream(STREAM_METHOD)(iter(lambda: time.sleep(3) or b"", b"")) for _ in range(10)]
+        codes = [refusal_of(call)[0] for call in silent]
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 6
+    assert doorway.status.refused == {"knocking": 6, "hello_timeout_s": 4}
+    delivers(doorway, Agent(), 0)
 
 
 def peer_says(peer: socket.socket) -> bytes:

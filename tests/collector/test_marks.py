@@ -13,7 +13,9 @@ import pytest
 
 from joulemark import timebase
 from joulemark.collector import marks
+from joulemark.collector.door import Door
 from joulemark.collector.identity import Peer
+from joulemark.config import LimitsConfig
 from joulemark.proto.v1 import runs_pb2 as pb
 from tests.collector.conftest import Collector
 
@@ -69,6 +71,27 @@ def test_marks_may_come_over_grpc(collector: Collector) -> None:
 def test_a_mark_from_another_machine_says_so(address: str, header: dict[str, str]) -> None:
     """The REST process learns of a caller beyond loopback, so that what is open to this machine alone stays shut."""
     assert marks.origin(Peer(address)) == header
+
+
+def test_a_call_that_says_nothing_is_not_waited_for() -> None:
+    """A call of RunService whose message does not come ends after the time that a Hello has, and is counted."""
+    door = Door(LimitsConfig(hello_timeout_s=0.2))
+
+    async def ask() -> grpc.StatusCode:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers((marks.handlers("http://127.0.0.1:9", door=door),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                call: Any = channel.stream_unary(f"{SERVICE}/StopRun")(timeout=10)
+                code: grpc.StatusCode = await call.code()
+                return code
+        finally:
+            await server.stop(None)
+
+    assert asyncio.run(ask()) is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert door.refused == {"hello_timeout_s": 1}
 
 
 def test_a_mark_without_the_rest_process_is_unavailable(free_port: Callable[[], int]) -> None:

@@ -68,7 +68,8 @@ class Connection:
     async def greet(self) -> None:
         """Read Hello. Raises Refused when nothing or something else comes, or who says it may not be this agent."""
         try:
-            raw = await asyncio.wait_for(self._call.read(), self._door.limits.hello_timeout_s)
+            with self._door.knocking(self.peer):
+                raw = await asyncio.wait_for(self._call.read(), self._door.limits.hello_timeout_s)
         except TimeoutError as error:
             raise Refused(
                 grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from joulemark.collector.identity import AlwaysValid, Validity
+import grpc
+
+from joulemark.collector.identity import AlwaysValid, Peer, Validity
 from joulemark.collector.limits import Account, Waiting
+from joulemark.collector.refusal import RETRY_AFTER_MS, Refused
 from joulemark.config import LimitsConfig
+
+KNOCKING: Final = 64
+"""Calls of one peer whose first message is on its way: up to 4 MiB each are held before anything is known of who sends them."""
 
 
 class Door:
@@ -18,6 +27,26 @@ class Door:
         self.waiting = Waiting(self.limits)
         self.refused: Counter[str] = Counter()
         self._accounts: dict[str, Account] = {}
+        self._knocking: Counter[str | bytes] = Counter()
+
+    @contextmanager
+    def knocking(self, peer: Peer) -> Iterator[None]:
+        """Hold one of the places that a certificate, or without one an address, has until its message is there. Raises Refused."""
+        who = peer.pem or peer.host
+        if self._knocking[who] >= KNOCKING:
+            raise Refused(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "knocking",
+                f"{KNOCKING} calls of {peer.host} have begun and not said yet what they want: look there for what opens them",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+        self._knocking[who] += 1
+        try:
+            yield
+        finally:
+            self._knocking[who] -= 1
+            if not self._knocking[who]:
+                del self._knocking[who]
 
     def account(self, agent_id: str, now_ns: int) -> Account:
         """The account of an agent; those that say no more than a new one would are forgotten."""

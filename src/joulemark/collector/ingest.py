@@ -59,7 +59,7 @@ class Ingest:
 
     def __init__(self, store: ChunkStore, clock: Clock, *, limits: LimitsConfig | None = None, validity: Validity | None = None) -> None:
         self._store, self._clock = store, clock
-        self._door = Door(limits, validity)
+        self.door = Door(limits, validity)
         self._live: dict[str, tuple[Connection, asyncio.Task[Any]]] = {}
         self._open_count = 0
         self._saying: set[asyncio.Task[None]] = set()
@@ -67,7 +67,7 @@ class Ingest:
     @property
     def status(self) -> IngestStatus:
         """Agents connected now, bytes on their way to the disk, refusals by reason."""
-        return IngestStatus(len(self._live), self._door.waiting.total_bytes, dict(self._door.refused))
+        return IngestStatus(len(self._live), self.door.waiting.total_bytes, dict(self.door.refused))
 
     async def broadcast(self, directive: Directive) -> int:
         """Send a directive to every connected agent; how many there were. An empty one is only counted.
@@ -91,7 +91,7 @@ class Ingest:
     async def stream(self, call: Any, context: Any) -> None:
         """One call of TelemetryService.Stream, served through `context`."""
         del call
-        connection = Connection(context, self._store, self._clock, self._door)
+        connection = Connection(context, self._store, self._clock, self.door)
         task = asyncio.current_task()
         assert task is not None
         self._open_count += 1
@@ -112,7 +112,7 @@ class Ingest:
         except Exception:
             if context.done():
                 return
-            self._door.refused["internal"] += 1
+            self.door.refused["internal"] += 1
             log.exception("the stream of %s failed", connection.peer.address)
             await context.abort(grpc.StatusCode.INTERNAL, "the collector failed on this stream: read its log")
         finally:
@@ -120,12 +120,12 @@ class Ingest:
 
     def _check_open(self) -> None:
         """Raise Refused when there are far more streams than agents: most of them have not said who they are."""
-        if self._open_count > STREAMS_PER_AGENT * self._door.limits.max_agents:
+        if self._open_count > STREAMS_PER_AGENT * self.door.limits.max_agents:
             raise over("max_agents", f"{self._open_count} streams are open", "look for who opens them")
 
     async def _refuse(self, context: Any, connection: Connection, refused: Refused) -> None:
         """Count a refusal, report it, and end the stream with it."""
-        self._door.refused[refused.reason] += 1
+        self.door.refused[refused.reason] += 1
         log.warning("stream of %s refused: %s", connection.peer.address, refused.details)
         if refused.retry_after_ms and not context.done():
             saying = asyncio.create_task(connection.write(Directive(retry_after_ms=refused.retry_after_ms)))
@@ -141,7 +141,7 @@ class Ingest:
             fence(live[0], connection)
             live[0].replaced = True
             live[1].cancel()
-        elif len(self._live) >= self._door.limits.max_agents:
+        elif len(self._live) >= self.door.limits.max_agents:
             raise over("max_agents", f"{len(self._live)} agents are connected, as many as may be", "use another collector")
         self._live[hello.agent_id] = (connection, task)
         log.info("agent %s connected from %s, version %s", hello.agent_id, connection.peer.address, hello.software_version)
@@ -206,7 +206,7 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
         ingest = Ingest(store, clock, limits=config.limits, validity=valid)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
-        runs = marks.handlers(rest_url, listen.rest_trust(config), valid)
+        runs = marks.handlers(rest_url, listen.rest_trust(config), ingest.door)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), runs))
         local.add_generic_rpc_handlers((control.handlers(ingest.broadcast, lambda: ingest.status),))
         sealing = asyncio.create_task(seal_forever(store, clock, min(30.0, config.collector.seal_after_s / 4)))

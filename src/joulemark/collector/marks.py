@@ -7,6 +7,7 @@ either way too.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from urllib.parse import quote
 
 import aiohttp
 import grpc
+import grpc.aio
 
 from joulemark.addresses import is_loopback
-from joulemark.collector.identity import AlwaysValid, Peer, Validity
+from joulemark.collector.door import Door
+from joulemark.collector.identity import Peer
+from joulemark.collector.refusal import Refused
 from joulemark.errors import FormatError
 from joulemark.proto import marks
 
@@ -40,20 +44,36 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The REST process as calls reach it: at `url`, known by `trust` where that is HTTPS; for whom `validity` does not refuse."""
+    """The REST process as calls reach it: at `url`, known by `trust` where that is HTTPS; for whom `door` lets in."""
 
     url: str
     trust: Trust
-    validity: Validity
+    door: Door
+
+    async def heard(self, context: Any, parse: Callable[[bytes], Any]) -> Any:
+        """What `parse` makes of the one message of a call; ends the call when none comes, nor such a message, or from whom is refused."""
+        peer = Peer.on(context)
+        if peer.pem and (why := self.door.validity.refuses(peer.pem)) is not None:
+            self.door.refused["certificate"] += 1
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, f"the certificate of this client is refused, {why}")
+        try:
+            with self.door.knocking(peer):
+                raw = await asyncio.wait_for(context.read(), self.door.limits.hello_timeout_s)
+            return parse(b"" if raw is grpc.aio.EOF else raw)
+        except Refused as refused:
+            self.door.refused[refused.reason] += 1
+            await context.abort(refused.code, refused.details)
+        except TimeoutError:
+            self.door.refused["hello_timeout_s"] += 1
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"no message within {self.door.limits.hello_timeout_s} s")
+        except FormatError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
     async def post(self, context: Any, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to `body`; ends the call with the matching status when it is an error or none comes."""
-        peer = Peer.on(context)
-        if peer.pem and (why := self.validity.refuses(peer.pem)) is not None:
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, f"the certificate of this client is refused, {why}")
         try:
             async with (
-                aiohttp.ClientSession(timeout=TIMEOUT, headers={**shown(context), **origin(peer)}) as session,
+                aiohttp.ClientSession(timeout=TIMEOUT, headers={**shown(context), **origin(Peer.on(context))}) as session,
                 session.post(f"{self.url}/v1/runs{path}", json=body, ssl=self.trust() or True) as response,
             ):
                 answer: dict[str, Any] = await response.json(content_type=None)
@@ -67,32 +87,27 @@ class Rest:
         raise AssertionError("abort does not return")
 
 
-def handlers(rest_url: str, trust: Trust = lambda: None, validity: Validity | None = None) -> grpc.GenericRpcHandler:
-    """The three calls of RunService, forwarded to `rest_url`; `trust` knows its certificate where it is HTTPS."""
-    rest = Rest(rest_url, trust, validity or AlwaysValid())
+def handlers(rest_url: str, trust: Trust = lambda: None, door: Door | None = None) -> grpc.GenericRpcHandler:
+    """The three calls of RunService, forwarded to `rest_url`; `trust` knows its certificate where it is HTTPS.
 
-    async def start(raw: bytes, context: Any) -> bytes:
-        body = await parsed(context, marks.start_body, raw)
+    To gRPC they are streams of one message, so that it is not held before `door` has let it in.
+    """
+    rest = Rest(rest_url, trust, door or Door())
+
+    async def start(_: Any, context: Any) -> bytes:
+        body = await rest.heard(context, marks.start_body)
         return marks.start_answer(await rest.post(context, "", body))
 
-    async def phase(raw: bytes, context: Any) -> bytes:
-        run_id, body = await parsed(context, marks.phase_body, raw)
+    async def phase(_: Any, context: Any) -> bytes:
+        run_id, body = await rest.heard(context, marks.phase_body)
         return marks.phase_answer(await rest.post(context, f"/{quote(run_id, safe='')}/phases", body))
 
-    async def stop(raw: bytes, context: Any) -> bytes:
-        run_id, body = await parsed(context, marks.stop_body, raw)
+    async def stop(_: Any, context: Any) -> bytes:
+        run_id, body = await rest.heard(context, marks.stop_body)
         return marks.stop_answer(await rest.post(context, f"/{quote(run_id, safe='')}/stop", body))
 
     calls = {"StartRun": start, "MarkPhase": phase, "StopRun": stop}
-    return grpc.method_handlers_generic_handler(SERVICE, {name: grpc.unary_unary_rpc_method_handler(call) for name, call in calls.items()})
-
-
-async def parsed(context: Any, parse: Any, raw: bytes) -> Any:
-    """What `parse` makes of `raw`; ends the call with INVALID_ARGUMENT for bytes that are no such message."""
-    try:
-        return parse(raw)
-    except FormatError as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+    return grpc.method_handlers_generic_handler(SERVICE, {name: grpc.stream_unary_rpc_method_handler(call) for name, call in calls.items()})
 
 
 def shown(context: Any) -> dict[str, str]:
