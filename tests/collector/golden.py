@@ -122,7 +122,7 @@ def write_catalog(path: Path) -> None:
 
 
 def answers(readings: Path, catalog: Path) -> dict[str, Any]:
-    """What the two files answer."""
+    """What the two files answer; not how uncertain it is, which a later version may know better."""
     store, runs = SqliteReadings(readings), Catalog(catalog)
     meter_ids = [meter.meter_id for described in store.devices() for meter in described.device.meters]
     recorded = runs.run("run-1")
@@ -133,7 +133,7 @@ def answers(readings: Path, catalog: Path) -> dict[str, Any]:
                 "meter": one.meter.to_json(),
                 "clock_bound_ns": one.clock_bound_ns,
                 "reasons": {str(row): text for row, text in one.reasons.items()},
-                **{name: getattr(one, name).tolist() for name in ("t_ns", "value", "quality", "t_unc_ns")},
+                **{name: getattr(one, name).tolist() for name in ("t_ns", "value", "quality")},
             }
             for one in store.series(meter_ids, T0 - 100 * S, T0 + 200 * S)
         ],
@@ -177,7 +177,7 @@ def main() -> None:
 
 FIGURES = (
     *("name", "kind", "boundary", "begin_ns", "end_ns", "sample_count", "tokens", "requests"),
-    *("energy_j", "energy_method", "energy_counter_j", "energy_trapezoid_j", "u95_j"),
+    *("energy_j", "energy_method", "energy_counter_j", "energy_trapezoid_j"),
 )
 KINDS = (("readings", "db"), ("catalog", "db"), ("answers", "json"))
 
