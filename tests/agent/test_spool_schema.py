@@ -60,6 +60,13 @@ def test_spool_of_version_1_is_migrated(golden: Path) -> None:
         assert scalar(db, "PRAGMA user_version") == scalar(db, "SELECT schema_version FROM meta") == SCHEMA_VERSION
 
 
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """Each commit is synced with the log, in a new file and in one that was there: what is durable survives a loss of power."""
+    for _ in range(2):
+        with closing(connected(tmp_path / "spool.db", BOUND)) as db:
+            assert [scalar(db, f"PRAGMA {name}") for name in ("synchronous", "journal_mode")] == [2, "wal"]
+
+
 def test_spool_of_this_version_opens(repository: Path, tmp_path: Path) -> None:
     """The kept file of schema 2: six batches, one of them sent, counts beside their bodies, the same instance, one loss that waits."""
     path = Path(shutil.copy(repository / "tests/data/golden/spool-v2.db", tmp_path / "spool.db"))

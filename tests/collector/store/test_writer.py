@@ -36,6 +36,12 @@ def writer(path: Path) -> Iterator[Writer]:
     writer.close()
 
 
+def test_a_commit_waits_for_the_disk(writer: Writer) -> None:
+    """Each commit is synced with the log: what is acknowledged survives a loss of power."""
+    found = writer.submit(lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")])
+    assert found.result() == [2, "wal"]
+
+
 def test_a_result_means_durable(writer: Writer, path: Path) -> None:
     """When the future is done, another connection sees the row."""
     assert writer.submit(lambda db: insert(db, 1)).result(10) == 1
