@@ -16,6 +16,7 @@ from joulemark.errors import FormatError
 from joulemark.proto import convert
 from joulemark.proto.messages import (
     MAX_BLOCKS,
+    MAX_METER_JSON,
     NO_DEVICE_TIME,
     Ack,
     Batch,
@@ -243,6 +244,12 @@ def test_status_survives_the_wire() -> None:
     assert convert.parse_status_response(convert.status_response_bytes(status)) == status
     assert convert.parse_status_response(convert.status_response_bytes(IngestStatus())) == IngestStatus()
     assert convert.status_request_bytes() == b""
+
+
+def test_a_description_is_bounded() -> None:
+    """A meter that is described at length is refused: what is known of meters is held for all agents together."""
+    with pytest.raises(FormatError, match=f"limit of {MAX_METER_JSON}"):
+        convert.decode(pb.Batch(devices=[pb.Device(device_id="a:b:c", meter_json=["x" * (MAX_METER_JSON + 1)])]).SerializeToString())
 
 
 def test_a_small_batch_cannot_grow_large_in_memory() -> None:

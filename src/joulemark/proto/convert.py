@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from joulemark.errors import FormatError
 from joulemark.proto.messages import (
     MAX_BLOCKS,
+    MAX_METER_JSON,
     NO_DEVICE_TIME,
     Ack,
     Batch,
@@ -273,6 +274,10 @@ def decode(body: bytes) -> BatchView:
 
 def plain_device(message: pb.Device) -> DeviceInfo:
     """The device a description stands for. Raises FormatError."""
+    if (longest := max((len(text) for text in message.meter_json), default=0)) > MAX_METER_JSON:
+        raise FormatError(
+            f"a meter is described in {longest} characters, above the limit of {MAX_METER_JSON}", "shorten its names and note"
+        )
     try:
         return DeviceInfo(message.device_id, tuple(MeterInfo.from_json(json.loads(text)) for text in message.meter_json))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:

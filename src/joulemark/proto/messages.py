@@ -15,6 +15,9 @@ NO_DEVICE_TIME: Final = -(2**63)
 MAX_BLOCKS: Final = 8192
 """Most devices, descriptions and losses that one batch may name, each."""
 
+MAX_METER_JSON: Final = 16_384
+"""Longest description of one meter: the collector holds those of all agents together."""
+
 REFUSED_BATCH: Final = "joulemark-refused-batch"
 """Key of the trailing metadata that names a batch which will never be taken: its SHA-256 in hexadecimal, a space, the reason's name."""
 
