@@ -150,12 +150,6 @@ def answers(readings: Path, catalog: Path) -> dict[str, Any]:
     return plain
 
 
-def catalog_version(path: Path) -> int:
-    """How many changes the tables of a catalogue have seen."""
-    with closing(sqlite3.connect(path)) as db:
-        return int(db.execute("SELECT COUNT(*) FROM _sqlite_migrations").fetchone()[0])
-
-
 def main() -> None:
     """Write readings, catalogue and their answers, named by the version of readings.db. Raises FileExistsError rather than replace one."""
     readings, catalog, said = (FOLDER / f"{name}-v{schema.VERSION}.{ending}" for name, ending in KINDS)

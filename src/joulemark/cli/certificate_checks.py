@@ -78,5 +78,5 @@ def revocation(settings: TlsConfig, clock: Clock) -> Finding:
         return fail("revoked certificates", error.what, error.next_step)
     pem = tls.read(settings).cert
     if revoked is not None and pem is not None and (why := revoked.refuses(pem)) is not None:
-        return fail("revoked certificates", f"{settings.cert_file}: {why}", "joulemark pki issue makes another")
+        return fail("revoked certificates", f"{settings.cert_file}: {why}", "make another with joulemark pki issue")
     return ok("revoked certificates", str(settings.revoked_file))

@@ -91,7 +91,7 @@ def revoke(name: str, folder: Path | None, as_json: bool) -> None:
         "serials": [f"{serial:x}" for serial in authority.revoke(name)],
         "revoked_file": str(authority.revoked_file),
     }
-    emit(data, as_json=as_json, text=lambda d: f"revoked {len(d['serials'])} certificates of {d['name']} in {d['revoked_file']}")
+    emit(data, as_json=as_json, text=revoked_text)
 
 
 def opened(folder: Path | None) -> Authority:
@@ -139,6 +139,14 @@ def issued_text(data: dict[str, Any]) -> str:
             *(f'{key} = "/etc/joulemark/{Path(path).name}"' for key, path in paths.items()),
         ]
     )
+
+
+def revoked_text(data: dict[str, Any]) -> str:
+    """What was revoked, and what makes it known."""
+    count, name, path = len(data["serials"]), data["name"], data["revoked_file"]
+    if count == 0:
+        return f"no certificate of {name} was still valid; {path} is as it was"
+    return f"revoked {count} certificates of {name}\nnext: copy {path} to the collector, as its tls.revoked_file"
 
 
 def date(data: dict[str, Any]) -> str:

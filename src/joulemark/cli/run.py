@@ -65,11 +65,10 @@ def count_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(cls=RunGroup)
 def command() -> None:
-    r"""Measure a command, or mark the phases of a run.
+    """Measure a command, or mark the phases of a run.
 
-    \b
-    joulemark run -- CMD...                  measures CMD; its exit status passes through
-    joulemark run --benchmark DIR -- CMD...  and takes phases and tokens from the files it wrote
+    `joulemark run -- CMD...` measures CMD; its exit status passes through. `joulemark run --benchmark DIR -- CMD...` takes phases
+    and tokens from the files it wrote.
     """
 
 

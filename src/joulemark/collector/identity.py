@@ -101,7 +101,7 @@ def check_hello(hello: Hello, peer: Peer, validity: Validity) -> None:
             grpc.StatusCode.PERMISSION_DENIED,
             "identity",
             f"the stream says agent_id {hello.agent_id!r} and its certificate names {named[:LONGEST_TEXT]}: "
-            f"set agent.agent_id to a name of the certificate, or issue one with: joulemark pki issue {shell_word(hello.agent_id)}",
+            f"set agent.agent_id to a name of the certificate, or run joulemark pki issue {shell_word(hello.agent_id)} --for agent",
         )
     check_certificate(hello.agent_id, peer, validity)
 
@@ -113,7 +113,7 @@ def check_certificate(agent_id: str, peer: Peer, validity: Validity) -> None:
             grpc.StatusCode.PERMISSION_DENIED,
             "certificate",
             f"the certificate of agent {agent_id!r} is refused, {why}: renew it, "
-            f"or issue another with: joulemark pki issue {shell_word(agent_id)}",
+            f"or issue another with: joulemark pki issue {shell_word(agent_id)} --for agent",
         )
 
 

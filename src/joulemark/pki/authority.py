@@ -112,10 +112,11 @@ class Authority:
         with folder.locked(self.folder):
             path = self._known(name)
             before = certificate.load(path)
+            subject = subject_of(before, path)
             if self._is_revoked(before.serial_number):
-                raise UsageError(f"the certificate of {name!r} is revoked", f"issue another: joulemark pki issue {name}")
+                raise UsageError(f"the certificate of {name!r} is revoked", f"joulemark pki issue {name} --for {subject.role}")
             key = ec.generate_private_key(ec.SECP256R1()) if new_key else None
-            return self._write(subject_of(before, path), key.public_key() if key else before.public_key(), key, days)
+            return self._write(subject, key.public_key() if key else before.public_key(), key, days)
 
     def revoke(self, name: str) -> list[int]:
         """Revoke every certificate of `name` that is still valid; their serial numbers. Raises UsageError for an unknown name."""
