@@ -14,6 +14,7 @@ from joulemark.errors import ConfigError, MeterUnavailable, UsageError
 from joulemark.meters import registry, trace_file
 from joulemark.pricing.sources import manual
 from tests.mutations import finite, mutated
+from tests.pricing.records import TOML
 
 CONFIG = b"""
 [agent]
@@ -38,30 +39,6 @@ interval_ms = 100
 [[meter]]
 kind = "replay"
 speed = 2.0
-"""
-PRICES = b"""
-schema = "joulemark.prices/1"
-
-[[price]]
-provider = "aws"
-region = "us-east-1"
-instance_type = "p5.48xlarge"
-amount = 55.04
-currency = "USD"
-unit = "h"
-gpu_count = 8
-effective_from = 2025-06-01
-fetched_at = 2025-07-03T20:49:06Z
-source_url = "https://example.com/list"
-
-[[tariff]]
-zone = "site"
-amount = "0.12"
-currency = "USD"
-amount_basis = "assumed"
-effective_from = 2025-01-01
-fetched_at = 2025-01-02
-source_url = "https://example.com/bill"
 """
 TRACE = b"t_ns,power_milliwatt,energy_millijoule,outlet2.power_watt\n0,91200,0,5\n100000000,,9128,\n250000000,91350,18300,7\n"
 
@@ -91,7 +68,7 @@ def test_configuration_made_wrong(tmp_path_factory: pytest.TempPathFactory, data
 @given(data=st.data())
 def test_price_files_made_wrong(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """A price file with pieces cut, doubled or poisoned gives a snapshot that can be written again, or a refusal."""
-    path = written(tmp_path_factory.mktemp("wrong", numbered=True), "prices.toml", data.draw(mutated(PRICES)))
+    path = written(tmp_path_factory.mktemp("wrong", numbered=True), "prices.toml", data.draw(mutated(TOML.encode())))
     try:
         snapshot = manual.read(path)
     except UsageError:
@@ -118,5 +95,5 @@ def test_traces_made_wrong(tmp_path_factory: pytest.TempPathFactory, data: st.Da
 def test_the_valid_ones_are_valid(tmp_path: Path) -> None:
     """Each file that the tests above spoil is read as it stands."""
     assert len(config.load(written(tmp_path, "a.toml", CONFIG)).meters) == 2
-    assert manual.read(written(tmp_path, "b.toml", PRICES)).prices
+    assert manual.read(written(tmp_path, "b.toml", TOML.encode())).prices
     assert len(trace_file.load(written(tmp_path, "c.csv", TRACE)).columns) == 3

@@ -35,10 +35,11 @@ def test_delivered_and_acknowledged_batches_leave_the_spool(
     assert collector.received == [(link.epoch_ns, seq) for seq in range(40)]
 
 
-def test_unacknowledged_batches_are_sent_again_byte_for_byte(
+@pytest.fixture
+def unacknowledged(
     link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
-) -> None:
-    """A collector that received but never acknowledged is killed; the next one gets the same keys with the same bytes."""
+) -> tuple[int, Link, Any]:
+    """(port, agent's end, collector): the collector took ten batches, acknowledged none, and is gone."""
     port = free_port()
     mute = collector_at(port, mute=True)
     link = link_of(port)
@@ -46,6 +47,14 @@ def test_unacknowledged_batches_are_sent_again_byte_for_byte(
     link.uplink.start()
     eventually(lambda: len(mute.received) == 10, "ten batches arrive")
     mute.stop()
+    return port, link, mute
+
+
+def test_unacknowledged_batches_are_sent_again_byte_for_byte(
+    unacknowledged: tuple[int, Link, Any], collector_at: Any, eventually: Eventually
+) -> None:
+    """A collector that received but never acknowledged is killed; the next one gets the same keys with the same bytes."""
+    port, link, mute = unacknowledged
     link.put(5)
     honest = collector_at(port)
     eventually(lambda: link.spool.batch_count() == 0, "all fifteen are delivered to the second collector")
@@ -53,17 +62,9 @@ def test_unacknowledged_batches_are_sent_again_byte_for_byte(
     assert sorted(honest.bodies) == [(link.epoch_ns, seq) for seq in range(15)]
 
 
-def test_welcome_spares_what_is_already_stored(
-    link_of: Callable[..., Link], collector_at: Any, free_port: Callable[[], int], eventually: Eventually
-) -> None:
+def test_welcome_spares_what_is_already_stored(unacknowledged: tuple[int, Link, Any], collector_at: Any, eventually: Eventually) -> None:
     """Batches that were stored though their acknowledgement was lost are deleted at the next greeting and not sent again."""
-    port = free_port()
-    mute = collector_at(port, mute=True)
-    link = link_of(port)
-    link.put(10)
-    link.uplink.start()
-    eventually(lambda: len(mute.received) == 10, "ten batches arrive")
-    mute.stop()
+    port, link, mute = unacknowledged
     remembering = collector_at(port, bodies=dict(mute.bodies))
     link.put(3)
     eventually(lambda: link.spool.batch_count() == 0, "the spool is empty")

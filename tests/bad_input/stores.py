@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from tests.bad_input.case import Case, Content, command, write
 
 COLLECTOR = '[collector]\ngrpc_listen = "127.0.0.1:0"\nrest_listen = "127.0.0.1:0"\ndata_dir = "data"\n'
 AGENT = '[agent]\nagent_id = "h"\ncollector = "127.0.0.1:9"\n[spool]\npath = "data/spool.db"\n[[meter]]\nkind = "fake"\n'
+STARTS = {"collector": (COLLECTOR, ["collector", "run"]), "agent": (AGENT, ["agent", "run", "--once"])}
 BEYOND = ("exit 2", "exit 5")
 
 
@@ -22,34 +24,20 @@ def newer(path: Path) -> None:
         db.commit()
 
 
-def collector(title: str, names: str, *, more: str = "", file: str = "", content: Content | None = b"") -> Case:
-    """A collector that must not start; `content` None makes `file` a database of a newer version."""
+def start(daemon: str, title: str, names: str, *, more: str = "", file: str = "", content: Content | None = b"") -> Case:
+    """A collector or an agent that must not start; `content` None makes `file` a database of a newer version."""
+    table, arguments = STARTS[daemon]
 
     def build(folder: Path) -> list[str]:
         (folder / "data").mkdir()
-        write(folder / "joulemark.toml", COLLECTOR + more)
+        write(folder / "joulemark.toml", table + more)
         if file and content is None:
             newer(folder / file)
         elif file:
             write(folder / file, content or b"")
-        return ["collector", "run", "--config", "joulemark.toml"]
+        return [*arguments, "--config", "joulemark.toml"]
 
-    return command("collector's start", title, build, names, BEYOND)
-
-
-def agent(title: str, names: str, *, more: str = "", file: str = "", content: Content | None = b"") -> Case:
-    """An agent that must not start."""
-
-    def build(folder: Path) -> list[str]:
-        (folder / "data").mkdir()
-        write(folder / "joulemark.toml", AGENT + more)
-        if file and content is None:
-            newer(folder / file)
-        elif file:
-            write(folder / file, content or b"")
-        return ["agent", "run", "--once", "--config", "joulemark.toml"]
-
-    return command("agent's start", title, build, names, BEYOND)
+    return command(f"{daemon}'s start", title, build, names, BEYOND)
 
 
 def data_is_a_file(folder: Path) -> list[str]:
@@ -61,6 +49,7 @@ def data_is_a_file(folder: Path) -> list[str]:
 
 def cases() -> list[Case]:
     """All of them."""
+    collector, agent = partial(start, "collector"), partial(start, "agent")
     ca = '[tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
     return [
         collector("a store that is no database", r"readings\.db", file="data/readings.db", content="not a database, " * 500),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-import grpc
 import pytest
 
-from joulemark import tls
 from joulemark.agent.clock import Discipline, KernelClock
 from joulemark.cli import checks
 from joulemark.cli.findings import Status
@@ -28,32 +25,9 @@ from tests.standins.ipmi_standin import Bmc
 
 
 @pytest.fixture
-def grpc_server() -> Iterator[str]:
-    """Address of a real gRPC server."""
-    server = grpc.server(ThreadPoolExecutor(1))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
-
-
-@pytest.fixture
-def tls_server() -> Iterator[Callable[[TlsConfig], str]]:
-    """Address of a real gRPC server that shows a certificate and wants one."""
-    started = []
-
-    def start(own: TlsConfig) -> str:
-        pem = tls.read(own)
-        assert pem.pair
-        server = grpc.server(ThreadPoolExecutor(1))
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pem.pair], pem.authority, require_client_auth=True))
-        server.start()
-        started.append(server)
-        return f"127.0.0.1:{port}"
-
-    yield start
-    for server in started:
-        server.stop(None).wait()
+def grpc_server(serve: Callable[[TlsConfig | None], str]) -> str:
+    """Address of a real gRPC server in plaintext."""
+    return serve(None)
 
 
 @pytest.fixture
@@ -204,14 +178,14 @@ def test_certificates(tmp_path: Path) -> None:
     assert checks.certificates(Config(tls=table)).status is Status.FAIL
 
 
-def test_a_collector_with_certificates(tmp_path: Path, tls_server: Callable[[TlsConfig], str]) -> None:
+def test_a_collector_with_certificates(tmp_path: Path, serve: Callable[[TlsConfig | None], str]) -> None:
     """The agent's connection is tried as it will be made; the collector's own ports are known by its certificate."""
     made, other = certificates.authority(tmp_path / "ca"), certificates.authority(tmp_path / "other")
     own = certificates.collector(made)
     certificates.agent(made)
     certificates.agent(other)
     collector = certificates.table(made, own.cert_file.stem)
-    address = tls_server(collector)
+    address = serve(collector)
 
     def config(settings: TlsConfig) -> Config:
         listening = CollectorConfig(grpc_listen=address, rest_listen=address)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
-import grpc
 import pytest
 
-from joulemark import tls
 from joulemark.cli.handshake import refusal, shows_own_certificate
 from joulemark.config import TlsConfig
 from joulemark.pki.authority import Authority
@@ -25,27 +22,6 @@ def made(tmp_path: Path) -> Authority:
     certificates.agent(authority)
     certificates.collector(authority)
     return authority
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[TlsConfig | None], str]]:
-    """Starts gRPC servers that want certificates, or speak plaintext."""
-    started = []
-
-    def start(own: TlsConfig | None) -> str:
-        server = grpc.server(ThreadPoolExecutor(1))
-        pem = tls.read(own or TlsConfig())
-        if pem.pair:
-            port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pem.pair], pem.authority, require_client_auth=True))
-        else:
-            port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        started.append(server)
-        return f"127.0.0.1:{port}"
-
-    yield start
-    for server in started:
-        server.stop(None).wait()
 
 
 def test_each_way_to_fail_is_named(made: Authority, serve: Callable[[TlsConfig | None], str], tmp_path: Path) -> None:

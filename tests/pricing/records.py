@@ -6,6 +6,31 @@ from joulemark.pricing.price import Price
 from joulemark.pricing.tariffs import Tariff
 
 CUT = {"amount": "55.04", "effective_from": "2025-06-01", "fetched_at": "2025-07-03T20:49:06Z"}
+TOML = """
+schema = "joulemark.prices/1"
+
+[[price]]
+provider = "aws"
+region = "us-east-1"
+instance_type = "p5.48xlarge"
+amount = 55.0400000000000000001
+currency = "USD"
+unit = "h"
+gpu_count = 8
+effective_from = 2025-06-01
+fetched_at = 2025-07-03T20:49:06Z
+source_url = "https://example.com/list"
+
+[[tariff]]
+zone = "site"
+amount = "0.12"
+currency = "USD"
+amount_basis = "assumed"
+effective_from = 2025-01-01
+fetched_at = 2025-01-02
+source_url = "https://example.com/bill"
+"""
+"""A price file as people write it."""
 
 
 def record(**changes: object) -> dict[str, object]:

@@ -71,8 +71,8 @@ class FakeConfig:
     counter_range_j: float = 0.0
     """Energy in joules at which the counter wraps to 0; 0 for never."""
     fault: Fault = Fault.NONE
-    """What goes wrong, see `Fault`: frozen, stuck, zero, negative, sentinel, over_range, squelched, reset, noise, leap, garbage, error,
-    faulty, gone or hang."""
+    """What goes wrong: frozen, stuck, zero, negative, sentinel, over_range, squelched, reset, noise, leap, garbage, error, faulty, gone or
+    hang."""
     fault_after: int = 0
     """Reads before the fault begins."""
     fault_for: int = 0

@@ -8,32 +8,7 @@ import pytest
 
 from joulemark.errors import FormatError, UsageError
 from joulemark.pricing.sources import manual
-from tests.pricing.records import record
-
-TOML = """
-schema = "joulemark.prices/1"
-
-[[price]]
-provider = "aws"
-region = "us-east-1"
-instance_type = "p5.48xlarge"
-amount = 55.0400000000000000001
-currency = "USD"
-unit = "h"
-gpu_count = 8
-effective_from = 2025-06-01
-fetched_at = 2025-07-03T20:49:06Z
-source_url = "https://example.com/list"
-
-[[tariff]]
-zone = "site"
-amount = "0.12"
-currency = "USD"
-amount_basis = "assumed"
-effective_from = 2025-01-01
-fetched_at = 2025-01-02
-source_url = "https://example.com/bill"
-"""
+from tests.pricing.records import TOML, record
 
 
 @pytest.fixture
