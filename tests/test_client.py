@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import joulemark
-from joulemark import kept
+from joulemark import kept_marks
 from joulemark.client import Client, Counts, refusal
 from joulemark.collector.tokens import Scope, Tokens
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, RemoteUnreachable, UsageError
@@ -62,7 +62,7 @@ def test_a_mark_that_cannot_be_delivered_is_kept(collector: Collector) -> None:
         pass
     with pytest.raises(RemoteUnreachable):
         Client(NOWHERE).resend(run_id)
-    assert kept.file_of(run_id).read_text().count("\n") == 2
+    assert kept_marks.file_of(run_id).read_text().count("\n") == 2
     client = Client(collector.rest)
     assert (client.resend(run_id), client.resend(run_id)) == (2, 0)
     assert [p["name"] for p in client.call("GET", f"/v1/runs/{run_id}/phases")] == ["decode"]
@@ -73,15 +73,15 @@ def test_a_refused_mark_does_not_hold_up_the_others(collector: Collector) -> Non
     client = Client(collector.rest)
     run_id = client.start()
     good = [{"name": name, "edge": "window", "moment": {"utc_ns": 10}, "end_ns": 20} for name in ("a", "b")]
-    kept.keep(run_id, "phases", good[0])
-    with kept.file_of(run_id).open("a") as file:
+    kept_marks.keep(run_id, "phases", good[0])
+    with kept_marks.file_of(run_id).open("a") as file:
         file.write('{"what": "phases", "bo')
-    kept.keep(run_id, "phases", {**good[0], "end_ns": 5})
-    kept.keep(run_id, "phases", good[1])
+    kept_marks.keep(run_id, "phases", {**good[0], "end_ns": 5})
+    kept_marks.keep(run_id, "phases", good[1])
     with pytest.raises(UsageError, match=f"2 of 4 kept marks of run {run_id}.*stay in"):
         client.resend(run_id)
     assert [p["name"] for p in client.call("GET", f"/v1/runs/{run_id}/phases")] == ["a", "b"]
-    assert len(kept.of(run_id).lines) == 2
+    assert len(kept_marks.of(run_id).lines) == 2
 
 
 def test_a_mark_kept_while_others_are_delivered_is_not_lost(collector: Collector) -> None:
@@ -92,7 +92,7 @@ def test_a_mark_kept_while_others_are_delivered_is_not_lost(collector: Collector
 
     def keep() -> None:
         for number in range(count):
-            kept.keep(run_id, "phases", {"name": f"p{number}", "edge": "window", "moment": {"utc_ns": 10 + number}, "end_ns": 500})
+            kept_marks.keep(run_id, "phases", {"name": f"p{number}", "edge": "window", "moment": {"utc_ns": 10 + number}, "end_ns": 500})
             begun.set()
         done.set()
 
@@ -100,7 +100,7 @@ def test_a_mark_kept_while_others_are_delivered_is_not_lost(collector: Collector
     writer.start()
     begun.wait(10)
     rounds = 0
-    while not done.is_set() or kept.of(run_id).lines:
+    while not done.is_set() or kept_marks.of(run_id).lines:
         client.resend(run_id)
         rounds += 1
     writer.join()

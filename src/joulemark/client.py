@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark import config, kept, timebase
+from joulemark import config, kept_marks, timebase
 from joulemark.addresses import is_loopback
 from joulemark.config import Config
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
@@ -111,7 +111,7 @@ class Client:
         except (RemoteUnreachable, AccessDenied, ConfigError) as error:
             fate = f"the mark is kept; deliver it with: joulemark run resend {run_id}"
             try:
-                kept.keep(run_id, what, body)
+                kept_marks.keep(run_id, what, body)
             except OSError as full:
                 fate = f"the mark is lost, since it cannot be kept either ({full})"
             warnings.warn(f"{error} But {fate}", RuntimeWarning, stacklevel=3)
@@ -122,11 +122,11 @@ class Client:
         Those that are refused for good, or cannot be read, stay in the file and do not keep others from being delivered; UsageError
         names the first. Raises RemoteUnreachable and AccessDenied, and keeps all.
         """
-        waiting = kept.of(run_id)
+        waiting = kept_marks.of(run_id)
         refused: list[tuple[bytes, UsageError]] = []
         for line in waiting.lines:
             try:
-                what, body = kept.mark_of(line)
+                what, body = kept_marks.mark_of(line)
                 self.call("POST", mark_path(run_id, what), body)
             except (AccessDenied, ConfigError):
                 raise

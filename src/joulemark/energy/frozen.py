@@ -59,7 +59,7 @@ class Witness:
 def marked(series: Sequence[Series]) -> list[Series]:
     """`series` with every reading of a frozen power, but the first of its value, marked stale and why. The others are untouched."""
     return [
-        one if one.meter.quantity is not Quantity.POWER else thawed(one, [other for other in series if follows(one, other)])
+        one if one.meter.quantity is not Quantity.POWER else judged(one, [other for other in series if follows(one, other)])
         for one in series
     ]
 
@@ -79,7 +79,7 @@ def node(meter_id: str) -> str:
     return meter_id.split(":")[1]
 
 
-def thawed(series: Series, others: Sequence[Series]) -> Series:
+def judged(series: Series, others: Sequence[Series]) -> Series:
     """`series` with its frozen readings marked stale, by what `others` did meanwhile."""
     runs = still_runs(series) if others else []
     witnesses = [found for other in others if (found := witness(other)) is not None] if runs else []
