@@ -123,6 +123,14 @@ def test_links_lead_somewhere(repository: Path) -> None:
     assert broken == []
 
 
+def test_decisions_are_numbered(repository: Path) -> None:
+    """Every decision has a number of its own, in a row from 1, the same in its file's name and in its title."""
+    pages = sorted((repository / "docs" / "adr").glob("*.md"))
+    titles = [page.read_text(encoding="utf-8").partition(".")[0] for page in pages]
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert titles == [f"# {number}" for number in range(1, len(pages) + 1)]
+
+
 def test_every_page_is_reachable(repository: Path) -> None:
     """Each page of the Diataxis folders is linked from the index or from a page that is."""
     docs = repository / "docs"
