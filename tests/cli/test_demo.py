@@ -115,7 +115,13 @@ def test_a_trace_one_per_cent_stronger_is_seen(shown: Demonstration, tmp_path: P
 def test_impatient_interrupts_leave_nothing_running(tmp_path: Path) -> None:
     """Two interrupts, the second while the first still stops the daemons: exit 130, and every daemon is gone."""
     command = [sys.executable, "-m", "joulemark", "demo", "--once", "--output", str(tmp_path / "demo")]
-    demo = subprocess.Popen(command, env={**os.environ, "DEMO_SCALE": "1"}, stderr=subprocess.PIPE, text=True)
+    demo = subprocess.Popen(
+        command,
+        env={**os.environ, "DEMO_SCALE": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests started in the background inherit it ignored
+    )
     log = tmp_path / "demo" / "agent.log"
     while not (log.exists() and "connected" in log.read_text()):
         assert demo.poll() is None
