@@ -78,3 +78,11 @@ def test_the_list_says_what_expired(config: Path, tmp_path: Path) -> None:
     Tokens(tmp_path / "data").create("old", Scope.READ, created_ns=1, expires_ns=2)
     assert json.loads(token(config, "list", "--json").stdout)[0]["expired"] is True
     assert "expired" in token(config, "list").output
+
+
+def test_an_empty_list_says_who_is_let_in(config: Path) -> None:
+    """Before the first token this machine may do everything; after the last one was revoked nobody may."""
+    assert "this machine may do everything" in token(config, "list").stdout
+    token(config, "create", "ci", "--scope", "read")
+    token(config, "revoke", "ci")
+    assert "nobody is let in" in token(config, "list").stdout

@@ -70,7 +70,9 @@ def create(name: str, scope: str, days: int | None, out: Path | None, config_pat
 def listed(config_path: Path | None, as_json: bool) -> None:
     """List the tokens: name, scope, when made, when they expire. Their text is not known."""
     now_ns = timebase.SystemClock().utc_ns()
-    emit([row(token, now_ns) for token in opened(config_path).entries()], as_json=as_json, text=table)
+    tokens = opened(config_path)
+    rows = [row(token, now_ns) for token in tokens.entries()]
+    emit(rows, as_json=as_json, text=lambda rows: table(rows) if rows else none_text(asked=tokens.configured))
 
 
 @command.command()
@@ -109,10 +111,14 @@ def row(token: Token, now_ns: int) -> dict[str, Any]:
     }
 
 
+def none_text(*, asked: bool) -> str:
+    """What it means that there is no token. `asked`: there were some, and one is still asked for."""
+    means = "nobody is let in" if asked else "this machine may do everything, others nothing"
+    return f"no tokens: {means}; make one with: joulemark token create NAME --scope read"
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Lines for a person."""
-    if not rows:
-        return "no tokens; make one with: joulemark token create NAME --scope read"
     until = [f"until {timebase.iso_utc(r['expires_ns'])[:19]}Z" if r["expires_ns"] else "for ever" for r in rows]
     return "\n".join(
         f"{r['name']:<24} {r['scope']:<6} made {timebase.iso_utc(r['created_ns'])[:19]}Z  {'expired' if r['expired'] else end}"
