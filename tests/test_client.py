@@ -124,7 +124,7 @@ def test_a_phase_never_ends_a_benchmark(collector: Collector) -> None:
 
 def test_counts_of_any_library_are_counts() -> None:
     """A numpy integer and a float without a fraction are taken as the number they are."""
-    assert Counts(output_tokens=np.int64(7), requests=3.0).body() == {"tokens": {"output": 7}, "requests": 3}  # type: ignore[arg-type]
+    assert Counts(output_tokens=np.int64(7), requests=3.0).body() == {"tokens": {"output": 7}, "requests": 3}  # type: ignore[arg-type]  # numpy's and floating counts are the point
 
 
 def test_a_token_is_shown_where_one_is_asked_for(start_collector: Callable[..., Collector], tmp_path: Path, monkeypatch: Any) -> None:

@@ -123,7 +123,7 @@ def test_gone_meter_is_opened_again(runner_of: RunnerOf, rows: Callable[[], list
     assert [row.seq for row in got] == [0, 1, 2, 3, 4]
     assert [row.reasons[0] for row in got] == ["", "fell off the bus", "still away", "still away", ""]
     assert got[4].qualities[1] is Quality.RESET
-    assert runner.meter.open_count == 3  # type: ignore[attr-defined]
+    assert runner.meter.open_count == 3  # type: ignore[attr-defined]  # it is a ScriptedMeter
 
 
 def test_device_that_is_not_found_again_leaves_gaps(
@@ -132,7 +132,7 @@ def test_device_that_is_not_found_again_leaves_gaps(
     """Of two devices one is gone when the meter is opened again: its stream goes on as gaps that say so, the other's as values."""
     other = DeviceInfo("fake:host:1", tuple(replace(m, meter_id=m.meter_id.replace(":0:", ":1:")) for m in device.meters))
     runner = runner_of([1, MeterGone("reload"), 2])
-    runner.meter.open = lambda: setattr(runner.meter, "info", found.pop(0))  # type: ignore[method-assign]
+    runner.meter.open = lambda: setattr(runner.meter, "info", found.pop(0))  # type: ignore[method-assign]  # a driver that misbehaves
     found = [(device, other), (device,)]
     polled(runner, manual_clock, 3)
     later = {row.device_id: row for row in rows() if row.seq == 2}
@@ -151,7 +151,7 @@ def test_hanging_call_is_told_while_it_lasts(runner_of: RunnerOf, rows: Callable
             runner.tell_hanging()
         return [Sample("fake:host:0", manual_clock.mono - 7 * S, manual_clock.mono, 0, (7, 7), (None,) * 2, (Quality.OK,) * 2, ("",) * 2)]
 
-    runner.meter.read = late  # type: ignore[method-assign]
+    runner.meter.read = late  # type: ignore[method-assign]  # a driver that misbehaves
     runner.poll()
     runner.tell_hanging()
     assert [row.reasons[0] for row in rows()] == ["", "no answer for 6 s", "no answer for 7 s", ""]
@@ -170,7 +170,7 @@ def test_a_meter_that_was_left_tells_no_more(runner_of: RunnerOf, rows: Callable
         assert len(rows()) == 1
         return []
 
-    runner.meter.read = left  # type: ignore[method-assign]
+    runner.meter.read = left  # type: ignore[method-assign]  # a driver that misbehaves
     runner.poll()
 
 
@@ -185,7 +185,7 @@ BROKEN = [
     [Sample("fake:host:0", 0, 0, 0, (1, 1), (None,) * 2, (Quality.OK,), ("",) * 2)],
     [Sample("fake:host:0", 0, 0, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],
     [Sample("fake:host:0", 6 * S, 5 * S, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],
-    [Sample("fake:host:0", 5 * S, 5 * S, 0.5, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],  # type: ignore[arg-type]
+    [Sample("fake:host:0", 5 * S, 5 * S, 0.5, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))],  # type: ignore[arg-type]  # a driver that breaks its types is the point
     [Sample("fake:host:0", 5 * S, 5 * S, 0, (1, 1), (None,) * 2, (Quality.OK,) * 2, ("", ""))] * 2,
 ]
 
@@ -196,7 +196,7 @@ def test_answer_that_breaks_the_interface_is_a_gap(
 ) -> None:
     """No list, no samples, another device, another width, times outside of the call, a device twice: gaps, and the next read goes on."""
     runner = runner_of([])
-    runner.meter.read = lambda clock: answer  # type: ignore[method-assign]
+    runner.meter.read = lambda clock: answer  # type: ignore[method-assign]  # a driver that misbehaves
     polled(runner, manual_clock, 2)
     assert [row.seq for row in rows()] == [0, 1]
     assert all(row.qualities == (Quality.GAP,) * 2 and all(row.reasons) and row.values == (None, None) for row in rows())
@@ -212,7 +212,7 @@ def test_driver_that_cannot_close_holds_nothing_up(
     def refuse() -> None:
         raise RuntimeError("cannot close")
 
-    runner.meter.close = refuse  # type: ignore[method-assign]
+    runner.meter.close = refuse  # type: ignore[method-assign]  # a driver that misbehaves
     polled(runner, manual_clock, 2)
     if state is State.ENDED:
         runner.close()
@@ -225,7 +225,7 @@ def test_hanging_meter_is_left_alone(runner_of: RunnerOf, manual_clock: ManualCl
     runner = runner_of([1])
     polled(runner, manual_clock, 1)
     reading, hanging = threading.Event(), threading.Event()
-    runner.meter.read = lambda clock: [reading.set(), hanging.wait(30)][:0]  # type: ignore[method-assign]
+    runner.meter.read = lambda clock: [reading.set(), hanging.wait(30)][:0]  # type: ignore[method-assign]  # a driver that misbehaves
     lane = Lane("scripted", [runner], manual_clock)
     lane.start()
     assert reading.wait(10)
@@ -233,7 +233,7 @@ def test_hanging_meter_is_left_alone(runner_of: RunnerOf, manual_clock: ManualCl
     lane.join(0.2)
     runner.close()
     hanging.set()
-    assert runner.meter.close_count == 0  # type: ignore[attr-defined]
+    assert runner.meter.close_count == 0  # type: ignore[attr-defined]  # it is a ScriptedMeter
 
 
 def test_fault_is_a_gap_until_the_end(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
@@ -257,7 +257,7 @@ def test_open_policies(runner_of: RunnerOf, manual_clock: ManualClock) -> None:
     assert retrying.state is State.CLOSED
     polled(retrying, manual_clock, 1)
     assert retrying.state is State.OPEN
-    assert retrying.meter.open_count == 4  # type: ignore[attr-defined]
+    assert retrying.meter.open_count == 4  # type: ignore[attr-defined]  # it is a ScriptedMeter
 
 
 def test_pinned_read_is_marked(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:

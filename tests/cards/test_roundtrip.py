@@ -49,8 +49,8 @@ def test_compute_agrees_with_the_card(gather: Gather, wall: Series, counter: Ser
     bundle.write(tmp_path, gather(series=series))
     made = json.loads((tmp_path / "energy" / "card.json").read_text())
     again = recomputed(tmp_path)
-    assert len(again["phases"]) == len(made["phases"]) == 2  # type: ignore[arg-type]
-    for ours, theirs in zip(made["phases"], again["phases"], strict=True):  # type: ignore[call-overload]
+    assert len(again["phases"]) == len(made["phases"]) == 2  # type: ignore[arg-type]  # a list in parsed JSON
+    for ours, theirs in zip(made["phases"], again["phases"], strict=True):  # type: ignore[call-overload]  # a list in parsed JSON
         for name in FIGURES:
             assert theirs[name] == (None if ours[name] is None else pytest.approx(ours[name], rel=1e-12)), name
 

@@ -39,7 +39,7 @@ def joulemark(*args: object) -> subprocess.CompletedProcess[str]:
 def computed(power: Path, benchmark: Path, tz: str = "UTC") -> dict[str, Any]:
     done = joulemark("compute", "--power", power, "--benchmark", benchmark, "--tz", tz, "--json")
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)  # type: ignore[no-any-return]  # parsed JSON
 
 
 def unpacked(path: Path) -> str:

@@ -9,7 +9,7 @@ S = 1_000_000_000
 
 
 def mark(edge: Edge, t_s: float, name: str = "", kind: PhaseKind = PhaseKind.MEASURED, **more: object) -> Mark:
-    return Mark(edge, name, kind, round(t_s * S), 0, "boot", 0, **more)  # type: ignore[arg-type]
+    return Mark(edge, name, kind, round(t_s * S), 0, "boot", 0, **more)  # type: ignore[arg-type]  # fields of each kind
 
 
 def windows(*marks: Mark) -> tuple[list[tuple[str, float, float]], tuple[str, ...]]:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Final
 from tests.conservation.faults import AGENTS, BOUNDED, KINDS, PROVOCATIONS, provocation, sequence
 from tests.conservation.fleet import Fleet
 from tests.conservation.hands import Hands
+from tests.verdict import judged
 
 SHORT_S: Final = 50.0
 LONG_FAULTS: Final = 200
@@ -75,12 +73,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="joulemark-conservation-"))
     faults, readings = (LONG_FAULTS, LONG_READINGS) if long else (0, 0)
     asyncio.run(execute(work, seed, span_s=SHORT_S, faults=faults, readings=readings, agents=agents))
-    verdict = subprocess.run([sys.executable, "-m", "tests.conservation.oracle", str(work)], check=False)
-    if verdict.returncode == 0:
-        shutil.rmtree(work)
-    else:
-        print(f"files kept in {work}", file=sys.stderr)
-    raise SystemExit(verdict.returncode)
+    judged("tests.conservation.oracle", work)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -23,6 +20,7 @@ from typing import Any
 from tests.e2e import benchmark
 from tests.e2e.host import Host
 from tests.standins.nvml_standin import NvmlWave
+from tests.verdict import judged
 
 WINDOWS_S = (0.35, 1.3, 3.7, 9.6)
 STARTS_PER_LENGTH = 40
@@ -129,12 +127,7 @@ def main() -> None:
         raise SystemExit(f"MUTATE={mutation} is not gain, drop or dup")
     work = Path(tempfile.mkdtemp(prefix="joulemark-e2e-"))
     execute(work, seed, mutation)
-    verdict = subprocess.run([sys.executable, "-m", "tests.e2e.checker", str(work)], check=False)
-    if verdict.returncode == 0:
-        shutil.rmtree(work)
-    else:
-        print(f"files kept in {work}", file=sys.stderr)
-    raise SystemExit(verdict.returncode)
+    judged("tests.e2e.checker", work)
 
 
 if __name__ == "__main__":

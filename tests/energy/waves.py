@@ -44,7 +44,7 @@ class SquareWave:
 def meter(channel: str, quantity: Quantity, *, gpu: int = 0, **extra: object) -> MeterInfo:
     """A GPU channel in mW or mJ."""
     stated: dict[str, object] = {"boundary": Boundary.GPU, "exponent": -3, "timestamp_source": TimestampSource.DEVICE, **extra}
-    return MeterInfo(meter_id=f"nvml:host:gpu{gpu}:{channel}", kind="nvml", quantity=quantity, **stated)  # type: ignore[arg-type]
+    return MeterInfo(meter_id=f"nvml:host:gpu{gpu}:{channel}", kind="nvml", quantity=quantity, **stated)  # type: ignore[arg-type]  # fields of each kind
 
 
 def polls_ns(rng: np.random.Generator, end_s: float, *, rate_hz: float, pinned_s: tuple[float, ...] = ()) -> Int64:

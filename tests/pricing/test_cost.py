@@ -71,7 +71,7 @@ def test_families_cannot_be_added() -> None:
     rent = cost.market(Decimal(24), 600, currency="USD")
     power = cost.energy(3e6, tariff_per_kwh=Decimal("0.1"), currency="USD")
     with pytest.raises(TypeError):
-        rent + power  # type: ignore[operator]
+        rent + power  # type: ignore[operator]  # the refusal to add is the point
 
 
 def test_v01_machine_hour(vectors: dict[str, Any]) -> None:

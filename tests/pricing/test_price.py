@@ -47,7 +47,7 @@ def test_fields_left_empty_keep_the_id() -> None:
 def test_records_cannot_be_changed() -> None:
     """A price is frozen, and a record whose amount was edited no longer matches its hash."""
     with pytest.raises(dataclasses.FrozenInstanceError):
-        price().amount = Decimal(1)  # type: ignore[misc]
+        price().amount = Decimal(1)  # type: ignore[misc]  # the refusal to assign is the point
     with pytest.raises(FormatError, match="sha256 does not match"):
         Price.from_json({**price().record(), "amount": "9.32"})
 

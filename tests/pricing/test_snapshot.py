@@ -14,7 +14,7 @@ from tests.pricing.records import CUT, price, tariff
 
 def ask(snapshot: Snapshot, at: str, **more: object) -> Answer:
     wanted = {"provider": "aws", "instance_type": "p5.48xlarge", "region": "us-east-1", **more}
-    return snapshot.lookup(valid_at_ns=moment_ns(at, "at"), **wanted)  # type: ignore[arg-type]
+    return snapshot.lookup(valid_at_ns=moment_ns(at, "at"), **wanted)  # type: ignore[arg-type]  # fields of each kind
 
 
 def test_price_in_force_on_the_day() -> None:

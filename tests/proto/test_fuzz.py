@@ -173,7 +173,7 @@ def test_rows_that_do_not_exist(row: int) -> None:
 def test_unknown_encodings(encoding: int) -> None:
     """An encoding that this version does not know is refused, never guessed at."""
     changed = message()
-    changed.blocks[0].encoding = encoding  # type: ignore[assignment]
+    changed.blocks[0].encoding = encoding  # type: ignore[assignment]  # numbers that name no encoding are the point
     assert decoded(changed.SerializeToString()) is None
 
 

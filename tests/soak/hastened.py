@@ -70,16 +70,16 @@ def hastened_sleep(delay: float, result: Any = None) -> Coroutine[Any, Any, Any]
 def hasten() -> None:
     """From now on in this process."""
     time.clock_gettime_ns, time.time_ns = hastened_clock_ns, hastened_utc_ns
-    threading.Event.wait, threading.Condition.wait = event_wait, condition_wait  # type: ignore[method-assign]
-    queue.SimpleQueue, asyncio.sleep = HastenedQueue, hastened_sleep  # type: ignore[misc,assignment]
+    threading.Event.wait, threading.Condition.wait = event_wait, condition_wait  # type: ignore[method-assign]  # the library's waits are hastened here
+    queue.SimpleQueue, asyncio.sleep = HastenedQueue, hastened_sleep  # type: ignore[misc,assignment]  # the library's waits are hastened here
 
 
 def be_patient() -> None:
     """Let the agent's limits for hanging peers and devices last as long as they do in true time."""
     from joulemark.agent import runner, session
 
-    session.STALL_S *= RATE  # type: ignore[misc]
-    runner.HANGING_S *= RATE  # type: ignore[misc]
+    session.STALL_S *= RATE  # type: ignore[misc]  # a constant of the product that counts real seconds
+    runner.HANGING_S *= RATE  # type: ignore[misc]  # a constant of the product that counts real seconds
 
 
 def leak() -> None:

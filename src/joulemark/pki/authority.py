@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote as shell_word
 from typing import Any, Final
 
 from cryptography import x509
@@ -50,7 +51,7 @@ class Authority:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder, self._clock = folder, clock
         if not self.certificate_file.exists():
-            raise UsageError(f"there is no authority in {folder}", f"make one: joulemark pki init {folder}")
+            raise UsageError(f"there is no authority in {folder}", f"make one: joulemark pki init {shell_word(str(folder))}")
         self._certificate = certificate.load(self.certificate_file)
         self._key = load_key(folder / "ca.key")
         if self._key.public_key() != self._certificate.public_key():
@@ -100,7 +101,9 @@ class Authority:
                 raise UsageError(f"{subject.name!r} is the name of a file of the authority", "use another name")
             path = self._path(subject.stem)
             if path.exists() and not self._is_revoked(certificate.read(path).serial):
-                raise UsageError(f"{subject.name!r} has a certificate, {path}", f"joulemark pki renew {subject.name}, or revoke it first")
+                raise UsageError(
+                    f"{subject.name!r} has a certificate, {path}", f"joulemark pki renew {shell_word(subject.name)}, or revoke it first"
+                )
             key = ec.generate_private_key(ec.SECP256R1())
             return self._write(subject, key.public_key(), key, days)
 
@@ -114,7 +117,7 @@ class Authority:
             before = certificate.load(path)
             subject = subject_of(before, path)
             if self._is_revoked(before.serial_number):
-                raise UsageError(f"the certificate of {name!r} is revoked", f"joulemark pki issue {name} --for {subject.role}")
+                raise UsageError(f"the certificate of {name!r} is revoked", f"joulemark pki issue {shell_word(name)} --for {subject.role}")
             key = ec.generate_private_key(ec.SECP256R1()) if new_key else None
             return self._write(subject, key.public_key() if key else before.public_key(), key, days)
 

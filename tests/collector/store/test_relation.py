@@ -40,7 +40,7 @@ def told(number: int, *, utc_ahead_s: float = 0, known: bool = True, bound_ns: i
     frozen = convert.freeze(
         Batch(epoch_ns, number, boot_id, at_ns + shift_ns, clock, {"fake:h:0": tuple(samples)}, devices=(DEVICE,), losses=losses)
     )
-    return Received("h", convert.decode(frozen.body), frozen.body, T0 + number * 10 * S, **more)  # type: ignore[arg-type]
+    return Received("h", convert.decode(frozen.body), frozen.body, T0 + number * 10 * S, **more)  # type: ignore[arg-type]  # fields of each kind
 
 
 def times_s(store: SqliteStore) -> tuple[list[float], int]:
