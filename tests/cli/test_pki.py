@@ -62,7 +62,7 @@ def test_text_names_the_next_step(tmp_path: Path) -> None:
     assert "revoked 3 certificates of host a" in revoked
     assert f"copy {folder}/revoked.pem to the collector" in revoked
     assert "no certificate of host a was still valid" in pki("revoke", "host a", "--ca", folder).stdout
-    assert "joulemark pki issue host a --for agent" in pki("renew", "host a", "--ca", folder).stderr
+    assert "joulemark pki issue 'host a' --for agent" in pki("renew", "host a", "--ca", folder).stderr
 
 
 def test_exit_codes(tmp_path: Path) -> None:
