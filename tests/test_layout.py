@@ -22,13 +22,20 @@ TESTED_ELSEWHERE = {
 ONE_IMPORTER = {
     "pynvml": "meters/nvml",
     "pyghmi": "meters/",
+    "aiohttp": "meters/http",
+    "pysnmp": "meters/snmp",
+    "pymodbus": "meters/modbus",
+    "pyvisa": "meters/scpi",
+    "aiomqtt": "meters/tasmota",
+    "amdsmi": "meters/amd",
+    "prometheus_client": "meters/prometheus",
     "sqlite_utils": "collector/",
     "apscheduler": "collector/",
     "pcodec": "collector/store/",
     "cryptography": "pki/",
     "joulemark.proto.v1": "proto/",
 }
-HEAVY = ("numpy", "scipy", "pandas", "fastapi", "aiohttp", "sqlite_utils", "apscheduler", "pyghmi", "cryptography")
+HEAVY = ("numpy", "scipy", "pandas", "fastapi", "aiohttp", "sqlite_utils", "apscheduler", "pyghmi", "cryptography", "pysnmp", "pymodbus")
 
 
 def sources(repository: Path) -> list[Path]:

@@ -109,6 +109,20 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterRange:
+    """Measuring range that an instrument stands at: `volts` and `amps` as its maker names the range, None where it does not tell.
+
+    `auto`: whether it changes range by itself, which a measured phase must not have (MET-4). `crest_factor`: its setting. The
+    watts of the range, for the accuracy, stand in `Accuracy.range_w`.
+    """
+
+    volts: float | None = None
+    amps: float | None = None
+    auto: bool | None = None
+    crest_factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """Calibration certificate of a meter: `u95_rel` is its expanded relative uncertainty at `k`."""
 
@@ -127,8 +141,10 @@ class MeterInfo:
     `exponent`: a value is `value * 10**exponent` W or J. `modulus`: range of a counter in the same integers, None when it
     does not wrap. `averaging_window_s`: None when not known. `update_period_s`: as declared; `update_period_measured_s`: as
     seen. `coverage`: share of time the sensor looks (0.25 for NVML on A100 and H100). `covers`: what it measures, as GPU
-    uuids or cords. `rated_w`: the highest believable power, for telling a wrap from a reset. `simulated`: true for fake and
-    replayed meters and for stand-in drivers that say so.
+    uuids or cords. `rated_w`: the highest believable power, for telling a wrap from a reset. `step`: smallest change of the
+    value, in the same integers: 3600 at exponent 2 for a counter of 0.1 kWh. `interface`: the way it is read, as its maker names
+    it ("VXI-11", "Modbus/TCP"). `range`: of an instrument that has ranges. `simulated`: true for fake and replayed meters and for
+    stand-in drivers that say so.
     """
 
     meter_id: str
@@ -152,6 +168,9 @@ class MeterInfo:
     timestamp_source: TimestampSource = TimestampSource.READ_BRACKET
     covers: tuple[str, ...] = ()
     rated_w: float | None = None
+    step: int = 1
+    interface: str = ""
+    range: MeterRange | None = None
     simulated: bool = False
     note: str = ""
 
@@ -199,6 +218,7 @@ class MeterInfo:
         names = ("averaging_window_s", "update_period_s", "update_period_measured_s")
         times = {name: getattr(self, name) for name in names}
         limits = asdict(self.accuracy) if self.accuracy else {}
+        fixed = (self.range.volts, self.range.amps, self.range.crest_factor) if self.range else ()
         u95_rel = (self.certificate.u95_rel, self.certificate.k) if self.certificate else ()
         return {
             "meter_id": self.meter_id.count(":") >= len(("kind", "host", "serial")),
@@ -208,6 +228,8 @@ class MeterInfo:
             "coverage": self.coverage is None or 0 <= self.coverage <= 1,
             "rated_w": self.rated_w is None or 0 < self.rated_w < LARGEST_W,
             "accuracy": all(0 <= v < LARGEST_W for v in limits.values() if not isinstance(v, str)),
+            "step": 0 < self.step <= LARGEST_MODULUS,
+            "range": all(v is None or 0 < v < LARGEST_W for v in fixed),
             "certificate": all(0 <= v < LARGEST_W for v in u95_rel),
         }
 

@@ -1,20 +1,32 @@
-"""The lifecycle that every driver keeps, as checks on an unopened meter whose device is alive.
+"""The lifecycle that every driver keeps, as checks on a kind and a living device of it.
 
-A new kind only adds itself to `live.LIVE`.
+A new kind only adds a module to `living/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from joulemark.errors import MeterError
+from joulemark.config import MeterTable
+from joulemark.errors import MeterError, MeterUnavailable
+from joulemark.meters import registry
 from joulemark.meters.base import Isolation, Meter
-from joulemark.readings import Quality
+from joulemark.readings import Quality, Sample
 from joulemark.timebase import SystemClock
+from tests.meters.living.base import Living, Options
 
 SHIFT_NS = 7_000_000_000_000
+SLACK_S = 1.0
+"""What a busy machine may add to a deadline."""
+
+RETURN_S = 30.0
+"""How long a device that came back may take to be read again; a BMC takes the longest."""
+
+Check = Callable[[str, Living], None]
 
 
 class ShiftedClock(SystemClock):
@@ -25,6 +37,27 @@ class ShiftedClock(SystemClock):
 
     def utc_ns(self) -> int:
         return super().utc_ns() + 3 * SHIFT_NS
+
+
+@contextmanager
+def built(kind: str, options: Options) -> Iterator[Meter]:
+    """A meter of `options`, not open, and closed in the end."""
+    [meter] = registry.build([MeterTable(kind, options)], host="node1")
+    try:
+        yield meter
+    finally:
+        meter.close()
+
+
+def on_unopened(check: Callable[[Meter], None]) -> Check:
+    """`check` of an unopened meter as a check of a kind."""
+
+    def run(kind: str, living: Living) -> None:
+        with built(kind, living.options) as meter:
+            check(meter)
+
+    run.__name__, run.__doc__ = check.__name__, check.__doc__
+    return run
 
 
 def describes_itself_after_open(meter: Meter) -> None:
@@ -112,12 +145,108 @@ def declares_its_isolation(meter: Meter) -> None:
     assert isinstance(type(meter).isolation, Isolation)
 
 
-CHECKS: tuple[Callable[[Meter], None], ...] = (
-    describes_itself_after_open,
-    opens_and_closes_at_any_time,
-    answers_in_order,
-    never_a_number_for_a_missing_one,
-    uses_the_clock_it_is_given,
-    answers_nothing_when_closed,
-    declares_its_isolation,
+def polled(meter: Meter) -> list[Sample] | None:
+    """What a poll brings, None when it fails; a meter that asks for it is opened again, as the runner does."""
+    try:
+        meter.open()
+        return meter.read(SystemClock())
+    except MeterError:
+        meter.close()
+        return None
+
+
+def good(samples: list[Sample] | None) -> bool:
+    """Whether every value of a poll may be integrated."""
+    return bool(samples) and all(quality.integrable for sample in samples or () for quality in sample.qualities)
+
+
+def in_time(meter: Meter, living: Living) -> bool:
+    """Whether a read answers, or fails, within the deadline; and whether it says that there is nothing, never a number."""
+    begin_s = time.monotonic()
+    try:
+        samples = meter.read(SystemClock())
+    except MeterError as error:
+        samples = None
+        assert error.what
+    assert time.monotonic() - begin_s <= living.deadline_s + SLACK_S
+    return not good(samples)
+
+
+def a_hung_device_is_a_gap_within_the_deadline(kind: str, living: Living) -> None:
+    """A device that takes the question and never answers costs no more than the deadline, and leaves no number."""
+    assert living.hang
+    assert living.resume
+    with built(kind, living.options) as meter:
+        meter.open()
+        assert good(meter.read(SystemClock()))
+        living.hang()
+        try:
+            assert in_time(meter, living)
+            assert in_time(meter, living)
+        finally:
+            living.resume()
+        returned(meter)
+
+
+def an_unplugged_device_is_a_gap_and_returns(kind: str, living: Living) -> None:
+    """A device that is taken away leaves gaps or errors with reasons, and is read again when it is back."""
+    assert living.unplug
+    assert living.replug
+    with built(kind, living.options) as meter:
+        meter.open()
+        first = meter.info
+        assert good(meter.read(SystemClock()))
+        living.unplug()
+        assert in_time(meter, living)
+        assert in_time(meter, living)
+        living.replug()
+        returned(meter)
+        assert [device.device_id for device in meter.info] == [device.device_id for device in first]
+
+
+def returned(meter: Meter) -> None:
+    """Wait until every value of a poll is good again."""
+    give_up_s = time.monotonic() + RETURN_S
+    while not good(polled(meter)):
+        assert time.monotonic() < give_up_s, "the device is back, and not read again"
+        time.sleep(0.2)
+
+
+def an_absent_device_is_unavailable(kind: str, living: Living) -> None:
+    """`open()` of a device that is not there raises MeterUnavailable in time and says what to do."""
+    assert living.unplug
+    living.unplug()
+    with built(kind, living.options) as meter:
+        begin_s = time.monotonic()
+        with pytest.raises(MeterUnavailable) as raised:
+            meter.open()
+        assert time.monotonic() - begin_s <= 2 * living.deadline_s + 2 * SLACK_S
+        assert raised.value.next_step
+
+
+def a_refused_credential_is_told(kind: str, living: Living) -> None:
+    """`open()` with a credential that the device refuses raises MeterUnavailable, says what to do, and never says the credential."""
+    assert living.wrong is not None
+    with built(kind, living.wrong) as meter:
+        with pytest.raises(MeterUnavailable) as raised:
+            meter.open()
+        assert raised.value.next_step
+        assert WRONG_SECRET not in str(raised.value)
+
+
+WRONG_SECRET = "not-the-secret"
+"""What stages put into the file of a credential that is refused."""
+
+CHECKS: tuple[Check, ...] = (
+    on_unopened(describes_itself_after_open),
+    on_unopened(opens_and_closes_at_any_time),
+    on_unopened(answers_in_order),
+    on_unopened(never_a_number_for_a_missing_one),
+    on_unopened(uses_the_clock_it_is_given),
+    on_unopened(answers_nothing_when_closed),
+    on_unopened(declares_its_isolation),
+    a_hung_device_is_a_gap_within_the_deadline,
+    an_unplugged_device_is_a_gap_and_returns,
+    an_absent_device_is_unavailable,
+    a_refused_credential_is_told,
 )

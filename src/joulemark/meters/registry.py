@@ -62,9 +62,8 @@ def discover() -> list[MeterTable]:
 
 
 def _install_command(entry: EntryPoint) -> str:
-    """The pip command for what a kind lacks: the extra of that name where its distribution has one, else all of it again."""
+    """The pip command for what a kind lacks: its distribution, with the extras that the entry point names."""
     if entry.dist is None:
         return "pip install on the package that registers it"
-    extras = entry.dist.metadata.get_all("Provides-Extra") or []
-    name = f"{entry.dist.name}[{entry.name}]" if entry.name in extras else entry.dist.name
-    return f"pip install '{name}'"
+    extras = f"[{','.join(entry.extras)}]" if entry.extras else ""
+    return f"pip install '{entry.dist.name}{extras}'"
