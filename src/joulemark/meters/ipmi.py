@@ -200,7 +200,7 @@ class IpmiMeter:
             serial=serial,
             firmware=f"{device[2] & 0x7F}.{device[3]:02x}",
             update_period_s=1.0,
-            note=f"DCMI statistics period {reading.period_ms} ms; how the BMC averages its present power is not stated",
+            note="how the BMC averages its present power is not stated",
         )
         return DeviceInfo(meter.device_id, (meter,))
 
