@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.meters.live import LIVE
 from tests.standins import nvml_standin
 from tests.standins.nvml_standin import NvmlWave
 
@@ -34,6 +35,9 @@ def test_list_shows_every_kind_or_why_not() -> None:
     for entry in kinds.values():
         assert bool(entry["meters"]) == entry["available"]
         assert entry["available"] or (entry["reason"] and entry["next_step"])
+        assert entry["boundaries"]
+        assert entry["accuracy"]
+        assert entry["tier"] in ("bronze", "silver", "gold", "platinum")
     assert all(meter["simulated"] and meter["boundary"] == "gpu" for meter in kinds["replay"]["meters"])
 
 
@@ -55,7 +59,8 @@ def test_probe_measures_the_refresh_period(tmp_path: Path) -> None:
     assert meters["power_instant"]["value_si"] == 200.0
     assert meters["power_instant"]["good"] == 40
     assert meters["energy"]["update_period_measured_s"] == pytest.approx(0.06, abs=0.02)
-    assert found["latency_ms"] > 0
+    assert found["latency_ms"]["p50"] > 0
+    assert found["latency_ms"]["p99"] is None
 
 
 def test_probe_keeps_what_it_read_before_the_device_left() -> None:
@@ -90,3 +95,14 @@ def test_probe_refuses(args: list[str], status: int, message: str) -> None:
     assert done.returncode == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", sorted(LIVE))
+def test_probe_answers_for_every_kind(kind: str, tmp_path: Path) -> None:
+    """Each kind is probed against its living counterpart: every meter has a value, its boundary, and the latency is told."""
+    with LIVE[kind].live(tmp_path) as living:
+        options = [word for key, value in living.options.items() for word in ("--option", f"{key}={json.dumps(value)}")]
+        found = answer("probe", kind, *options, "--count", "3", "--interval-ms", "100")
+    assert found["meters"]
+    assert all(meter["good"] == 3 and meter["boundary"] for meter in found["meters"])
+    assert found["latency_ms"]["p50"] >= 0

@@ -13,14 +13,16 @@ import click
 from joulemark.cli import emit, json_option
 from joulemark.config import AgentConfig, MeterTable
 from joulemark.errors import ConfigError, JoulemarkError, MeterError, MeterTransient
-from joulemark.meters import registry
+from joulemark.meters import quality, registry
 from joulemark.meters.base import Meter
-from joulemark.readings import MeterInfo, Sample
+from joulemark.meters.quality import RULES, Tier
+from joulemark.readings import Boundary, MeterInfo, Sample
 from joulemark.timebase import SystemClock
 from joulemark.units import NS_PER_MS, NS_PER_S
 
 LIST_SCHEMA: Final = "joulemark.meters/1"
 PROBE_SCHEMA: Final = "joulemark.probe/1"
+FEWEST_FOR_P99: Final = 100
 
 
 @click.group()
@@ -58,13 +60,28 @@ def probe(kind: str, options: tuple[str, ...], count: int, interval_ms: int, as_
 
 
 def survey(kind: str, host: str) -> dict[str, Any]:
-    """What `meters list` says of one kind: its meters on this machine, or the reason there are none."""
+    """What `meters list` says of one kind: what it can measure and how well, its meters on this machine, or why there are none."""
+    about = standing(kind)
     try:
         tables = registry.driver(kind).discover() or [{}]
         meters = [info for options in tables for info in described(MeterTable(kind, options), host)]
     except JoulemarkError as error:
-        return {"kind": kind, "available": False, "reason": error.what, "next_step": error.next_step, "meters": []}
-    return {"kind": kind, "available": True, "reason": "", "next_step": "", "meters": [info.to_json() for info in meters]}
+        return {**about, "available": False, "reason": error.what, "next_step": error.next_step, "meters": []}
+    return {**about, "available": True, "reason": "", "next_step": "", "meters": [info.to_json() for info in meters]}
+
+
+def standing(kind: str) -> dict[str, Any]:
+    """The quality file of a kind in brief; a kind without one has no tier, and nothing is known of its accuracy."""
+    found = quality.of(registry.kinds()[kind].module)
+    if found is None:
+        return {"kind": kind, "boundaries": [], "accuracy": None, "tier": Tier.NONE, "open_rules": list(RULES)}
+    return {
+        "kind": kind,
+        "boundaries": [str(boundary) for boundary in found.boundaries],
+        "accuracy": found.accuracy,
+        "tier": str(found.tier),
+        "open_rules": list(found.open),
+    }
 
 
 def described(table: MeterTable, host: str) -> list[MeterInfo]:
@@ -111,10 +128,11 @@ def poll(meter: Meter, count: int, interval_ms: int) -> tuple[list[list[Sample]]
     return polls, [str(error) for error in failed]
 
 
-def latency_ms(polls: list[list[Sample]]) -> float | None:
-    """Median time of a whole poll, first bracket to last, in milliseconds."""
-    spans = [samples[-1].t_read1_ns - samples[0].t_read0_ns for samples in polls if samples]
-    return statistics.median(spans) / NS_PER_MS if spans else None
+def latency_ms(polls: list[list[Sample]]) -> dict[str, float | None]:
+    """Time of a whole poll, first bracket to last, in milliseconds: `p50`, and `p99`, which fewer than a hundred polls do not tell."""
+    spans = sorted((samples[-1].t_read1_ns - samples[0].t_read0_ns) / NS_PER_MS for samples in polls if samples)
+    p99 = statistics.quantiles(spans, n=100, method="inclusive")[98] if len(spans) >= FEWEST_FOR_P99 else None
+    return {"p50": statistics.median(spans) if spans else None, "p99": p99}
 
 
 def summary(meters: tuple[MeterInfo, ...], samples: list[Sample]) -> list[dict[str, Any]]:
@@ -153,9 +171,11 @@ def list_text(data: dict[str, Any]) -> str:
     """The listing for people."""
     lines = []
     for entry in data["kinds"]:
+        where = "any boundary" if len(entry["boundaries"]) == len(Boundary) else ", ".join(entry["boundaries"]) or "boundary not stated"
+        lines.append(f"{entry['kind']:10} {entry['tier']:8} {where}; accuracy: {entry['accuracy'] or 'not stated'}")
         if not entry["available"]:
-            lines.append(f"{entry['kind']:8} not here: {entry['reason']}\n{'':8} next: {entry['next_step']}")
-        lines.extend(f"{entry['kind']:8} {meter_text(meter)}" for meter in entry["meters"])
+            lines.append(f"{'':10} not here: {entry['reason']}\n{'':10} next: {entry['next_step']}")
+        lines.extend(f"{'':10} {meter_text(meter)}" for meter in entry["meters"])
     return "\n".join(lines)
 
 
@@ -175,7 +195,10 @@ def note_text(note: str) -> str:
 
 def probe_text(data: dict[str, Any]) -> str:
     """The probe for people."""
-    latency = "no read came back" if data["latency_ms"] is None else f"a read takes {data['latency_ms']:.3f} ms"
+    p50, p99 = data["latency_ms"]["p50"], data["latency_ms"]["p99"]
+    latency = (
+        "no read came back" if p50 is None else f"a read takes {p50:.3f} ms" + ("" if p99 is None else f", 1 in 100 over {p99:.3f} ms")
+    )
     lines = [f"{data['kind']}: {data['reads']} reads, {len(data['failed'])} failed, {latency}"]
     for meter in data["meters"]:
         value = "no value" if meter["value_si"] is None else f"{meter['value_si']:.3f} {meter['unit']}"
