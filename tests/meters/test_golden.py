@@ -33,7 +33,13 @@ def told(meter: MeterInfo, sample: Sample, i: int) -> dict[str, Any]:
     at_ns = sample.t_device_ns[i]
     now = at_ns is not None and abs(at_ns - SystemClock().utc_ns()) < NOW_NS
     stamp = "now" if now else at_ns
-    return {**said, "value": sample.values[i], "quality": sample.qualities[i].name.lower(), "reason": sample.reasons[i], "t_device_ns": stamp}
+    return {
+        **said,
+        "value": sample.values[i],
+        "quality": sample.qualities[i].name.lower(),
+        "reason": sample.reasons[i],
+        "t_device_ns": stamp,
+    }
 
 
 @pytest.mark.parametrize("case", CASES)
