@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from joulemark.agent.watch import MeterWatch
 from joulemark.config import MeterTable
 from joulemark.errors import MeterGone, MeterUnavailable
 from joulemark.meters.base import Meter
-from joulemark.meters.rapl import DRIVER, modulus_uj
+from joulemark.meters.rapl import DRIVER, Processor, modulus_uj, processor
 from joulemark.readings import Boundary, Quality
 from joulemark.timebase import SystemClock
-from tests.meters.live import DRAM_MAX_UJ, PACKAGE_MAX_UJ, zone
+from tests.standins.sysfs_tree import DRAM_MAX_UJ, PACKAGE_MAX_UJ, zone
 
 CLOCK = SystemClock()
 NOBODY = 65534
@@ -130,3 +131,42 @@ def test_broken_range_is_unavailable(root: Path, meter: Meter) -> None:
     with pytest.raises(MeterUnavailable):
         meter.open()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_processor_is_named(root: Path, meter: Meter) -> None:
+    """Vendor, family and microcode come from sysfs; where the kernel does not tell them they stay empty."""
+    zone(root, "intel-rapl:0", "package-0")
+    cpu = root / "devices" / "system" / "cpu"
+    (cpu / "cpu0" / "microcode").mkdir(parents=True)
+    (cpu / "modalias").write_text("cpu:type:x86,ven0002fam0019mod0011:feature:,0000,0001\n")
+    (cpu / "cpu0" / "microcode" / "version").write_text("0xa101148\n")
+    meter.open()
+    described = meter.info[0].meters[0]
+    assert (described.vendor, described.model, described.firmware) == ("AMD", "family 25 model 17", "microcode 0xa101148")
+    (cpu / "modalias").write_text("of:NcpuT(null)Carm\n")
+    assert processor(root) == Processor()
+
+
+def test_packages_of_two_hosts_are_two_things(root: Path, meter: Meter) -> None:
+    """What a zone covers names its host: equal zones of two nodes are summed, never taken for one."""
+    zone(root, "intel-rapl:0", "package-0")
+    other = DRIVER.build(MeterTable("rapl", {"root": str(root)}), host="node2")
+    meter.open()
+    other.open()
+    assert meter.info[0].meters[0].covers == ("node1/package-0",)
+    assert other.info[0].meters[0].covers == ("node2/package-0",)
+    other.close()
+
+
+@pytest.mark.parametrize(("fell_to_uj", "expected"), [(300_000_000, Quality.WRAPPED), (200_000_000_000, Quality.RESET)])
+def test_a_reset_that_looks_like_a_wrap(root: Path, meter: Meter, fell_to_uj: int, expected: Quality) -> None:
+    """A fall is a wrap only where the energy that it implies is believable; else the counter was reset."""
+    counter = zone(root, "intel-rapl:0", "package-0", energy_uj=262_143_000_000, limit_w=350)
+    meter.open()
+    watch = MeterWatch(meter.info[0].meters[0])
+    for second, value_uj in enumerate((262_143_000_000, fell_to_uj)):
+        counter.write_text(f"{value_uj}\n")
+        value = meter.read(CLOCK)[0].values[0]
+        assert value is not None
+        quality, _ = watch.judge(value, second * 1_000_000_000, None)
+    assert quality is expected

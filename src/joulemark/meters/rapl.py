@@ -17,6 +17,7 @@ from typing import ClassVar, Final
 
 from joulemark.errors import MeterFault, MeterGone, MeterUnavailable
 from joulemark.meters.base import Driver, Isolation
+from joulemark.meters.sysfs import opened, refuse_unreadable, reread, text
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
 
@@ -28,6 +29,10 @@ RATED_MARGIN: Final = 1.5
 """Headroom over the highest power limit, which short peaks may pass."""
 
 ZONE: Final = re.compile(r"intel-rapl(:\d+){1,2}")
+MODALIAS: Final = re.compile(r"cpu:type:x86,ven([0-9A-F]{4})fam([0-9A-F]{4})mod([0-9A-F]{4}):.*")
+VENDORS: Final = {0: "Intel", 2: "AMD", 9: "Hygon"}
+"""Numbers of X86_VENDOR_* that have RAPL."""
+
 PLATFORM_NOTE: Final = "platform (psys): what it includes is the board maker's choice, the package among it"
 
 
@@ -41,10 +46,20 @@ class RaplConfig:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """An open counter."""
+    """An open counter: `name` is its folder."""
 
+    name: str
     descriptor: int
     info: DeviceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What the kernel says of the processors; all alike in one machine. Empty where it does not say."""
+
+    vendor: str = ""
+    model: str = ""
+    microcode: str = ""
 
 
 def modulus_uj(max_energy_range_uj: int) -> int:
@@ -68,6 +83,7 @@ class RaplMeter:
     isolation: ClassVar[Isolation] = Isolation.SHARED
 
     def __init__(self, options: RaplConfig, *, host: str) -> None:
+        self._root = options.root
         self._folder = options.root / "class" / "powercap"
         self._host = host
         self._zones: tuple[Zone, ...] = ()
@@ -88,8 +104,8 @@ class RaplMeter:
         zones: list[Zone] = []
         try:
             for folder in folders:
-                info = describe(folder, self._host)
-                zones.append(Zone(os.open(folder / "energy_uj", os.O_RDONLY | os.O_CLOEXEC), info))
+                info = describe(folder, self._host, processor(self._root))
+                zones.append(Zone(folder.name, opened(folder / "energy_uj"), info))
         except (OSError, ValueError) as error:
             for zone in zones:
                 os.close(zone.descriptor)
@@ -117,25 +133,17 @@ def zone_folders(powercap: Path) -> list[Path]:
     return sorted((path for path in found if reported(text(path / "name"))), key=lambda path: path.name)
 
 
-def text(path: Path) -> str:
-    """The one line of a sysfs file, empty where there is none."""
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+def processor(root: Path) -> Processor:
+    """The processors of the machine whose sysfs is at `root`."""
+    cpu = root / "devices" / "system" / "cpu"
+    found = MODALIAS.fullmatch(text(cpu / "modalias"))
+    if found is None:
+        return Processor()
+    vendor, family, model = (int(part, 16) for part in found.groups())
+    return Processor(VENDORS.get(vendor, ""), f"family {family} model {model}", text(cpu / "cpu0" / "microcode" / "version"))
 
 
-def refuse_unreadable(files: list[Path]) -> None:
-    """Raise MeterUnavailable when this user may not read one of `files`, with the command that allows it."""
-    closed = [path for path in files if not os.access(path, os.R_OK, effective_ids=True)]
-    if closed:
-        raise MeterUnavailable(
-            f"{closed[0]} may be read by root only",
-            f"sudo chmod a+r {' '.join(map(str, closed))} (until the next boot), or give the agent CAP_DAC_READ_SEARCH",
-        )
-
-
-def describe(folder: Path, host: str) -> DeviceInfo:
+def describe(folder: Path, host: str, cpu: Processor) -> DeviceInfo:
     """The zone in `folder` as a device with one counter. Raises ValueError when its range is not a number."""
     name = text(folder / "name")
     package = text(folder.parent / folder.name.rsplit(":", 1)[0] / "name")
@@ -148,10 +156,13 @@ def describe(folder: Path, host: str) -> DeviceInfo:
         quantity=Quantity.ENERGY_COUNTER,
         exponent=EXPONENT,
         boundary=Boundary.MODULE if name == "psys" else Boundary.PACKAGE,
-        model=folder.name,
+        vendor=cpu.vendor,
+        model=cpu.model,
+        firmware=f"microcode {cpu.microcode}" if cpu.microcode else "",
+        interface="sysfs powercap",
         modulus=modulus_uj(int(text(folder / "max_energy_range_uj"))),
         update_period_s=UPDATE_PERIOD_S,
-        covers=(serial,),
+        covers=(f"{host}/{serial}",),
         rated_w=max(limits_w) * RATED_MARGIN if any(limits_w) else None,
         note=PLATFORM_NOTE if name == "psys" else "",
     )
@@ -162,9 +173,9 @@ def read_zone(zone: Zone, clock: Clock, offset_ns: int) -> Sample:
     """The counter of one zone as it stands; a failed read is a gap."""
     t_read0_ns = clock.mono_ns()
     try:
-        value = int(os.pread(zone.descriptor, 32, 0))
+        value = reread(zone.descriptor)
     except (OSError, ValueError) as error:
-        return Sample.gap(zone.info, t_read0_ns, clock.mono_ns(), offset_ns, f"{zone.info.meters[0].model}/energy_uj: {error}")
+        return Sample.gap(zone.info, t_read0_ns, clock.mono_ns(), offset_ns, f"{zone.name}/energy_uj: {error}")
     return Sample(zone.info.device_id, t_read0_ns, clock.mono_ns(), offset_ns, (value,), (None,), (Quality.OK,), ("",))
 
 
