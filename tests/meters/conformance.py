@@ -122,10 +122,12 @@ def uses_the_clock_it_is_given(meter: Meter) -> None:
     clock = ShiftedClock()
     meter.open()
     before = clock.mono_ns()
-    samples = meter.read(clock) + meter.read(clock)
+    first, second = meter.read(clock), meter.read(clock)
     after = clock.mono_ns()
-    edges = [edge for sample in samples for edge in (sample.t_read0_ns, sample.t_read1_ns)]
-    assert [before, *edges, after] == sorted([before, *edges, after])
+    for one, next_one in zip(first, second, strict=True):
+        edges = [before, one.t_read0_ns, one.t_read1_ns, next_one.t_read0_ns, next_one.t_read1_ns, after]
+        assert edges == sorted(edges)
+    samples = first + second
     offset_ns = clock.utc_ns() - clock.mono_ns()
     assert all(abs(sample.utc_minus_mono_ns - offset_ns) < 50_000_000 for sample in samples)
 
