@@ -1,4 +1,5 @@
-"""The generated parts of docs/reference: between marks the help of every command, the configuration with its defaults and the kinds of meters; openapi.json.
+"""The generated parts of docs/reference: between marks the help of every command, the configuration with its defaults and the kinds of
+meters; openapi.json.
 
 Help and OpenAPI document are laid out by libraries, each release a little otherwise. The check compares what is ours in them.
 """
