@@ -39,4 +39,4 @@ docs: # regenerate the generated pages of docs/reference
 	@scripts/setup && scripts/docs
 
 clean: # remove environments and caches
-	@rm -rf .venv .venv-proto .venv-oldest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-proto .venv-oldest .venv-snmpsim .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
