@@ -17,7 +17,7 @@ import click
 import pytest
 
 from joulemark import cli, config, errors
-from joulemark.agent.runner import RunnerConfig
+from joulemark.agent.wiring import RunnerConfig
 from joulemark.benchmarks import aiperf, mlperf
 from joulemark.benchmarks import joulemark as joulemark_run
 from joulemark.cli import COMMANDS

@@ -60,6 +60,9 @@ class AgentConfig:
     """Largest number of batches that may be on their way without an acknowledgement."""
     clock_probe_period_s: float = 10.0
     """Seconds between two bursts of clock probes to the collector."""
+    cords: tuple[str, ...] = ()
+    """Names of all power cords of this host, as ["psu1", "psu2"]; HOST/NAME for those of another one. Meters of single cords add up
+    to the energy of the server only when every cord has one; empty where nobody knows."""
 
     def __post_init__(self) -> None:
         at_least("agent.interval_ms", self.interval_ms, 1)
@@ -71,6 +74,8 @@ class AgentConfig:
                 f"agent.agent_id {self.agent_id!r} is empty or holds ':', '/' or what cannot be printed",
                 "use letters, digits, '.', '_' and '-'",
             )
+        if len(set(self.cords)) < len(self.cords) or any(not name.strip("/").isprintable() or not name.strip("/") for name in self.cords):
+            raise ConfigError("agent.cords names a cord twice or not at all", 'give each cord one name, as ["psu1", "psu2"]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,17 +299,11 @@ def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
 def convert(value: Any, wanted: Any, where: str) -> Any:
     """`value` as the type `wanted`. Raises ConfigError when it is not one; an int is taken for a float, text for a Path."""
     if typing.get_origin(wanted) in (types.UnionType, typing.Union):
-        wanted = next(a for a in typing.get_args(wanted) if a is not type(None))
-    origin = typing.get_origin(wanted)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ConfigError(f"{where} = {document.shown(value)} is not a list", "write it in [ ]")
-        inner = typing.get_args(wanted)[0]
-        return tuple(convert(item, inner, where) for item in value)
-    if origin in (dict, Mapping) or wanted is dict:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} = {document.shown(value)} is not a table", "write it in { }")
-        return dict(value)
+        wanted = chosen(value, typing.get_args(wanted))
+    if (typing.get_origin(wanted) or wanted) in (tuple, dict, Mapping) or dataclasses.is_dataclass(wanted):
+        return compound(value, wanted, where)
+    if wanted is Any:
+        return value
     if not storable(value):
         raise ConfigError(f"{where} = {document.shown(value)} is no finite number of 64 bits and no plain text", "correct it")
     if wanted is Path and isinstance(value, str):
@@ -321,6 +320,27 @@ def convert(value: Any, wanted: Any, where: str) -> Any:
             f"{where} = {document.shown(value)} is not {getattr(wanted, '__name__', wanted)}", "change the value or its quotes"
         )
     return value
+
+
+def compound(value: Any, wanted: Any, where: str) -> Any:
+    """`value` as a tuple, a mapping or a dataclass. Raises ConfigError."""
+    origin, inner = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} = {document.shown(value)} is not a list", "write it in [ ]")
+        return tuple(convert(item, inner[0], where) for item in value)
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} = {document.shown(value)} is not a table", "write it in { }")
+    if dataclasses.is_dataclass(origin):
+        return build(wanted, value, where)
+    return {key: convert(item, inner[1] if inner else Any, f"{where}.{key}") for key, item in value.items()}
+
+
+def chosen(value: Any, choices: tuple[Any, ...]) -> Any:
+    """The one of several types that a key may have which `value` is meant as: a list for a tuple, a table for a mapping, else the first."""
+    kinds = [choice for choice in choices if choice is not type(None)]
+    wanted = tuple if isinstance(value, list) else Mapping if isinstance(value, Mapping) else None
+    return next((kind for kind in kinds if typing.get_origin(kind) is wanted), kinds[0])
 
 
 def expanded(value: str, where: str) -> Path:

@@ -139,12 +139,13 @@ class MeterInfo:
     """What one meter says of itself, once.
 
     `exponent`: a value is `value * 10**exponent` W or J. `modulus`: range of a counter in the same integers, None when it
-    does not wrap. `averaging_window_s`: None when not known. `update_period_s`: as declared; `update_period_measured_s`: as
-    seen. `coverage`: share of time the sensor looks (0.25 for NVML on A100 and H100). `covers`: what it measures, as GPU
-    uuids or cords. `rated_w`: the highest believable power, for telling a wrap from a reset. `step`: smallest change of the
-    value, in the same integers: 3600 at exponent 2 for a counter of 0.1 kWh. `interface`: the way it is read, as its maker names
-    it ("VXI-11", "Modbus/TCP"). `range`: of an instrument that has ranges. `simulated`: true for fake and replayed meters and for
-    stand-in drivers that say so.
+    does not wrap. `averaging_window_s`: None when not known; of an exponential average its time constant. `update_period_s`: as
+    declared; `update_period_measured_s`: as seen. `coverage`: share of time the sensor looks (0.25 for NVML on A100 and H100).
+    `covers`: what it measures, as GPU uuids or cords (`host/cord`). `cords`: all cords of the hosts it may be part of, as their
+    operator named them, empty where nobody did: only with them a sum over cords is known to be whole. `rated_w`: the highest
+    believable power, for telling a wrap from a reset. `step`: smallest change of the value, in the same integers: 3600 at exponent 2
+    for a counter of 0.1 kWh. `interface`: the way it is read, as its maker names it ("VXI-11", "Modbus/TCP"). `range`: of an
+    instrument that has ranges. `simulated`: true for fake and replayed meters and for stand-in drivers that say so.
     """
 
     meter_id: str
@@ -167,6 +168,7 @@ class MeterInfo:
     certificate: Certificate | None = None
     timestamp_source: TimestampSource = TimestampSource.READ_BRACKET
     covers: tuple[str, ...] = ()
+    cords: tuple[str, ...] = ()
     rated_w: float | None = None
     step: int = 1
     interface: str = ""
@@ -190,6 +192,21 @@ class MeterInfo:
         name = "power" if self.quantity is Quantity.POWER else "energy"
         return f"{name}_{units.SI_PREFIX[self.exponent]}{self.quantity.unit}"
 
+    @property
+    def host(self) -> str:
+        """Second part of the id: the host that reads it."""
+        return self.meter_id.split(":", 2)[1]
+
+    @property
+    def lag_ns(self) -> int:
+        """How old on average what a reading shows is: half a plain averaging window, the time constant of an exponential one, which
+        is what `averaging_window_s` holds then; 0 of a counter, and where the window is not known.
+        """
+        if self.quantity is Quantity.ENERGY_COUNTER or self.averaging_window_s is None:
+            return 0
+        window_ns = round(self.averaging_window_s * units.NS_PER_S)
+        return window_ns if self.averaging is Averaging.EXPONENTIAL else window_ns // 2
+
     def si(self, value: int) -> float:
         """The SI value (W or J) of the integer `value`."""
         return units.si(value, self.exponent)
@@ -199,7 +216,7 @@ class MeterInfo:
         out = asdict(self)
         for name in ("quantity", "boundary", "current", "averaging", "timestamp_source"):
             out[name] = str(out[name])
-        out["covers"] = list(self.covers)
+        out["covers"], out["cords"] = list(self.covers), list(self.cords)
         return out
 
     @classmethod
@@ -302,14 +319,13 @@ STAMP_NS: Final = 1000
 def effective_time(meter: MeterInfo, *, t_read_ns: int, bracket_ns: int, t_device_ns: int | None) -> tuple[int, int]:
     """When a reading was true: (UTC ns of the middle of its averaging window, half-width in ns).
 
-    The device's or driver's own stamp where it gives one, else the middle of the read bracket; moved back by half the
-    averaging window; uncertain by half the bracket and half the update period (Energy Standard v1, SMP-5), or by the step of
+    The device's or driver's own stamp where it gives one, else the middle of the read bracket; moved back by the
+    lag of its averaging; uncertain by half the bracket and half the update period (Energy Standard v1, SMP-5), or by the step of
     the stamp. `t_read_ns` is the middle of the bracket in UTC. `energy` does the same on whole columns; this is the definition.
     """
     own = meter.timestamp_source is not TimestampSource.READ_BRACKET and t_device_ns is not None
     t_ns = t_device_ns if own and t_device_ns is not None else t_read_ns
-    window_ns = round((meter.averaging_window_s or 0.0) * units.NS_PER_S)
     if own:
-        return t_ns - window_ns // 2, STAMP_NS
+        return t_ns - meter.lag_ns, STAMP_NS
     period_ns = round((meter.update_period_measured_s or meter.update_period_s or 0.0) * units.NS_PER_S)
-    return t_ns - window_ns // 2, bracket_ns // 2 + period_ns // 2
+    return t_ns - meter.lag_ns, bracket_ns // 2 + period_ns // 2

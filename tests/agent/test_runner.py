@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import pytest
 
 from joulemark.agent.batcher import Batcher
-from joulemark.agent.runner import OnOpenError, Runner, RunnerConfig, State, divided
+from joulemark.agent.runner import Runner, State
 from joulemark.agent.sampler import Lane
 from joulemark.agent.spool import Spool
 from joulemark.agent.thinning import samples_of
-from joulemark.config import MeterTable
-from joulemark.errors import ConfigError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
+from joulemark.agent.wiring import OnOpenError, RunnerConfig
+from joulemark.errors import MeterFault, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.base import Isolation
 from joulemark.proto import convert
 from joulemark.readings import DeviceInfo, Quality, Sample
@@ -266,12 +266,3 @@ def test_pinned_read_is_marked(runner_of: RunnerOf, rows: Callable[[], list[Samp
     polled(runner, manual_clock, 1)
     polled(runner, manual_clock, 1, pinned=True)
     assert [(row.seq, row.pinned) for row in rows()] == [(0, False), (1, True)]
-
-
-def test_table_is_divided() -> None:
-    """The agent's own keys are taken out of a [[meter]] table and checked; the driver gets the rest."""
-    mine, rest = divided(MeterTable("fake", {"interval_ms": 100, "on_open_error": "skip", "devices": 2}))
-    assert (mine.interval_ms, mine.on_open_error) == (100, OnOpenError.SKIP)
-    assert rest == MeterTable("fake", {"devices": 2})
-    with pytest.raises(ConfigError, match="on_open_error"):
-        divided(MeterTable("fake", {"on_open_error": "explode"}))

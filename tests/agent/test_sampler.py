@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from joulemark.agent.batcher import Batcher
-from joulemark.agent.runner import Runner, RunnerConfig
+from joulemark.agent.runner import Runner
 from joulemark.agent.sampler import Sampler
 from joulemark.agent.spool import Spool
 from joulemark.agent.thinning import samples_of
+from joulemark.agent.wiring import RunnerConfig
 from joulemark.config import MeterTable
 from joulemark.meters import registry
 from joulemark.proto import convert

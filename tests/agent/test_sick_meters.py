@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from joulemark.agent.batcher import Batcher
-from joulemark.agent.runner import Runner, RunnerConfig
+from joulemark.agent.runner import Runner
 from joulemark.agent.spool import Spool
+from joulemark.agent.wiring import RunnerConfig
 from joulemark.collector.store.base import Received
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.config import MeterTable, build

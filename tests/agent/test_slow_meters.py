@@ -14,10 +14,11 @@ import psutil
 import pytest
 
 from joulemark.agent.batcher import Batcher
-from joulemark.agent.runner import Runner, RunnerConfig, State
+from joulemark.agent.runner import Runner, State
 from joulemark.agent.sampler import STOP_WAIT_S, Sampler
 from joulemark.agent.spool import Spool
 from joulemark.agent.thinning import samples_of
+from joulemark.agent.wiring import RunnerConfig
 from joulemark.config import MeterTable
 from joulemark.meters import registry
 from joulemark.proto import convert

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulemark.energy.series import INTEGRABLE, Series
-from joulemark.readings import Boundary, MeterInfo, Quality, Quantity, TimestampSource, effective_time
+from joulemark.readings import Averaging, Boundary, MeterInfo, Quality, Quantity, TimestampSource, effective_time
 
 METER = MeterInfo("fake:h:0:power", "fake", Quantity.POWER, -3, Boundary.GPU)
 
@@ -134,3 +134,33 @@ def test_a_repeated_stamp_is_one_moment_whatever_the_offset_did() -> None:
         )
         == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("averaging", "window_s", "lag_ns"),
+    [
+        (Averaging.BOXCAR, 1.0, 500_000_000),
+        (Averaging.UNKNOWN, 0.25, 125_000_000),
+        (Averaging.EXPONENTIAL, 0.75, 750_000_000),
+        (Averaging.INSTANT, 0.0, 0),
+        (Averaging.UNKNOWN, None, 0),
+    ],
+)
+@pytest.mark.parametrize("source", [TimestampSource.READ_BRACKET, TimestampSource.DEVICE])
+def test_stamps_move_once_by_the_lag(averaging: Averaging, window_s: float | None, lag_ns: int, source: TimestampSource) -> None:
+    """A reading is moved back by half its window once, or by the time constant, whoever dated it; not at all where nobody knows."""
+    meter = replace(METER, averaging=averaging, averaging_window_s=window_s, timestamp_source=source)
+    read_ns, device_ns = 10_000_000_000, 9_800_000_000
+    t_ns, _ = effective_time(meter, t_read_ns=read_ns, bracket_ns=2, t_device_ns=device_ns)
+    assert t_ns == (device_ns if source is TimestampSource.DEVICE else read_ns) - lag_ns
+    quality = np.array([Quality.OK], dtype=np.uint8)
+    series = Series.from_columns(
+        meter, t_read_ns=column(read_ns), bracket_ns=column(2), t_device_ns=column(device_ns), value=column(1), quality=quality
+    )
+    assert series.t_ns.tolist() == [t_ns]
+
+
+def test_a_counter_has_no_lag() -> None:
+    """A count is true when it is read: the averaging window that its instrument states for power moves no reading of it."""
+    meter = replace(METER, quantity=Quantity.ENERGY_COUNTER, averaging=Averaging.BOXCAR, averaging_window_s=1.0)
+    assert effective_time(meter, t_read_ns=10, bracket_ns=0, t_device_ns=None) == (10, 0)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from joulemark import config
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.schedule import Backoff
 from joulemark.agent.watch import MeterWatch, watched
-from joulemark.config import MeterTable, at_least
+from joulemark.agent.wiring import OnOpenError, RunnerConfig, wired
 from joulemark.errors import JoulemarkError, MeterError, MeterFault, MeterGone, MeterTransient
 from joulemark.meters.base import Meter
 from joulemark.proto.messages import MeterCost
@@ -32,35 +29,6 @@ HANGING_S: Final = 5.0
 """A call into a driver that lasts longer is told in gaps while it lasts; above the deadline of a BMC, which tells itself."""
 
 
-class OnOpenError(enum.StrEnum):
-    """What to do about a meter that cannot be opened."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-    RETRY = "retry"
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerConfig:
-    """Keys of any `[[meter]]` table that the agent reads itself; the driver never sees them."""
-
-    interval_ms: int = 0
-    """Time between reads; 0 takes `agent.interval_ms`."""
-    on_open_error: OnOpenError = OnOpenError.RETRY
-    """`fail` ends the agent's start, `skip` goes on without the meter, `retry` tries again with growing waits."""
-
-    def __post_init__(self) -> None:
-        at_least("meter.interval_ms", self.interval_ms, 0)
-
-
-def divided(table: MeterTable) -> tuple[RunnerConfig, MeterTable]:
-    """The agent's own keys of `table`, and the table that is left for the driver. Raises ConfigError."""
-    own = {f.name for f in dataclasses.fields(RunnerConfig)}
-    mine: Mapping[str, Any] = {key: value for key, value in table.options.items() if key in own}
-    rest = {key: value for key, value in table.options.items() if key not in own}
-    return config.build(RunnerConfig, mine, f"[[meter]] {table.kind}"), MeterTable(table.kind, rest)
-
-
 class State(enum.Enum):
     """Where a meter is in its life."""
 
@@ -71,10 +39,25 @@ class State(enum.Enum):
 
 
 class Runner:
-    """One meter and all that the agent knows of it. `source` is its kind, and place where there are several (`ipmi:2`)."""
+    """One meter and all that the agent knows of it.
 
-    def __init__(self, source: str, meter: Meter, settings: RunnerConfig, *, clock: Clock, batcher: Batcher, interval_ms: int) -> None:
+    `source` is its kind, and place where there are several (`ipmi:2`); `host` the agent's name, `cords` the full names of all cords.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        meter: Meter,
+        settings: RunnerConfig,
+        *,
+        clock: Clock,
+        batcher: Batcher,
+        interval_ms: int,
+        host: str = "",
+        cords: Sequence[str] = (),
+    ) -> None:
         self.source, self.meter, self.settings = source, meter, settings
+        self._host, self._cords = host, tuple(cords)
         self.interval_ns = (settings.interval_ms or interval_ms) * NS_PER_MS
         self.state = State.CLOSED
         self._clock, self._batcher = clock, batcher
@@ -159,9 +142,9 @@ class Runner:
     def _opened(self) -> None:
         """Take the descriptions; the numbers of a device that was known go on, as gaps where it is not found again.
 
-        Raises ConfigError when another source reads a device too.
+        Raises ConfigError when another source reads a device too, and where the operator's keys do not fit the devices.
         """
-        found = self.meter.info
+        found = wired(self.meter.info, self.settings, source=self.source, host=self._host, cords=self._cords)
         for device in found:
             self._batcher.describe(device, self.source)
             if [watch.meter for watch in self._watches.get(device.device_id, ())] != list(device.meters):

@@ -15,11 +15,12 @@ from joulemark import __version__, timebase
 from joulemark.agent import overhead, quarantine
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.clock import ClockTracker
-from joulemark.agent.runner import Runner, divided
+from joulemark.agent.runner import Runner
 from joulemark.agent.sampler import Sampler
 from joulemark.agent.schedule import Grid
 from joulemark.agent.spool import Spool
 from joulemark.agent.uplink import Uplink
+from joulemark.agent.wiring import divided, full_cords
 from joulemark.config import Config, MeterTable
 from joulemark.errors import EnvironmentFailed, RemoteUnreachable
 from joulemark.meters import registry
@@ -124,8 +125,9 @@ class Agent:
             clock_state=self._tracker.state,
             overhead=self._overhead,
         )
+        host, cords, interval_ms = agent.agent_id, full_cords(agent.cords, agent.agent_id), agent.interval_ms
         self._runners = [
-            Runner(source, meter, mine, clock=self._clock, batcher=self._batcher, interval_ms=agent.interval_ms)
+            Runner(source, meter, mine, clock=self._clock, batcher=self._batcher, interval_ms=interval_ms, host=host, cords=cords)
             for source, meter, mine in zip(named(rest), meters, settings, strict=True)
         ]
         self._sampler = Sampler(self._runners, self._clock)

@@ -24,7 +24,7 @@ from joulemark import tls
 from joulemark.addresses import is_loopback
 from joulemark.agent import clock as agent_clock
 from joulemark.agent.dial import channel
-from joulemark.agent.runner import divided
+from joulemark.agent.wiring import divided, full_cords, wired
 from joulemark.cli import handshake
 from joulemark.cli.findings import Finding, Status, fail, ok, warn
 from joulemark.config import Config, MeterTable, TlsConfig
@@ -76,13 +76,15 @@ def meter(table: MeterTable, config: Config) -> Finding:
     where = table.options.get("host") or table.options.get("file") or ""
     name = f"meter {table.kind} {where}".rstrip()
     try:
-        _, own = divided(table)
+        mine, own = divided(table)
         device = registry.driver(table.kind).build(own, host=config.agent.agent_id)
     except JoulemarkError as error:
         return fail(name, error.what, error.next_step)
     try:
         device.open()
-        return ok(name, f"{len(device.info)} devices: {', '.join(sorted({m.model or m.meter_id for d in device.info for m in d.meters}))}")
+        host = config.agent.agent_id
+        found = wired(device.info, mine, source=table.kind, host=host, cords=full_cords(config.agent.cords, host))
+        return ok(name, f"{len(found)} devices: {', '.join(sorted({m.model or m.meter_id for d in found for m in d.meters}))}")
     except JoulemarkError as error:
         return fail(name, error.what, error.next_step)
     finally:

@@ -45,7 +45,7 @@ def show(config_file: Path | None, as_json: bool) -> None:
 
 def checked(path: Path | None) -> Config:
     """The configuration of `path` (as `config.load` finds it), its `[[meter]]` tables checked by their drivers. Raises ConfigError."""
-    from joulemark.agent.runner import divided
+    from joulemark.agent.wiring import divided
     from joulemark.meters import registry
 
     config = load(path)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark.agent.runner import RunnerConfig
+from joulemark.agent.wiring import RunnerConfig
 from joulemark.config import Config, MeterTable
 from joulemark.meters import registry
 
@@ -88,10 +88,15 @@ def default_text() -> str:
     lines = ["# Configuration of Joulemark. Every key is optional and stands here with its default.", ""]
     for name, cls in tables().items():
         lines += [*heading(cls), f"[{name}]", *documented(cls), ""]
+    lines += [
+        *comment("Any of these tables may also have the keys that the agent reads itself:"),
+        *map(commented, documented(RunnerConfig)),
+        "",
+    ]
     for kind in registry.kinds():
         cls = registry.driver(kind).config
         body = [*heading(cls), "[[meter]]", f'kind = "{kind}"', *documented(cls)]
-        lines += [*(line if line.startswith("#") else f"# {line}" for line in body), ""]
+        lines += [*map(commented, body), ""]
     return "\n".join(lines)
 
 
@@ -112,6 +117,11 @@ def documented(cls: type[Any]) -> Iterator[str]:
             yield f"# {key.name} =    (not set)"
         else:
             yield f"{key.name} = {toml_value(key.default)}"
+
+
+def commented(line: str) -> str:
+    """`line` as a comment, if it is none."""
+    return line if line.startswith("#") else f"# {line}"
 
 
 def comment(text: str) -> list[str]:

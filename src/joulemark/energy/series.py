@@ -89,8 +89,7 @@ class Series:
             has = np.asarray(t_device_ns, dtype=np.int64) != 0
             t_ns = np.where(has, t_device_ns, t_ns)
             unc = np.where(has, STAMP_NS, unc)
-        window_ns = round((meter.averaging_window_s or 0.0) * NS_PER_S)
-        t_ns = t_ns - window_ns // 2 + clock_offset_ns
+        t_ns = t_ns - meter.lag_ns + clock_offset_ns
         if own:
             assert t_device_ns is not None
             t_ns = t_ns[first_of_stamp(t_device_ns)]
