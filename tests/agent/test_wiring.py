@@ -25,7 +25,7 @@ PDU = "snmp:pdu:SN7"
 
 
 def settings(**options: Any) -> RunnerConfig:
-    return divided(MeterTable("snmp", options))[0]
+    return divided(MeterTable("ipmi", options))[0]
 
 
 def outlet(channel: str, quantity: Quantity = Quantity.POWER) -> MeterInfo:
@@ -50,9 +50,10 @@ def known(*devices: DeviceInfo, cords: tuple[str, ...] = (), **options: Any) -> 
 
 def test_table_is_divided() -> None:
     """The agent's own keys are taken out of a [[meter]] table and checked; the driver gets the rest."""
-    mine, rest = divided(MeterTable("fake", {"interval_ms": 100, "on_open_error": "skip", "devices": 2, "covers": ["psu1"]}))
-    assert (mine.interval_ms, mine.on_open_error, mine.covers) == (100, OnOpenError.SKIP, ("psu1",))
-    assert rest == MeterTable("fake", {"devices": 2})
+    options = {"interval_ms": 100, "on_open_error": "skip", "devices": 2, "covers": ["psu1"], "boundary": "outlet"}
+    mine, rest = divided(MeterTable("fake", options))
+    assert (mine.interval_ms, mine.on_open_error, mine.covers, mine.boundary) == (100, OnOpenError.SKIP, ("psu1",), None)
+    assert rest == MeterTable("fake", {"devices": 2, "boundary": "outlet"}), "the fake has a boundary of its own"
     with pytest.raises(ConfigError, match="on_open_error"):
         divided(MeterTable("fake", {"on_open_error": "explode"}))
 
@@ -137,6 +138,13 @@ def test_channels_cover_what_the_table_says(pdu: DeviceInfo) -> None:
         "outlet-4-power": ("node9/psu1",),
     }
     assert {meter.cords for meter in found.values()} == {CORDS}
+
+
+def test_cords_that_a_driver_names_get_their_host() -> None:
+    """A driver with a key of its own for cords says them without the host, and the description has it in front."""
+    meter = MeterInfo("ptdaemon:lab:7:total", "ptdaemon", Quantity.POWER, 0, Boundary.WALL_ANALYZER, covers=("psu1", "psu2", "else"))
+    (found,) = known(DeviceInfo("ptdaemon:lab:7", (meter,)), cords=CORDS)
+    assert found.covers == (*CORDS, "else")
 
 
 def test_a_list_covers_one_channel(pdu: DeviceInfo) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from joulemark import config
 from joulemark.config import MeterTable, at_least
 from joulemark.errors import ConfigError
+from joulemark.meters import registry
 from joulemark.readings import Accuracy, Boundary, Certificate, Current, DeviceInfo, MeterInfo
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -75,8 +76,12 @@ def check_certificate(certificate: Certificate) -> None:
 
 
 def divided(table: MeterTable) -> tuple[RunnerConfig, MeterTable]:
-    """The agent's own keys of `table`, and the table that is left for the driver. Raises ConfigError."""
-    own = {f.name for f in dataclasses.fields(RunnerConfig)}
+    """The agent's own keys of `table`, and the table that is left for the driver. Raises ConfigError, and what `registry.driver` does.
+
+    A key that the driver has itself, as the cords of an analyser's channels in their order, is the driver's.
+    """
+    theirs = {f.name for f in dataclasses.fields(registry.driver(table.kind).config)}
+    own = {f.name for f in dataclasses.fields(RunnerConfig)} - theirs
     mine: Mapping[str, Any] = {key: value for key, value in table.options.items() if key in own}
     rest = {key: value for key, value in table.options.items() if key not in own}
     return config.build(RunnerConfig, mine, f"[[meter]] {table.kind}"), MeterTable(table.kind, rest)
@@ -105,7 +110,8 @@ def wired(devices: Sequence[DeviceInfo], settings: RunnerConfig, *, source: str,
         changes["accuracy"] = replace(settings.accuracy, source=settings.accuracy.source or "configuration")
 
     def known(meter: MeterInfo) -> MeterInfo:
-        more = {**changes, "covers": covered.get(meter.meter_id, meter.covers), "cords": tuple(cords)}
+        by_driver = tuple(full if (full := f"{host}/{name}") in cords else name for name in meter.covers)
+        more = {**changes, "covers": covered.get(meter.meter_id, by_driver), "cords": tuple(cords)}
         if certificate is not None and serial_of(meter) == certificate.serial:
             more["certificate"] = certificate
         return replace(meter, **more)
