@@ -7,6 +7,7 @@ its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ MESSAGE_OIDS: Final = 24
 
 SHORTEST_KEY: Final = 8
 """Characters of a password of v3 at least (RFC 3414, section 11.2)."""
+
+OUTLET: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 LARGEST_PORT: Final = 65535
 
@@ -63,6 +66,9 @@ class SnmpConfig:
         at_least("snmp.deadline_s", self.deadline_s, 0.1)
         if self.port > LARGEST_PORT:
             raise ConfigError(f"snmp.port = {self.port} is above {LARGEST_PORT}", "set the UDP port of the agent, usually 161")
+        for outlet in self.outlets:
+            if not OUTLET.fullmatch(outlet):
+                raise ConfigError(f"snmp.outlets holds {outlet!r}, which is no outlet", 'write its number or index: "3" or "1.1.7"')
         if bool(self.community_file) == bool(self.user):
             raise ConfigError("snmp wants either community_file (v2c) or user (v3)", "set one of them")
         if self.user and self.auth_file is None:
@@ -128,8 +134,8 @@ class SnmpMeter(AsyncMeter):
 
     async def poll(self, clock: Clock) -> list[Sample]:
         assert self._session is not None  # connect
-        if not self._answered:
-            self._session.close()  # the boots and time of an agent that restarted are learned anew
+        if self._config.user and not self._answered:
+            self._session.close()  # v3: the boots and time of an agent that restarted are learned anew
         self._answered = False
         shift_ns = utc_minus_mono_ns(clock)
         read: list[Answered] = []
