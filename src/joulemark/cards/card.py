@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from joulemark.cards import costs
-from joulemark.cards.compute import compute
+from joulemark.cards.compute import compute, levels
 from joulemark.cards.contents import contents
 from joulemark.cards.costs import Work
 from joulemark.cards.evidence import Evidence, counted
 from joulemark.energy.attribute import Ratio, joules_per, joules_per_1k
+from joulemark.energy.cords import named, proven, uncovered
 from joulemark.energy.uncertainty import displayed
 from joulemark.readings import Boundary, Current, Quality
 from joulemark.runs import Tokens, Window
@@ -72,6 +73,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "incomplete_because": incomplete,
         "headline": headline(told, list(windows.values()), evidence, scope),
         "phases": phases,
+        "closure": computed["closure"],
         "meters": computed["power"]["meters"],
         "clock": str(evidence.run.clock),
         "clocks": {host: dict(state) for host, state in evidence.clocks.items()},
@@ -86,7 +88,11 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
 
 def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:
     """(scope of the standard or None, what it rests on) of meters at `boundary`."""
-    currents = {one.meter.current for one in evidence.series if one.meter.boundary == boundary}
+    cords = named(evidence.series)
+    group = levels(evidence.series, cords)[Boundary(boundary)]
+    if bare := uncovered(group, cords):
+        return None, f"no meter at {boundary} covers {', '.join(bare)}"
+    currents = {one.meter.current for one in group}
     if len(currents) != 1:
         return None, f"the meters at {boundary} are on both sides of the power supply"
     ac, dc = SCOPES[Boundary(boundary)]
@@ -94,6 +100,8 @@ def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:
     scope = ac if current is Current.AC else dc
     if scope is None:
         return None, f"no scope is defined for {boundary} on the DC side"
+    if covered := proven(group, evidence.series):
+        return scope, f"boundary {boundary}, {current}, as the meters declare; they cover every cord of {', '.join(covered)}"
     return scope, f"boundary {boundary}, {current}, as the meters declare; that they cover every node and cord is not proven"
 
 

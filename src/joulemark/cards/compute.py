@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+from joulemark import whitelist
+from joulemark.energy.closure import closures
+from joulemark.energy.cords import counting, hosts, named, uncovered
 from joulemark.energy.device import devices
 from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
-from joulemark.readings import Accuracy, Boundary
+from joulemark.readings import Accuracy, Boundary, MeterInfo
 from joulemark.runs import Run, ToolReported, Window
 
 COMPUTE_SCHEMA: Final = "joulemark.compute/1"
@@ -77,18 +80,29 @@ def compute(
         raise UsageError("the benchmark has no phase", "give the folder of a finished run")
     _refuse_twice(series)
     series = marked(series)
-    by_boundary = {b: group for b in WIDEST_FIRST if (group := [one for one in series if one.meter.boundary is b])}
+    cords = named(series)
+    by_boundary = levels(series, cords)
     if not by_boundary:
         raise UsageError("there is no power to compute from", "give at least one power log with --power")
-    phases, errors = [], []
+    hosts_of = {boundary: hosts(group, cords) for boundary, group in by_boundary.items()}
+    phases, errors, closed = [], [], []
     for window in run.windows:
         measured: dict[Boundary, PhaseEnergy | InsufficientData] = {}
         for boundary, group in by_boundary.items():
             try:
-                measured[boundary] = measure(window, group, power_idle_w=power_idle_w, accuracy=accuracy, clock_bound_ns=clock_bound_ns)
+                measured[boundary] = measure(
+                    window,
+                    group,
+                    power_idle_w=power_idle_w,
+                    accuracy=accuracy,
+                    clock_bound_ns=clock_bound_ns,
+                    uncovered=uncovered(group, cords),
+                )
             except InsufficientData as error:
                 measured[boundary] = error
         phases.append(_phase(window, run, measured))
+        known = {boundary: found for boundary, found in measured.items() if isinstance(found, PhaseEnergy)}
+        closed += [{"phase": window.name, **found.to_json()} for found in closures(known, hosts_of)]
         headline = next(iter(measured.values()))
         if isinstance(headline, InsufficientData) and window in (run.measured or run.windows):
             errors.append(headline)
@@ -101,8 +115,25 @@ def compute(
         "power": _power(series, by_boundary),
         "benchmark": {key: value for key, value in run.to_json().items() if key not in ("schema", "phases", "findings", "tool_reported")},
         "phases": phases,
-        "findings": list(dict.fromkeys([*run.findings, *_power_findings(by_boundary), *_phase_findings(phases)])),
+        "closure": closed,
+        "findings": list(
+            dict.fromkeys(
+                [
+                    *run.findings,
+                    *_power_findings(by_boundary),
+                    *_uncounted(series, by_boundary),
+                    *_phase_findings(phases),
+                    *_closure_findings(closed),
+                ]
+            )
+        ),
     }
+
+
+def levels(series: Sequence[Series], cords: Sequence[str]) -> dict[Boundary, list[Series]]:
+    """The meters that count at each boundary, the widest first; but those that miss a cord behind the whole ones."""
+    found = {b: counting(group, cords) for b in WIDEST_FIRST if (group := [one for one in series if one.meter.boundary is b])}
+    return dict(sorted(found.items(), key=lambda level: bool(uncovered(level[1], cords))))
 
 
 def _refuse_twice(series: Sequence[Series]) -> None:
@@ -172,7 +203,28 @@ def _used(by_boundary: dict[Boundary, list[Series]]) -> list[Series]:
 
 
 def _meter(one: Series, *, used: bool) -> dict[str, Any]:
-    return {**one.meter.to_json(), "readings": len(one), "gaps": len(one) - len(one.integrable()), "used": used}
+    return {
+        **one.meter.to_json(),
+        "readings": len(one),
+        "gaps": len(one) - len(one.integrable()),
+        "used": used,
+        "whitelist": listing(one.meter),
+    }
+
+
+def listing(meter: MeterInfo) -> dict[str, Any]:
+    """Whether the whitelist knows the meter, by what it calls itself (MET-3); `rejected` says why it is good for no level."""
+    entry = whitelist.find(meter.vendor, meter.model)
+    if entry is None:
+        return {"status": "unlisted"}
+    return {
+        "status": "listed",
+        "id": entry.id,
+        "listed_by": list(entry.listed_by),
+        "date_checked": entry.date_checked,
+        "verified": entry.verified,
+        "rejected": entry.rejected,
+    }
 
 
 def _power_findings(by_boundary: dict[Boundary, list[Series]]) -> list[str]:
@@ -187,6 +239,21 @@ def _power_findings(by_boundary: dict[Boundary, list[Series]]) -> list[str]:
         first, *rest = by_boundary
         findings.append(f"Headline energy is at {first}; {', '.join(rest)} stand beside it and are not added.")
     return findings
+
+
+def _uncounted(series: Sequence[Series], by_boundary: dict[Boundary, list[Series]]) -> list[str]:
+    """The meters of other machines' cords, in a line for each boundary."""
+    findings = []
+    for boundary, group in by_boundary.items():
+        count = {one.meter.meter_id for one in group}
+        if others := [one.meter.meter_id for one in series if one.meter.boundary is boundary and one.meter.meter_id not in count]:
+            findings.append(f"Not added at {boundary}, since they cover no cord that was named: {', '.join(others)}.")
+    return findings
+
+
+def _closure_findings(closed: list[dict[str, Any]]) -> list[str]:
+    """What does not close in which phase, and once what cannot be told."""
+    return [one["reason"] if one["holds"] is None else f"{one['phase']}: {one['reason']}" for one in closed if one["reason"]]
 
 
 def _phase_findings(phases: list[dict[str, Any]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
@@ -25,9 +25,19 @@ def render(card: Mapping[str, Any]) -> str:
         lines.append(f"  not in the uncertainty, because not known: {', '.join(head['uncertainty_missing'])}")
     lines.append(f"  scope {card['scope'] or 'undefined'} ({head['boundary']}), level not validated, phases: {', '.join(head['phases'])}")
     lines.append(f"  meters: {', '.join(m['meter_id'] for m in card['meters'] if m['used'])}")
+    lines += closure_lines(card.get("closure", ()))
     lines += [f"  rent: {market_line(head['cost']['market'])}", f"  electricity: {energy_line(head['cost']['energy'])}"]
     lines += [f"  incomplete: {reason}" for reason in card["incomplete_because"]]
     return "\n".join(lines)
+
+
+def closure_lines(closed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which levels hold which in every phase, in one line, then each two that do not."""
+    pairs = dict.fromkeys((one["outer"], one["inner"]) for one in closed)
+    good = [pair for pair in pairs if all(one["holds"] for one in closed if (one["outer"], one["inner"]) == pair)]
+    lines = [f"  closure: {', '.join(f'{outer} >= {inner}' for outer, inner in good)}"] if good else []
+    broken = [one for one in closed if one["holds"] is False]
+    return lines + [f"  CLOSURE BROKEN in {one['phase']}: {one['reason']}" for one in broken]
 
 
 def market_line(cost: Mapping[str, Any]) -> str:

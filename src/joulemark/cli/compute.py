@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from joulemark import foreign
+from joulemark.cards.text import closure_lines
 from joulemark.cli import emit, json_option
 from joulemark.errors import FormatError, InsufficientData, UsageError
 from joulemark.readings import Accuracy, Boundary
@@ -124,4 +125,5 @@ def told(result: dict[str, Any]) -> str:
             if figure["ours"] is not None:
                 printed = f"{figure['name']} {figure['value']:.6g} {figure['unit']}"
                 lines.append(f"  the tool's    {printed} ({figure['difference_rel']:+.2%} of ours)")
+    lines += closure_lines(result["closure"])
     return "\n".join([*lines, *(f"note: {finding}" for finding in result["findings"])])

@@ -11,6 +11,7 @@ from joulemark.collector.placement import Axis, told
 from joulemark.collector.recorded import Recorded, run_of
 from joulemark.collector.store.axis import COLLECTOR
 from joulemark.collector.store.base import ClockStep, HostState, ReadingStore, Stream
+from joulemark.energy.cords import counting, named, uncovered
 from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
@@ -133,7 +134,8 @@ def settled(series: Sequence[Series], end_ns: int) -> bool:
 def energy_json(gathered: Gathered) -> dict[str, Any]:
     """Energy of every window at every boundary, `joulemark.energy/1`. Raises InsufficientData when none has any."""
     run = gathered.run
-    phases, findings = phases_of(run, by_boundary(marked(gathered.series)))
+    series = marked(gathered.series)
+    phases, findings = phases_of(run, by_boundary(series), cords=named(series))
     if not phases:
         raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")
     return {
@@ -157,7 +159,7 @@ def lost(losses: Sequence[tuple[str, Loss]]) -> list[str]:
     ]
 
 
-def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[list[PhaseEnergy], list[str]]:
+def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]], *, cords: Sequence[str] = ()) -> tuple[list[PhaseEnergy], list[str]]:
     """Energy of each window at each boundary, and in words the ones that have none.
 
     The clock bounds are in already: the marks' in the windows, the agents' in the series.
@@ -166,7 +168,8 @@ def phases_of(run: Run, levels: Mapping[Boundary, Sequence[Series]]) -> tuple[li
     for window in run.windows:
         for boundary, level in levels.items():
             try:
-                phases.append(measure(window, level))
+                counts = counting(level, cords)
+                phases.append(measure(window, counts, uncovered=uncovered(counts, cords)))
             except (InsufficientData, UsageError) as error:
                 findings.append(f"No energy at {boundary}: {error}")
     return phases, findings

@@ -154,12 +154,13 @@ def measure(
     power_idle_w: float | None = None,
     accuracy: Accuracy | None = None,
     clock_bound_ns: int = 0,
+    uncovered: Sequence[str] = (),
 ) -> PhaseEnergy:
     """The energy of `window` from all `series` of one boundary.
 
     `power_idle_w`: idle power of all devices together, for the timing component; the lowest power near the marks when None.
     `accuracy`: of every meter, before what they say of themselves. `clock_bound_ns`: bound of the clock that dated the window
-    against the one that dates the series.
+    against the one that dates the series. `uncovered`: cords that have no meter here, each of which counts as a device without energy.
 
     A device without energy leaves the sum None, with the reason among the findings. Raises InsufficientData when no device
     has any, UsageError for no series, for several boundaries, and for meters whose sum would be ambiguous.
@@ -171,6 +172,8 @@ def measure(
         raise UsageError(f"phase {window.name!r} needs meters of one boundary, found {found}", "choose the meters of one boundary")
     groups = devices(series)
     measured = tuple(measure_device(window, name, group, accuracy=accuracy) for name, group in groups.items())
+    boundary = boundaries.pop()
+    measured += tuple(_bare_cord(cord, boundary) for cord in uncovered)
     findings = tuple(finding for device in measured for finding in device.findings) + _left_out(series, groups)
     if all(device.energy_j is None for device in measured):
         raise InsufficientData(f"phase {window.name!r}: {'; '.join(findings)}", "record from before the phase until after it")
@@ -179,7 +182,12 @@ def measure(
         timing = _timing(window, measured, power_idle_w, clock_bound_ns)
         budget = _budget(measured, timing)
         findings += tuple(budget.component(name).source for name in budget.missing)
-    return PhaseEnergy(window, boundaries.pop(), measured, budget, findings)
+    return PhaseEnergy(window, boundary, measured, budget, findings)
+
+
+def _bare_cord(cord: str, boundary: Boundary) -> DeviceEnergy:
+    finding = f"no meter at {boundary} covers the cord {cord}: the sum would not be the energy of its host"
+    return DeviceEnergy(cord, None, None, None, None, (), None, 0.0, (finding,))
 
 
 def _left_out(series: Sequence[Series], groups: Mapping[str, Sequence[Series]]) -> tuple[str, ...]:
