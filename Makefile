@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input gpu lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live gpu lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -25,6 +25,12 @@ soak: # a day at accelerated time: memory and descriptors of agent and collector
 
 bad-input: # every bad input gets a clear error, none is accepted, none crashes; SEED=n, COUNT=n mutations, WRITE=1 writes the table
 	@scripts/bad-input
+
+conformance: # every kind of meter against a living device, check by check, and the latency of a read; WRITE=1 makes the page anew
+	@scripts/conformance
+
+meters-live: # one server under a known load, read by every kind at once, while its BMC hangs and a PDU reboots; SEED=n, MINUTES=m, MUTATE=wiring|gain
+	@scripts/meters-live
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n
 	@scripts/gpu
