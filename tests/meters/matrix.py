@@ -18,7 +18,7 @@ import pytest
 
 from joulemark.errors import JoulemarkError
 from joulemark.units import NS_PER_MS
-from tests.meters.conformance import CHECKS, Check, built
+from tests.meters.conformance import CHECKS, Check, built, polled
 from tests.meters.live import LIVE, Stage
 
 PAGE: Final = Path("docs/reference/meters/conformance.md")
