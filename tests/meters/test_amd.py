@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.config import MeterTable
-from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
+from joulemark.errors import ConfigError, MeterError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.amd import AVERAGE, CURRENT, DRIVER, AmdMeter, parse_energy, parse_power
 from joulemark.readings import Averaging, Quality, TimestampSource
 from joulemark.timebase import SystemClock
@@ -94,7 +95,7 @@ def test_power_in_watts(opened: Opened) -> None:
     assert current.averaging_window_s is None
 
 
-@given(st.integers(1, 2**59), st.floats(0.001, 1000, width=32))
+@given(st.integers(1, 2**59), st.floats(0.0078125, 1000, width=32))
 def test_energy_is_rounded_once(counts: int, unit_uj: float) -> None:
     """Counts times resolution is the nearest whole microjoule of the exact product, and never falls as the counts grow."""
     value = parse_energy({"energy_accumulator": counts, "counter_resolution": unit_uj}).value
@@ -215,18 +216,35 @@ def test_lost_gpu_is_a_gap_and_the_others_go_on(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("code", "expected"), [(31, MeterGone), (DRIVER_NOT_LOADED, MeterGone), (BUSY, MeterTransient), (14, MeterTransient)]
 )
-def test_no_gpu_answers(opened: Opened, tmp_path: object, code: int, expected: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_gpu_answers(opened: Opened, tmp_path: Path, code: int, expected: type[MeterError]) -> None:
     """All gone is gone, so that the meter is opened anew; any other failure of all may pass."""
-    switches = Switches(tmp_path / "switches")  # type: ignore[operator]  # a Path
+    switches = Switches(tmp_path / "switches")
     meter = opened(AmdWave(settings={"SWITCHES": str(switches.folder), "ERROR_LOST": code}))
     switches.lose()
-    with pytest.raises(expected):
+    with pytest.raises(expected, match="AMDSMI_STATUS"):
         meter.read(CLOCK)
 
 
-def test_one_figure_that_fails_for_the_moment(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU that lacks one call still measures by the other, and a GPU that is busy at the start is told with its reason."""
-    assert channels(opened(AmdWave(settings={"ERROR_POWER": NOT_SUPPORTED}))) == ["energy"]
+def test_power_that_follows_the_switches(opened: Opened, tmp_path: Path) -> None:
+    """A power set while it runs is the next reading, and the counter goes on with it."""
+    switches = Switches(tmp_path / "switches")
+    meter = opened(AmdWave(settings={"SWITCHES": str(switches.folder)}))
+    switches.set_power_w(321)
+    before = meter.read(CLOCK)
+    time.sleep(0.1)
+    after = meter.read(CLOCK)
+    (w0, j0), (w1, j1) = before[0].values, after[0].values
+    assert w0 == w1 == 321
+    assert j0 is not None
+    assert j1 is not None
+    elapsed_s = (after[0].t_read0_ns - before[0].t_read0_ns) / S
+    assert (j1 - j0) / 1e6 == pytest.approx(321 * elapsed_s, rel=0.2)
+
+
+@pytest.mark.parametrize(("missing", "left"), [("ERROR_POWER", ["energy"]), ("ERROR_ENERGY", ["power_current"])])
+def test_call_that_a_gpu_lacks(opened: Opened, missing: str, left: list[str]) -> None:
+    """A GPU that lacks one of the two calls measures by the other."""
+    assert channels(opened(AmdWave(settings={missing: NOT_SUPPORTED}))) == left
 
 
 def test_gpu_that_tells_nothing_at_the_start(built: Opened) -> None:

@@ -123,6 +123,14 @@ def test_one_broken_counter_is_a_gap(root: Path, meter: Meter) -> None:
         meter.read(CLOCK)
 
 
+def test_broken_counter_is_unavailable(root: Path, meter: Meter) -> None:
+    """open() reads every counter once: one that says no number at the start is told, with the command that shows it."""
+    zone(root, "intel-rapl:0", "package-0").write_text("\n")
+    with pytest.raises(MeterUnavailable, match="is no number") as caught:
+        meter.open()
+    assert "ls -l" in caught.value.next_step
+
+
 def test_broken_range_is_unavailable(root: Path, meter: Meter) -> None:
     """A zone whose range is no number cannot be opened, and leaves no descriptor behind."""
     counter = zone(root, "intel-rapl:0", "package-0")

@@ -26,13 +26,12 @@ LOOKED_UP = re.compile(r"_libraries\['libamd_smi\.so'\]\.(\w+)")
 WRITTEN = re.compile(r"^Status (amdsmi_\w+)\(", re.MULTILINE)
 
 
-def functions() -> list[str]:
-    """The functions that the installed amdsmi looks up."""
+def wrapper() -> str:
+    """Source of the part of the installed amdsmi that looks up the functions of the library."""
     spec = importlib.util.find_spec("amdsmi")
     assert spec is not None
     assert spec.origin is not None
-    wrapper = Path(spec.origin).with_name("amdsmi_wrapper.py")
-    return sorted(set(LOOKED_UP.findall(wrapper.read_text(encoding="utf-8"))))
+    return Path(spec.origin).with_name("amdsmi_wrapper.py").read_text(encoding="utf-8")
 
 
 def build(folder: Path, *, without: str = "") -> Path:
@@ -43,7 +42,7 @@ def build(folder: Path, *, without: str = "") -> Path:
     (folder / "lib").mkdir(parents=True, exist_ok=True)
     written = set(WRITTEN.findall(SOURCE.read_text(encoding="utf-8")))
     stubs = folder / "stubs.c"
-    missing = [name for name in functions() if name not in written and name != without]
+    missing = [name for name in sorted(set(LOOKED_UP.findall(wrapper()))) if name not in written and name != without]
     stubs.write_text("".join(f"unsigned {name}(void);\nunsigned {name}(void) {{ return 2; }}\n" for name in missing))
     library = folder / "lib" / SONAME
     flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", f"-Wl,-soname,{SONAME}", "-pthread"]

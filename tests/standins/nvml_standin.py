@@ -5,8 +5,11 @@ The real nvidia-ml-py reads it: name the compiled file as `library` of a `[[mete
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +39,14 @@ def build(folder: Path, *, field_values: bool = True) -> Path:
     if done.returncode:
         raise RuntimeError(f"{SOURCE.name} does not compile:\n{done.stderr}")
     return library
+
+
+@functools.cache
+def library() -> Path:
+    """The driver, compiled once: nvidia-ml-py keeps the first one that it loaded in a process."""
+    folder = Path(tempfile.mkdtemp(prefix="standin-nvml-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(folder)
 
 
 @dataclass(frozen=True)

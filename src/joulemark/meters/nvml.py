@@ -292,6 +292,7 @@ def describe(handle: Any, uuid: str, options: NvmlConfig, host: str, notes: list
         "exponent": EXPONENT,
         "boundary": Boundary.GPU,
         "vendor": "NVIDIA",
+        "interface": "NVML",
         "model": product,
         "serial": optional(pynvml.nvmlDeviceGetSerial, handle, ""),
         "firmware": f"driver {driver}",

@@ -106,6 +106,7 @@ class RaplMeter:
             for folder in folders:
                 info = describe(folder, self._host, processor(self._root))
                 zones.append(Zone(folder.name, opened(folder / "energy_uj"), info))
+                reread(zones[-1].descriptor)
         except (OSError, ValueError) as error:
             for zone in zones:
                 os.close(zone.descriptor)

@@ -21,10 +21,12 @@
  *   FOUND_NS        when the lost GPU is back, for whoever calls the first nvmlInit after it; old handles stay lost
  *   UNSUPPORTED     list of field ids answered with NOT_SUPPORTED
  *   SENTINEL        list of field ids answered with all bits set
+ *   SWITCHES        folder of switches.h; a lost GPU is found by whoever calls the first nvmlInit after it, as with FOUND_NS
  *
  * Compiled with -DWITHOUT_FIELD_VALUES the symbol nvmlDeviceGetFieldValues is absent, as in drivers that are older than it.
  */
 #define _GNU_SOURCE
+#include "../switches.h"
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,6 +84,7 @@ static struct {
     int64_t lost_ns, reload_ns, call_ns;
     int unsupported[MAX_FIELDS], unsupported_count, sentinel[MAX_FIELDS], sentinel_count;
     char name[96];
+    const char *switches;
 } config;
 
 static Gpu gpu_table[MAX_GPUS];
@@ -181,6 +184,7 @@ static void configure(void)
     config.unsupported_count = fields("UNSUPPORTED", config.unsupported);
     config.sentinel_count = fields("SENTINEL", config.sentinel);
     snprintf(config.name, sizeof config.name, "%s", setting("NAME") ? setting("NAME") : "SIMULATED NVIDIA H100 80GB HBM3");
+    config.switches = setting("SWITCHES");
     const char *lost = setting("LOST");
     long long lost_ns = INT64_MAX;
     if (lost)
@@ -236,7 +240,7 @@ static Energy trace_energy(const Gpu *gpu, int64_t t_ns)
     return a->before + (Energy)(a->milliwatt + trace_power(gpu, t_ns)) * (t_ns - a->t_ns) / 2;
 }
 
-static int64_t power_at(const Gpu *gpu, int64_t t_ns)
+static int64_t own_power(const Gpu *gpu, int64_t t_ns)
 {
     if (gpu->points)
         return trace_power(gpu, t_ns - config.origin_ns);
@@ -245,7 +249,7 @@ static int64_t power_at(const Gpu *gpu, int64_t t_ns)
 }
 
 /* From a fixed moment up to t_ns; only differences mean something. */
-static Energy energy_at(const Gpu *gpu, int64_t t_ns)
+static Energy own_energy(const Gpu *gpu, int64_t t_ns)
 {
     if (gpu->points)
         return trace_energy(gpu, t_ns - config.origin_ns);
@@ -253,6 +257,20 @@ static Energy energy_at(const Gpu *gpu, int64_t t_ns)
     int64_t rest = t % (2 * half);
     int64_t high_ns = t / (2 * half) * half + (rest > half ? rest - half : 0);
     return (Energy)config.low_mw * t + (Energy)(config.high_mw - config.low_mw) * high_ns;
+}
+
+/* The same with the power that the switches set, from the first of their steps on. */
+static int64_t power_at(const Gpu *gpu, int64_t t_ns)
+{
+    Step steps[MAX_STEPS];
+    return stepped_power(steps, read_steps(config.switches, steps), t_ns, own_power(gpu, t_ns));
+}
+
+static Energy energy_at(const Gpu *gpu, int64_t t_ns)
+{
+    Step steps[MAX_STEPS];
+    int n = read_steps(config.switches, steps);
+    return own_energy(gpu, n && steps[0].t_ns < t_ns ? steps[0].t_ns : t_ns) + stepped_energy(steps, n, t_ns);
 }
 
 static unsigned int mean_power(const Gpu *gpu, int64_t end_ns, int64_t window_ns)
@@ -282,6 +300,9 @@ static Return enter(const Gpu *gpu)
         struct timespec cost = {config.call_ns / NS_PER_S, config.call_ns % NS_PER_S};
         nanosleep(&cost, NULL);
     }
+    wait_while_hung(config.switches);
+    if (switched(config.switches, "lost"))
+        config.lost_gpu = -1, config.lost_ns = 0; /* until the library is initialised anew */
     int lost = (config.lost_gpu < 0 || config.lost_gpu == gpu->index) && now_ns() >= config.lost_ns;
     return lost ? GPU_IS_LOST : SUCCESS;
 }
