@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterError, MeterGone, MeterTransient, MeterUnavailable
-from joulemark.meters.tasmota import DRIVER, TasmotaMeter, mac_of, number, parse_answer, parse_energy, trusted
+from joulemark.meters.tasmota import DRIVER, TasmotaMeter, trusted
 from joulemark.readings import Boundary, Current, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import SystemClock
 from tests import certificates
@@ -326,53 +322,6 @@ def test_a_reset_counter_joins_nothing(plug: Plug, opened: Opened) -> None:
     watched(one(meter), watches)
     plug.answers.total_kwh = "0.000"
     assert watched(one(meter), watches).qualities == (Quality.OK, Quality.RESET)
-
-
-@pytest.mark.parametrize(
-    ("said", "value"),
-    [
-        (26, Decimal(26)),
-        (Decimal("0.5"), Decimal("0.5")),
-        ("12.50", Decimal("12.50")),
-        (None, None),
-        (True, None),
-        ("x", None),
-        ([1], None),
-    ],
-)
-def test_numbers(said: object, value: Decimal | None) -> None:
-    """A number is taken as printed, also in quotes; all else is none."""
-    assert number(said) == value
-
-
-@pytest.mark.parametrize(
-    ("network", "mac"),
-    [
-        ({"Mac": "a0:b7:a5:54:c0:71"}, "A0B7A554C071"),
-        ({"Mac": "00:00:00:00:00:00", "Ethernet": {"Mac": "A0:B7:A5:54:C0:72"}}, "A0B7A554C072"),
-        ({"Mac": "", "Ethernet": {"Mac": "00:00:00:00:00:00"}}, ""),
-        ({"Mac": 7}, ""),
-    ],
-)
-def test_mac(network: dict[str, object], mac: str) -> None:
-    """The MAC is that of the radio, else that of the cable, else none."""
-    assert mac_of(network) == mac
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
-)
-
-
-@given(power=JSON, total=JSON)
-def test_no_answer_breaks_the_reader(power: object, total: object) -> None:
-    """Whatever stands where powers and energies are expected, the answer is read as numbers and gaps."""
-    text = json.dumps({"StatusSNS": {"ENERGY": {"Power": power, "Total": total}}})
-    said = parse_answer(text.encode(), "StatusSNS")
-    assert said is not None
-    energy = parse_energy(said)
-    if energy is not None:
-        assert all(value is None or value.is_finite() for value in (*energy.powers_w, *energy.totals_kwh))
 
 
 @pytest.mark.parametrize(

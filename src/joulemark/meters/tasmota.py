@@ -10,13 +10,11 @@ Source: Tasmota documentation, pages MQTT, Commands (Status, FullTopic, PowerRes
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -27,9 +25,10 @@ from joulemark.config import at_least, read_secret
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
+from joulemark.meters.tasmota_answers import Energy, decimals, mac_of, parse_answer, parse_energy, read_as
 from joulemark.readings import Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
-from joulemark.units import J_PER_KWH, scaled
+from joulemark.units import J_PER_KWH
 
 POWER_EXPONENT: Final = -3
 ENERGY_EXPONENT: Final = 0
@@ -41,7 +40,6 @@ KEEPALIVE_S: Final = 10
 
 GOODBYE_S: Final = 0.3
 MAX_BYTES: Final = 1 << 16
-NO_MAC: Final = ("", "00:00:00:00:00:00")
 
 ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
     "8": ("STATUS8", "StatusSNS"),
@@ -92,69 +90,6 @@ class TasmotaConfig:
         """The whole topic of a command (`cmnd`), an answer (`stat`) or a message (`tele`)."""
         middle = self.full_topic.replace("%prefix%", prefix).replace("%topic%", self.topic).strip("/")
         return f"{middle}/{last}"
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """What a plug says of energy: one entry per channel. `totals_kwh` has one entry where the plug adds its channels up."""
-
-    powers_w: tuple[Decimal | None, ...]
-    totals_kwh: tuple[Decimal | None, ...]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of powers and of counters."""
-        return len(self.powers_w), len(self.totals_kwh)
-
-
-def parse_answer(payload: bytes, key: str) -> dict[str, Any] | None:
-    """What stands below `key` in an answer, with exact numbers; None for the answer to another question. Raises MeterTransient."""
-    try:
-        said = json.loads(payload, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
-        raise MeterTransient(f"answered {payload[:60]!r}, which is no JSON") from error
-    found = said.get(key) if isinstance(said, dict) else None
-    return found if isinstance(found, dict) else None
-
-
-def parse_energy(sensors: Mapping[str, Any]) -> Energy | None:
-    """Powers and counters of an answer to Status 8; None for a device that has none."""
-    energy = sensors.get("ENERGY")
-    if not isinstance(energy, Mapping):
-        return None
-    found = Energy(numbers(energy.get("Power", [])), numbers(energy.get("Total", [])))
-    return found if any(found.shape) else None
-
-
-def numbers(said: Any) -> tuple[Decimal | None, ...]:
-    """A number, or the list of numbers of several channels; None for what is no finite number."""
-    return tuple(number(one) for one in (said if isinstance(said, list) else [said]))
-
-
-def number(said: Any) -> Decimal | None:
-    """A number as it was printed, also in quotes; None for anything else."""
-    if isinstance(said, bool) or not isinstance(said, int | Decimal | str):
-        return None
-    try:
-        value = Decimal(said)
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() and abs(value) < Decimal(10) ** 12 else None
-
-
-def decimals(value: Decimal | None) -> int:
-    """Digits behind the point, as printed."""
-    exponent = 0 if value is None else value.as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
-def mac_of(network: Mapping[str, Any]) -> str:
-    """The MAC of a plug, of its cable where its radio is off, as twelve hex digits; empty where it tells none."""
-    cable = network.get("Ethernet")
-    for said in (network.get("Mac"), cable.get("Mac") if isinstance(cable, Mapping) else None):
-        if isinstance(said, str) and said not in NO_MAC:
-            return said.replace(":", "").upper()
-    return ""
 
 
 def described(host: str, config: TasmotaConfig, said: Mapping[str, Mapping[str, Any]], energy: Energy) -> DeviceInfo:
@@ -360,11 +295,6 @@ class TasmotaMeter(AsyncMeter):
 
     def _lost(self) -> MeterGone:
         return MeterGone(f"the broker {self._config.broker}:{self._config.port} closed the connection", "check that it runs")
-
-
-def read_as(printed: Decimal | None, si_per_unit: int, exponent: int) -> int | None:
-    """The integer that stands for a printed number."""
-    return None if printed is None else scaled(printed * si_per_unit, exponent)
 
 
 def trusted(ca_file: Path | None) -> ssl.SSLContext:
