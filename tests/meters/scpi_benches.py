@@ -14,7 +14,7 @@ from tests.standins.scpi_bench import Bench, bench
 from tests.standins.scpi_standin import Analyser
 
 CLOCK = SystemClock()
-DEADLINE_S = 0.5
+DEADLINE_S = 1.0
 PERIOD_S = 0.02
 """Update interval of the simulated instruments, short so that tests need not wait."""
 

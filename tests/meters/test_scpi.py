@@ -15,7 +15,7 @@ from joulemark.readings import Averaging, Boundary, Current, MeterRange, Quality
 from tests.meters.scpi_benches import CLOCK, DEADLINE_S, PERIOD_S, Opened, benches, infos, one, read_w, updated
 from tests.standins.scpi_standin import Analyser
 
-SLACK_S = 0.4
+SLACK_S = 1.0
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_serial_that_is_none(opened: Opened) -> None:
 def test_a_late_answer_shifts_nothing(opened: Opened) -> None:
     """An answer that comes after its deadline is never taken for a later one: the connection is given up, and reads come right again."""
     meter, standin = opened()
-    standin.late_s = DEADLINE_S + 0.3
+    standin.late_s = DEADLINE_S + 1.0
     begin_s = time.monotonic()
     with pytest.raises(MeterGone, match="no answer"):
         meter.read(CLOCK)
@@ -216,8 +216,10 @@ def test_language_is_set_back(opened: Opened) -> None:
     meter, standin = opened("LMG671", elements=(1,))
     assert standin.analyser.short_language
     meter.close()
-    time.sleep(0.1)
-    assert not standin.analyser.short_language
+    give_up_s = time.monotonic() + 5.0
+    while standin.analyser.short_language:
+        assert time.monotonic() < give_up_s
+        time.sleep(0.01)
 
 
 def test_doubts_are_told(opened: Opened) -> None:

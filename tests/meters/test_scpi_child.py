@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,14 @@ def test_a_timeout_ends_the_child(standin: Bench) -> None:
     assert said[-1]["fatal"]
     assert "Timeout" in said[-1]["error"]
     assert len(said) == 3
+
+
+def test_a_library_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pyvisa the child says what to install."""
+    monkeypatch.setitem(sys.modules, "pyvisa", None)
+    status, said = talk("TCPIP::127.0.0.1::INSTR")
+    assert status == 1
+    assert [line["next_step"] for line in said] == ["install it: pip install 'joulemark[visa]'"]
 
 
 def test_nobody_asks() -> None:

@@ -33,7 +33,8 @@ class Bench:
     """An analyser and its interfaces, in a thread of its own. `start` and `stop` may alternate; the ports stay.
 
     `hang`: messages are taken and never answered, until `resume`. `mischief`: bytes that are sent in place of the next answers.
-    `late_s`: how long the next answer is held back. `portmapper`: whether port 111 says where VXI-11 is.
+    `late_s`: how long the next answer is held back. `unread`: answers that wait in the instrument until VXI-11 reads them.
+    `portmapper`: whether port 111 says where VXI-11 is.
     """
 
     def __init__(self, analyser: Analyser | None = None, *, portmapper: bool = False) -> None:
@@ -43,7 +44,7 @@ class Bench:
         self.late_s = 0.0
         self._portmapper = portmapper
         self._hung = False
-        self._queue = b""
+        self.unread: deque[bytes] = deque()
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -134,17 +135,17 @@ class Bench:
             elif procedure == DEVICE_WRITE:
                 (size,) = struct.unpack(">I", arguments[16:20])
                 if said := await self._said(arguments[20 : 20 + size].decode("ascii").strip()):
-                    self._queue = said
+                    self.unread.append(said)
                 reply(writer, struct.pack(">iI", 0, size))
             elif procedure == DEVICE_READ:
                 (timeout_ms,) = struct.unpack(">I", arguments[8:12])
-                if not self._queue:
+                if not self.unread:
                     await asyncio.sleep(timeout_ms / 1000)
-                said, self._queue = self._queue, b""
+                said = self.unread.popleft() if self.unread else b""
                 error, reason = (0, END) if said else (IO_TIMEOUT, 0)
                 reply(writer, struct.pack(">iiI", error, reason, len(said)) + said + b"\0" * (-len(said) % 4))
             elif procedure == DEVICE_CLEAR:
-                self._queue = b""
+                self.unread.clear()
                 reply(writer, struct.pack(">i", 0))
             else:
                 reply(writer, struct.pack(">i", 0))
