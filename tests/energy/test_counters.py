@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulemark.energy.counters import Dating, Refreshes, counter_energy, refreshes, transition, unwrap
+from joulemark.energy.counters import Dating, Refreshes, counter_energy, refreshes, shortest_window_s, transition, unwrap
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import Quality, Quantity
-from tests.energy.waves import T0_NS, SquareWave, device, meter, polls_ns
+from tests.energy.waves import T0_NS, WALL, SquareWave, device, meter, polls_ns
 
 S = 1_000_000_000
 RAPL = meter("package", Quantity.ENERGY_COUNTER, exponent=-6, modulus=262_143_328_850, rated_w=350.0)
@@ -199,3 +199,32 @@ def test_stamps_and_steps_blur_a_transition() -> None:
     steady = [30.0 * i for i in range(4)]
     assert transition(stamped(steady, step_j=0.0, half_ns=1000), 1) == pytest.approx(300.0 * 1e-6)
     assert transition(stamped(steady, step_j=0.5), 1) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("step_j", "refresh_s", "shortest_s"),
+    [
+        (61e-6, 0.001, 0.1),
+        (0.001, 0.02, 2.0),
+        (0.001, 0.1, 10.0),
+        (0.0, 0.25, 25.0),
+        (3600.0, 0.0, 72.0),
+        (439.0, 0.0, 8.78),
+        (14_000.0, 0.0, 280.0),
+        (36_000.0, 0.0, 720.0),
+        (360_000.0, 0.0, 7200.0),
+    ],
+    ids=["RAPL", "NVML 20 ms", "NVML 100 ms", "WT310E", "1 Wh", "float at 1.2 MWh", "float at 50 MWh", "10 Wh", "0.1 kWh"],
+)
+def test_shortest_window_of_a_counter(step_j: float, refresh_s: float, shortest_s: float) -> None:
+    """At 5 kW each known counter reaches 1 % of the energy after the time that its step, or its refresh, asks for."""
+    assert shortest_window_s(step_j, refresh_s=refresh_s, power_w=5000.0) == pytest.approx(shortest_s)
+
+
+def test_the_stated_step_is_the_least() -> None:
+    """A register that states steps of 360 kJ is no finer for having shown only one of them; without a statement the data tell."""
+    meter = replace(WALL, quantity=Quantity.ENERGY_COUNTER, exponent=2)
+    series = Series.plain(meter, T0_NS + np.arange(6) * S, np.array([7200, 7200, 14_400, 18_000, 18_000, 25_200]))
+    assert refreshes(series).step_j == 360_000.0
+    one_step = Series.plain(replace(meter, step=3600), T0_NS + np.arange(4) * S, np.array([7, 7, 3607, 3607]))
+    assert refreshes(one_step).step_j == 360_000.0

@@ -12,7 +12,7 @@ from joulemark.energy.device import devices, disagreement_rel, measure_device
 from joulemark.energy.phase import measure
 from joulemark.energy.series import Series
 from joulemark.errors import UsageError
-from joulemark.readings import Accuracy, Quantity
+from joulemark.readings import Accuracy, Averaging, Boundary, Quantity
 from tests.energy.waves import T0_NS, WALL, S, gpu, wall, window
 
 
@@ -110,3 +110,47 @@ def test_disagreement_is_counter_over_power() -> None:
     """A counter 2 % above the trapezoid disagrees by +0.02; without one of the two, or over no energy, there is no figure."""
     assert disagreement_rel(102.0, 100.0) == pytest.approx(0.02)
     assert [disagreement_rel(None, 100.0), disagreement_rel(100.0, None), disagreement_rel(1.0, 0.0)] == [None] * 3
+
+
+def rack_strip(duration_s: int) -> list[Series]:
+    """Power in steps of 10 W and a register of 0.1 kWh, both read each second, at 4 to 6 kW; how the power is averaged nobody knows."""
+    t_s = np.arange(duration_s)
+    power_w = 5000.0 + 1000.0 * np.sin(t_s / 40.0)
+    strip = replace(WALL, boundary=Boundary.OUTLET, averaging_window_s=None, update_period_s=None, certificate=None)
+    power = replace(strip, meter_id="snmp:pdu:SN7:outlet-3-power", exponent=1)
+    register = replace(strip, meter_id="snmp:pdu:SN7:outlet-3-energy", quantity=Quantity.ENERGY_COUNTER, exponent=2, step=3600)
+    count = (np.cumsum(power_w) // 360_000 * 3600).astype(np.int64)
+    t_ns = T0_NS + t_s.astype(np.int64) * S
+    return [Series.plain(power, t_ns, np.round(power_w / 10).astype(np.int64)), Series.plain(register, t_ns, count)]
+
+
+@pytest.mark.parametrize(("length_s", "method"), [(600, "trapezoid"), (36_000, "counter")])
+def test_the_counters_resolution_chooses(length_s: int, method: str) -> None:
+    """A register of 0.1 kWh at 5 kW gives way to power over ten minutes and leads over ten hours; both energies are kept, and agree."""
+    found = measure_device(window(200, 200 + length_s), "strip", rack_strip(length_s + 500))
+    assert found.headline is not None
+    assert found.headline.method == method
+    assert found.energy_counter_j is not None
+    assert found.energy_trapezoid_j is not None
+    counter = found.headline.components[1] if method == "counter" else None
+    assert counter is None or counter.u_j == pytest.approx(360_000 / math.sqrt(6), rel=1e-3)
+    assert abs(found.energy_counter_j / found.energy_trapezoid_j - 1.0) < (0.12 if length_s == 600 else 0.001)
+
+
+def test_power_that_sees_all_the_time_keeps_its_place() -> None:
+    """The same register does not lead over a power that averages over each of its intervals, which is the less uncertain one."""
+    power, register = rack_strip(36_500)
+    whole = replace(power, meter=replace(power.meter, averaging=Averaging.BOXCAR, averaging_window_s=1.0))
+    found = measure_device(window(200, 36_200), "strip", [whole, register])
+    assert found.headline is not None
+    assert found.headline.method == "trapezoid"
+
+
+def test_a_power_of_coarse_steps_is_charged_for_them() -> None:
+    """A steady power that moves in steps of 10 W is uncertain by 10 W over the square root of twelve for all the time."""
+    info = replace(WALL, exponent=0, step=10, averaging_window_s=1.0)
+    series = Series.plain(info, T0_NS + np.arange(120, dtype=np.int64) * S, np.full(120, 500))
+    found = measure_device(window(10, 110), "wall", [series])
+    assert found.headline is not None
+    (resolution,) = (c for c in found.components if c.name == "resolution")
+    assert resolution.u_j == pytest.approx(100 * 10 / math.sqrt(12))

@@ -146,3 +146,20 @@ def test_gaps_do_not_hide_a_frozen_value() -> None:
     bmc.quality[BEGIN + 20] = Quality.GAP
     found = stale(marked([bmc, gpu(load(250.0))])[0])
     assert found == [row for row in range(BEGIN + 1, END) if row != BEGIN + 20]
+
+
+def test_outlets_of_one_strip_are_no_witnesses_of_each_other() -> None:
+    """A steady outlet beside a moving one feeds another machine, and is not frozen, also where its reader has a GPU."""
+    steady = stream("snmp:h:SN7:o1", Boundary.OUTLET, np.full(SECONDS, 200.0), covers=("SN7/1",))
+    moving = stream("snmp:h:SN7:o2", Boundary.OUTLET, load(250.0), covers=("h/psu1",), cords=("h/psu1",))
+    assert stale(marked([steady, moving])[0]) == []
+    assert stale(marked([steady, moving, gpu(load(250.0))])[0]) == []
+
+
+def test_an_outlet_follows_the_gpus_of_its_cord() -> None:
+    """An outlet that another host reads is frozen when the GPUs behind its cord move."""
+    real = 900.0 + load(250.0) + np.random.default_rng(1).integers(-3, 4, SECONDS)
+    outlet = stream("snmp:pdu:SN7:o1", Boundary.OUTLET, frozen(real), covers=("h/psu1",))
+    chip = gpu(load(250.0), cords=("h/psu1",))
+    assert stale(marked([outlet, chip])[0]) == list(range(BEGIN + 1, END))
+    assert stale(marked([outlet, gpu(load(250.0))])[0]) == []

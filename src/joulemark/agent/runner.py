@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from joulemark.agent.batcher import Batcher
+from joulemark.agent.refresh import DeviceRefresh
 from joulemark.agent.schedule import Backoff
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.agent.wiring import OnOpenError, RunnerConfig, wired
@@ -63,6 +64,7 @@ class Runner:
         self._clock, self._batcher = clock, batcher
         self._devices: tuple[DeviceInfo, ...] = ()
         self._watches: dict[str, list[MeterWatch]] = {}
+        self._refreshes: dict[str, DeviceRefresh] = {}
         self._next_seq: dict[str, int] = {}
         self._backoff = Backoff(*REOPEN_S)
         self._open_after_ns = 0
@@ -145,13 +147,17 @@ class Runner:
         Raises ConfigError when another source reads a device too, and where the operator's keys do not fit the devices.
         """
         found = wired(self.meter.info, self.settings, source=self.source, host=self._host, cords=self._cords)
+        opened = []
         for device in found:
-            self._batcher.describe(device, self.source)
-            if [watch.meter for watch in self._watches.get(device.device_id, ())] != list(device.meters):
+            known = self._refreshes.get(device.device_id)
+            if known is None or known.given != device:
+                known = self._refreshes[device.device_id] = DeviceRefresh(device)
                 self._watches[device.device_id] = [MeterWatch(meter) for meter in device.meters]
+            self._batcher.describe(known.device, self.source)
             self._next_seq.setdefault(device.device_id, 0)
-        names = {device.device_id for device in found}
-        self._devices = (*found, *(device for device in self._devices if device.device_id not in names))
+            opened.append(known.device)
+        names = {device.device_id for device in opened}
+        self._devices = (*opened, *(device for device in self._devices if device.device_id not in names))
         if self._backoff.failures:
             log.info("meter %s is open again", self.source)
         self._backoff.reset()
@@ -216,6 +222,16 @@ class Runner:
                 self._next_seq[sample.device_id] = seq + 1
                 numbered.append(watched(sample, self._watches[sample.device_id]).numbered(seq, pinned=pinned))
             self._batcher.add(numbered)
+            for sample in numbered:
+                if (device := self._refreshes[sample.device_id].see(sample)) is not None:
+                    self._describe(device)
+
+    def _describe(self, device: DeviceInfo) -> None:
+        """Make a new description of a known device count for what is read from now on."""
+        self._batcher.describe(device, self.source)
+        self._devices = tuple(device if one.device_id == device.device_id else one for one in self._devices)
+        for watch, meter in zip(self._watches[device.device_id], device.meters, strict=True):
+            watch.describe(meter)
 
 
 def said(error: Exception) -> str:

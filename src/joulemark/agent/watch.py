@@ -27,12 +27,16 @@ class MeterWatch:
     """Memory of one meter: the last value and since when it has not moved."""
 
     def __init__(self, meter: MeterInfo) -> None:
-        self.meter = meter
-        period_s = meter.update_period_measured_s or meter.update_period_s or 0.0
-        self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S) * NS_PER_S)
+        self.describe(meter)
         self._value: int | None = None
         self._t_device_ns: int | None = None
         self._moved_ns = 0
+
+    def describe(self, meter: MeterInfo) -> None:
+        """Judge by another description of the same meter from now on; what it said is remembered."""
+        self.meter = meter
+        period_s = meter.update_period_measured_s or meter.update_period_s or 0.0
+        self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S) * NS_PER_S)
 
     def judge(self, value: int, t_ns: int, t_device_ns: int | None, *, unc_ns: int = 0) -> Verdict:
         """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it.

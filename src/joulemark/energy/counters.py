@@ -30,6 +30,15 @@ LATE_REFRESH_S = 1.0
 RESOLUTION_ROWS = 1024
 
 
+SMALL_SHARE = 0.01
+"""A counter that moves by less than this share of the energy, in each step and each refresh, is fine enough to lead."""
+
+
+def shortest_window_s(step_j: float, *, refresh_s: float, power_w: float, share: float = SMALL_SHARE) -> float:
+    """How long a window must be for one step, and what flows in one refresh, to be at most `share` of its energy at `power_w`."""
+    return max(step_j / power_w, refresh_s) / share
+
+
 class Dating(enum.StrEnum):
     """How the refresh points were dated."""
 
@@ -84,7 +93,7 @@ class Refreshes:
     """The moments at which a counter brought news: `t_ns` int64[n], `energy_j` float64[n] from an arbitrary zero,
     `half_ns` int64[n] half-width of where the moment may be, `segment` int64[n].
 
-    `step_j` is the finest step of the count that the data show.
+    `step_j` is the step of the count: the finest that the data show, or what the meter states if that is coarser.
     """
 
     t_ns: Int64
@@ -149,10 +158,10 @@ def _stamps_freeze(series: Series) -> bool:
 
 
 def _step_j(series: Series, count: Int64) -> float:
-    """Greatest common divisor of what the register showed: a kWh register counted in J shows multiples of its step."""
+    """Greatest common divisor of what the register showed, at least the step it states: a kWh register in J shows multiples of it."""
     shown = series.value[:: max(1, len(series) // RESOLUTION_ROWS)]
     divisor = int(np.gcd.reduce(shown)) if len(count) > 2 else 1
-    return max(1, divisor) * 10.0**series.meter.exponent
+    return max(series.meter.step, divisor) * 10.0**series.meter.exponent
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def _channels(group: list[Series]) -> list[tuple[Series, ...]]:
 def measure_device(window: Window, name: str, series: Sequence[Series], *, accuracy: Accuracy | None = None) -> DeviceEnergy:
     """The energy of the device `name` over `window`, from its meters `series`: the one with the least uncertainty leads.
 
-    A counter wins against power of equal merit. `accuracy` goes before what the meters say of themselves.
+    A counter wins against power of equal merit (see `leading`). `accuracy` goes before what the meters say of themselves.
     """
     findings: list[str] = []
     sources: list[Source] = []
@@ -133,7 +133,7 @@ def measure_device(window: Window, name: str, series: Sequence[Series], *, accur
             findings.append(error.what)
         if isinstance(source, PowerSource) and (lost := source.invalid_inside(window)):
             findings.append(f"{source.series.meter.meter_id}: {lost} readings of 0 W or less count as gaps")
-    best = min(estimates, key=lambda e: e.u_j, default=None)
+    best = leading(estimates)
     counter = _best(estimates, "counter")
     trapezoid = _best(estimates, "trapezoid")
     return DeviceEnergy(
@@ -147,6 +147,16 @@ def measure_device(window: Window, name: str, series: Sequence[Series], *, accur
         0.0 if best is None else _delta_s(series, best),
         tuple(findings),
     )
+
+
+def leading(estimates: Sequence[Estimate]) -> Estimate | None:
+    """The estimate that leads: the least uncertain one, but a power that does not see all the time gives way to a fine counter.
+
+    Such a power may alias, and no component of its budget holds that (Energy Standard v1, section 5, sampling).
+    """
+    fine_counter = any(e.fine and e.method == "counter" for e in estimates)
+    eligible = [e for e in estimates if e.fine or e.method == "counter"] if fine_counter else estimates
+    return min(eligible, key=lambda e: e.u_j, default=None)
 
 
 def flagged(window: Window, series: Series) -> list[str]:

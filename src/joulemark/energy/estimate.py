@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from joulemark.energy.counters import CounterEnergy, Dating, Refreshes, counter_energy, refreshes
+from joulemark.energy.counters import CounterEnergy, Dating, Refreshes, counter_energy, refreshes, shortest_window_s
 from joulemark.energy.integrate import Coverage, coverage, enclosing, nominal_interval_s, samples_inside, trapezoid_j
 from joulemark.energy.local import PowerTrace, level
 from joulemark.energy.series import Float64, Int64, Series
@@ -29,7 +29,8 @@ class Estimate:
     """Energy of a window in J by one method from one meter.
 
     `components`: sampling, counter, edge, gap and resolution. `bracket_s`: distance of the readings around the edges, the
-    larger one. `t_unc_s`: typical half-width of a reading's time, as far as no component holds it yet.
+    larger one. `t_unc_s`: typical half-width of a reading's time, as far as no component holds it yet. `fine`: it integrates, and
+    what its steps hide is a small share of the energy.
     """
 
     meter: MeterInfo
@@ -40,6 +41,7 @@ class Estimate:
     components: tuple[Component, ...]
     bracket_s: float
     t_unc_s: float
+    fine: bool = False
 
     @property
     def u_j(self) -> float:
@@ -101,7 +103,7 @@ class PowerSource:
         covered = coverage(t_near, window.begin_ns, window.end_ns, interval_s=self.interval_s)
         count, _ = samples_inside(self.series, window.begin_ns, window.end_ns)
         sd_w = float(power.std(ddof=1)) if len(power) > 1 else 0.0
-        resolution_w = 10.0**meter.exponent
+        resolution_w = meter.step * 10.0**meter.exponent
         brackets = (_bracket_s(t_near, window.begin_ns, first=True), _bracket_s(t_near, window.end_ns, first=False))
         duty = duty_of(meter, self.interval_s)
         sampling_j = u_samp(window.duration_s, sd_w=sd_w, duty=duty, count=max(count, 1))
@@ -114,7 +116,7 @@ class PowerSource:
         )
         energy_j = trapezoid_j(t_near, power, window.begin_ns, window.end_ns)
         t_unc_s = float(self.series.t_unc_ns[rows].mean()) / NS_PER_S
-        return Estimate(meter, "trapezoid", energy_j, count, covered, components, max(brackets), t_unc_s)
+        return Estimate(meter, "trapezoid", energy_j, count, covered, components, max(brackets), t_unc_s, fine=duty >= 1.0)
 
     def _gap(self, covered: Coverage) -> Component:
         terms = []
@@ -162,7 +164,9 @@ class CounterSource:
             Component("gap", 0.0, "a counter integrates across gaps"),
             Component("resolution", 0.0, "the step of the counter stands under counter"),
         )
-        return Estimate(meter, "counter", found.energy_j, found.refresh_count, covered, components, max(brackets), 0.0)
+        power_w = found.energy_j / window.duration_s
+        fine = power_w > 0.0 and window.duration_s >= shortest_window_s(points.step_j, refresh_s=points.refresh_s, power_w=power_w)
+        return Estimate(meter, "counter", found.energy_j, found.refresh_count, covered, components, max(brackets), 0.0, fine=fine)
 
     def _sampling(self, window: Window, found: CounterEnergy) -> Component:
         duty = self.series.meter.coverage

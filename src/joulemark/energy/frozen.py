@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from joulemark.energy.cords import SINGLE, hosts, named, seen
 from joulemark.energy.counters import refreshes
 from joulemark.energy.series import Float64, Int64, Series
 from joulemark.errors import InsufficientData
@@ -58,25 +59,26 @@ class Witness:
 
 def marked(series: Sequence[Series]) -> list[Series]:
     """`series` with every reading of a frozen power, but the first of its value, marked stale and why. The others are untouched."""
+    cords = named(series)
     return [
-        one if one.meter.quantity is not Quantity.POWER else judged(one, [other for other in series if follows(one, other)])
+        one if one.meter.quantity is not Quantity.POWER else judged(one, [other for other in series if follows(one, other, cords)])
         for one in series
     ]
 
 
-def follows(one: Series, other: Series) -> bool:
-    """Whether `one` is a power that must move with `other`: the same thing seen by another stream, or a part of it, in the same node."""
+def follows(one: Series, other: Series, cords: Sequence[str] = ()) -> bool:
+    """Whether `one` is a power that must move with `other`: the same thing seen by another stream, or a part of it, in the same node.
+
+    Two outlets of a strip feed two things, and an outlet of no known cord may feed another machine than the one that reads it.
+    """
     a, b = one.meter, other.meter
-    if a.quantity is not Quantity.POWER or a.meter_id == b.meter_id or node(a.meter_id) != node(b.meter_id):
+    if a.quantity is not Quantity.POWER or a.meter_id == b.meter_id or not hosts([one], cords) & hosts([other], cords):
         return False
-    if a.device_id == b.device_id or (a.covers and a.covers == b.covers):
+    if a.covers == b.covers if a.covers and b.covers else a.device_id == b.device_id:
         return a.boundary is b.boundary
+    if cords and a.boundary in SINGLE and not seen(a, cords):
+        return False
     return a.boundary in WHOLES and b.boundary in PARTS
-
-
-def node(meter_id: str) -> str:
-    """Whose meter it is: `kind:node:serial:channel`."""
-    return meter_id.split(":")[1]
 
 
 def judged(series: Series, others: Sequence[Series]) -> Series:
