@@ -1,5 +1,5 @@
-"""The generated parts of docs/reference: between marks the help of every command, the configuration with its defaults and the kinds of
-meters; openapi.json.
+"""The generated parts of docs/reference: between marks the help of every command, the configuration with its defaults, the kinds of
+meters and the whitelist; openapi.json.
 
 Help and OpenAPI document are laid out by libraries, each release a little otherwise. The check compares what is ours in them.
 """
@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import click
 
-from joulemark import cli
+from joulemark import cli, whitelist
 from joulemark.cli import config_text as config_text_module
 from joulemark.collector.api import app
 from joulemark.collector.api.state import State
@@ -72,7 +72,21 @@ def meters_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": cli_text, "config.md": config_text, "meters/README.md": meters_text}
+def whitelist_text() -> str:
+    """Every entry of the whitelist with its formula, and where that comes from."""
+    lines = ["| device | limit of error | for ES2 | listed by | conditions | source |", "|---|---|---|---|---|---|"]
+    for entry in whitelist.entries():
+        name = f"{entry.vendor} `{entry.id}`".strip()
+        terms = [(entry.pct_reading, "% of reading"), (entry.pct_range, "% of range"), (entry.abs_w, " W")]
+        limit = " + ".join(f"{value:g}{unit}" for value, unit in terms if value) or "no formula for active power"
+        good = "yes" if whitelist.usable(entry, "ES2") else "rejected" if entry.rejected else "no"
+        why = f"{entry.rejected}; {entry.conditions}" if entry.rejected else entry.conditions
+        source = f"{entry.source}, {entry.date_checked}"
+        lines.append(f"| {name} | {limit} | {good} | {', '.join(entry.listed_by)} | {why} | {source} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"cli.md": cli_text, "config.md": config_text, "meters/README.md": meters_text, "whitelist.md": whitelist_text}
 
 
 def page(name: str) -> str:
