@@ -6,7 +6,6 @@ Models are written down here a second time, from the makers' tables, so that a w
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import struct
 import threading
@@ -19,7 +18,6 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 T = TypeVar("T")
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL + 1)
 
 
 def words(form: str, value: float, *, order: str = "big") -> list[int]:
