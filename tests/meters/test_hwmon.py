@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
@@ -14,6 +15,7 @@ from joulemark.config import MeterTable
 from joulemark.energy.device import devices
 from joulemark.energy.series import Series
 from joulemark.errors import MeterGone, MeterUnavailable
+from joulemark.meters import hwmon
 from joulemark.meters.base import Meter
 from joulemark.meters.hwmon import DRIVER, UNKNOWN_UW
 from joulemark.readings import Quality, TimestampSource
@@ -152,6 +154,37 @@ def test_error_of_the_kernel_is_a_gap_with_its_words(root: Path, meter: Meter) -
     grace = next(sample for sample in meter.read(CLOCK) if "grace" in sample.device_id)
     assert grace.qualities == (Quality.GAP,)
     assert grace.reasons == ("power1_average: Input/output error",)
+
+
+def test_negative_counter_is_no_energy(root: Path, meter: Meter) -> None:
+    """A counter below 0 is a sentinel, as one would be that ran over 63 bits."""
+    file = chip(root, 0, "xe", {"energy1_input": 7}, device="0000:03:00.0") / "energy1_input"
+    meter.open()
+    file.write_text("-9223372036854775808\n")
+    [sample] = meter.read(CLOCK)
+    assert (sample.values, sample.qualities) == ((None,), (Quality.SENTINEL,))
+
+
+def test_sensor_that_the_hardware_lacks_is_left_out(root: Path, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is there and answers that there is no such sensor is no channel: the note of the others names it, with its error."""
+    place = chip(root, 0, "amdgpu", {"power1_average": 213_000_000, "power1_input": 0}, device="0000:c1:00.0")
+    (place / "power1_input").unlink()
+    (place / "power1_input").symlink_to("/proc/self/mem")
+    monkeypatch.setattr(hwmon, "LACKS", {errno.EIO})  # no file of ours answers EOPNOTSUPP
+    meter.open()
+    assert values(meter) == {"0000-c1-00.0:power_average": 213_000_000}
+    assert "no power_input (Input/output error)" in meter.info[0].meters[0].note
+    assert meter.info[0].meters[0].rated_w is None
+
+
+def test_closing_gives_every_descriptor_back(root: Path, meter: Meter) -> None:
+    """open() and close() leave as many descriptors as there were."""
+    jetson(root, 0, ORIN_NX, "1-0040")
+    before = len(os.listdir("/proc/self/fd"))
+    meter.open()
+    assert len(os.listdir("/proc/self/fd")) == before + 6
+    meter.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_nothing_at_the_start_is_unavailable(root: Path, meter: Meter) -> None:

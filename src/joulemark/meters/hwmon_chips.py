@@ -106,13 +106,12 @@ def chips(root: Path, host: str) -> list[Chip]:
 
 
 def folders(root: Path, host: str) -> Iterator[Seen]:
-    """The folders of `class/hwmon`. Drivers of its first interface keep the name and the attributes one level down, in `device/`."""
+    """The folders of `class/hwmon`. Older kernels keep the name and the attributes of a power meter one level down, in `device/`."""
     found = sorted((root / "class" / "hwmon").glob("hwmon*"))
     rails = frozenset(label for folder in found for _, label in labels(folder))
     for folder in found:
-        own = text(folder / "name")
-        name = own or text(folder / "device" / "name")
-        below = not own or (name == "power_meter" and not (folder / "power1_average").exists())
+        name = text(folder / "name") or text(folder / "device" / "name")
+        below = name == "power_meter" and not (folder / "power1_average").exists()
         yield Seen(folder, name, folder / "device" if below else folder, root, host, rails)
 
 
