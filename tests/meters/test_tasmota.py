@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -251,6 +252,17 @@ def test_a_broker_that_restarts(plug: Plug, opened: Opened) -> None:
     meter.open()
     assert one(meter).values[0] == 26_000
     gc.collect()  # what the lost connection left behind would be warned of here
+
+
+def test_a_broker_that_leaves_during_a_read(plug: Plug, opened: Opened) -> None:
+    """A read that waits for an answer ends as soon as the broker is gone, long before its deadline."""
+    meter = opened(deadline_s=8.0)
+    plug.pause()
+    threading.Timer(0.2, plug.broker.stop).start()
+    began_s = time.monotonic()
+    with pytest.raises(MeterGone, match="closed the connection"):
+        meter.read(CLOCK)
+    assert time.monotonic() - began_s < 4.0
 
 
 def gone(meter: TasmotaMeter) -> bool:

@@ -35,6 +35,7 @@ def live(folder: Path) -> Iterator[Living]:
             "password_file": str(folder / "password"),
             "deadline_s": DEADLINE_S,
             "watch_s": WATCH_S,
+            "update_period_s": page.refresh_s,
         }
         yield Living(
             options,
