@@ -134,7 +134,7 @@ def test_automatic_ranges(opened: Opened) -> None:
 
 def test_a_range_that_it_does_not_have(opened: Opened) -> None:
     """A range that the analyser refuses fails `open`, with the range it stands at and the words of its error queue."""
-    with pytest.raises(MeterUnavailable, match=r'stands at 3\.0E\+02 volts where 123 were asked for.*222,"Data out of range"') as raised:
+    with pytest.raises(MeterUnavailable, match=r'stands at 300\.0 volts where 123 were asked for.*222,"Data out of range"') as raised:
         opened(range_v=123.0)
     assert "range that it has" in raised.value.next_step
 
@@ -146,6 +146,16 @@ def test_a_range_while_it_integrates(opened: Opened) -> None:
     with pytest.raises(MeterUnavailable, match=re.escape(BUSY)):
         opened(analyser=analyser, range_a=5.0)
     assert analyser.integration == "STAR"
+
+
+def test_ranges_that_stand_are_left_alone(opened: Opened) -> None:
+    """A meter that comes back to its own running integration sets no range anew, and reads on."""
+    meter, standin = opened(range_v=300.0, range_a=20.0, integrate=True)
+    meter.close()
+    meter.open()
+    updated(standin)
+    assert one(meter).qualities == (Quality.OK, Quality.OK)
+    assert standin.analyser.errors == []
 
 
 def test_external_sensor(opened: Opened) -> None:

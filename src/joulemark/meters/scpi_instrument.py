@@ -91,13 +91,13 @@ class Instrument:
                 f"the ranges of {self.dialect.family} are not set by this driver", "set them by hand and remove range_v and range_a"
             )
         for element in self.elements if "{element}" in commands[name] else self.elements[:1]:
-            self.link.tell(commands[f"manual_{name}"].format(element=element))
-            self.link.tell(commands[name].format(element=element, value=f"{value:g}"))
+            if self._fixed(name, element) != value:  # one that stands there is not set again: an integration may run
+                self.link.tell(commands[f"manual_{name}"].format(element=element))
+                self.link.tell(commands[name].format(element=element, value=f"{value:g}"))
         for element in self.elements:
-            found = self.setting(name, element) or ""
-            if number(found) != value:
+            if (found := self._fixed(name, element)) != value:
                 raise MeterTransient(
-                    f"{self.identity.model} stands at {found} {name} where {value:g} were asked for{self.complaint()}",
+                    f"{self.identity.model} stands at {found or 'automatic'} {name} where {value:g} were asked for{self.complaint()}",
                     "ask for a range that it has, and stop its integrator before",
                 )
 
@@ -183,6 +183,11 @@ class Instrument:
 
     def _range(self, name: str, element: int) -> float | None:
         return number(self.setting(name, element) or "")
+
+    def _fixed(self, name: str, element: int) -> float | None:
+        """The range `name` of an element, None where it is automatic or not told."""
+        automatic = switched_on(self.setting(f"auto_{name}", element) or "0")
+        return None if automatic else self._range(name, element)
 
     def _auto(self) -> bool | None:
         """Whether any range is automatic; None where it does not tell."""
