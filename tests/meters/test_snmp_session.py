@@ -16,7 +16,7 @@ from tests.standins.snmp_standin import AUTH_KEY, COMMUNITY, PRIVACY_KEY, SIGNER
 T = TypeVar("T")
 SYS_DESCR = "1.3.6.1.2.1.1.1.0"
 POWER = f"{APC}.9.4.3.1.7"
-TIMEOUT_S = 0.3
+TIMEOUT_S = 0.5
 WRONG = "not-the-secret"
 
 
@@ -40,7 +40,7 @@ def asked(pdu: Pdu, who: Community | User, question: Callable[[SnmpSession], Cor
         try:
             return await question(session)
         finally:
-            session.close()
+            await session.close()
             await asyncio.sleep(0)
 
     return asyncio.run(ask())
@@ -88,6 +88,14 @@ def test_an_error_status_is_told_with_its_object(pdu: Pdu) -> None:
     pdu.set(broken={"status": "tooBig", "above": 0})
     with pytest.raises(SnmpTooBig, match="tooBig"):
         asked(pdu, Community(COMMUNITY), lambda session: session.get([f"{POWER}.1", f"{POWER}.51"]))
+
+
+def test_any_number_of_objects_is_asked_for_in_messages_that_fit(pdu: Pdu) -> None:
+    """At open, more objects than fit one message all come, and one that the agent answers with an error is as one that it has not."""
+    pdu.set(broken={"status": "genErr", "above": 0})
+    oids = [f"{POWER}.{row}" for row in [*range(1, 41), 50, 51]]
+    answered = asked(pdu, Community(COMMUNITY), lambda session: session.get_all(oids))
+    assert answered == {**dict.fromkeys(oids[:40], 100), oids[40]: 250, oids[41]: None}
 
 
 def test_a_wrong_community_is_silence(pdu: Pdu) -> None:

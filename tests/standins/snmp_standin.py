@@ -23,7 +23,7 @@ COMMUNITY = "rack-reader"
 USER, AUTH_KEY, PRIVACY_KEY = "joulemark", "authpass12", "privpass12"
 SIGNER = "joulemark-signer"
 """A second user: SHA256 and no privacy."""
-ENGINE_ID = "80004fb805636c6f75644dab22cc"
+ENGINE_ID, OTHER_ENGINE_ID = "80004fb805636c6f75644dab22cc", "80004fb805636c6f75644dab22dd"
 
 
 def records(lines: Mapping[str, str]) -> str:
@@ -42,6 +42,7 @@ class Pdu:
         subprocess.run([ROOT / "scripts" / "snmpsim"], check=True)
         self.folder = folder
         self.port = free_udp_port()
+        self.engine_id = ENGINE_ID
         (folder / "data").mkdir(parents=True)
         for name, served in {COMMUNITY: data, "self": data, **(others or {})}.items():
             (folder / "data" / f"{name}.snmprec").write_text(served)
@@ -65,13 +66,13 @@ class Pdu:
         joules = old["joules"] + old["watts"] * (now_s - old["since"])
         self.set(**{f"{name}_w": watts, f"{name}_j": {"watts": watts, "joules": joules, "since": now_s}})
 
-    def start(self, timeout_s: float = 10.0) -> None:
+    def start(self, timeout_s: float = 30.0) -> None:
         """Start it and wait until it listens. Raises StandinError when it ends at once or never listens."""
         argv = [str(PROGRAM), "--logging-method", f"file:{self.folder / 'log'}", "--log-level", "error"]
         argv += ["--variation-modules-dir", str(MODULES), "--cache-dir", str(self.folder / "cache")]
         if os.getuid() == 0:
             argv += ["--process-user", "root", "--process-group", "root"]
-        argv += ["--v3-engine-id", ENGINE_ID, "--v3-user", USER, "--v3-auth-key", AUTH_KEY, "--v3-auth-proto", "SHA"]
+        argv += ["--v3-engine-id", self.engine_id, "--v3-user", USER, "--v3-auth-key", AUTH_KEY, "--v3-auth-proto", "SHA"]
         argv += ["--v3-priv-key", PRIVACY_KEY, "--v3-priv-proto", "AES"]
         argv += ["--v3-user", SIGNER, "--v3-auth-key", AUTH_KEY, "--v3-auth-proto", "SHA256"]
         argv += ["--data-dir", str(self.folder / "data"), "--agent-udpv4-endpoint", f"127.0.0.1:{self.port}"]

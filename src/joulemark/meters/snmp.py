@@ -19,12 +19,19 @@ from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
 from joulemark.meters.snmp_discovery import Row, Wanted, rows_of
 from joulemark.meters.snmp_families import Answer, FamilyName, judged
-from joulemark.meters.snmp_session import Auth, Community, SnmpErrorStatus, SnmpRefused, SnmpSession, SnmpSilent, SnmpTooBig, User
+from joulemark.meters.snmp_session import (
+    MESSAGE_OIDS,
+    Auth,
+    Community,
+    SnmpErrorStatus,
+    SnmpRefused,
+    SnmpSession,
+    SnmpSilent,
+    SnmpTooBig,
+    User,
+)
 from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
-
-MESSAGE_OIDS: Final = 24
-"""Objects asked for in one message: about 1 kB of answer, which every agent can send unbroken."""
 
 SHORTEST_KEY: Final = 8
 """Characters of a password of v3 at least (RFC 3414, section 11.2)."""
@@ -135,7 +142,7 @@ class SnmpMeter(AsyncMeter):
     async def poll(self, clock: Clock) -> list[Sample]:
         assert self._session is not None  # connect
         if self._config.user and not self._answered:
-            self._session.close()  # v3: the boots and time of an agent that restarted are learned anew
+            await self._session.close()  # v3: an agent that restarted may have another engine id, boots and time
         self._answered = False
         shift_ns = utc_minus_mono_ns(clock)
         read: list[Answered] = []
@@ -154,7 +161,7 @@ class SnmpMeter(AsyncMeter):
 
     async def disconnect(self) -> None:
         if self._session is not None:
-            self._session.close()
+            await self._session.close()
         self._session, self._rows = None, ()
 
     async def _asked(self, rows: tuple[Row, ...], now: Callable[[], int]) -> list[Answered]:

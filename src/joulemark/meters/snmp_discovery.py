@@ -76,8 +76,9 @@ async def rows_of(session: SnmpSession, wanted: Wanted, *, host: str) -> tuple[R
     for table in family.tables:
         power = table.channels[0].value
         found = [name for oid in await session.walk(root_of(table)) if (name := row_of(power, oid)) is not None]
-        for name in chosen(session, table, found, wanted):
-            answers = await session.get(objects(table, name))
+        names = list(chosen(session, table, found, wanted))
+        answers = await session.get_all([oid for name in names for oid in objects(table, name)])
+        for name in names:
             row = described(table, name, answers, maker=maker, period_s=family.update_period_s, host=host, interface=session.version)
             if row is not None:
                 rows.append(row)
@@ -107,7 +108,7 @@ async def family_of(session: SnmpSession) -> FamilyName:
 async def maker_of(session: SnmpSession, family: Family) -> Maker:
     """Who made the PDU."""
     asked = [oid for oid in (family.vendor, family.model, family.serial, family.firmware) if is_oid(oid)]
-    told = {oid: text(answer) for oid, answer in (await session.get(asked)).items()}
+    told = {oid: text(answer) for oid, answer in (await session.get_all(asked)).items()}
     serial = told.get(family.serial) or f"{session.host}-{session.port}"
     return Maker(
         vendor=told.get(family.vendor, "" if is_oid(family.vendor) else family.vendor),

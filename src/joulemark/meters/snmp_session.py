@@ -6,6 +6,7 @@ RFC 3414 (reports of the user-based security model), RFC 3826 (AES), RFC 7860 (S
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ from joulemark.meters.snmp_families import Answer
 
 TOO_BIG: Final = 1
 """error-status of RFC 3416: the answer does not fit one message."""
+
+MESSAGE_OIDS: Final = 24
+"""Objects asked for in one message: about 1 kB of answer, which every agent can send unbroken."""
 
 REPETITIONS: Final = 24
 """Rows asked for in one step of a walk: about 1 kB."""
@@ -134,6 +138,18 @@ class SnmpSession:
         """What the agent answers to one GET, by object."""
         return dict(await self._ask(get_cmd, oids))
 
+    async def get_all(self, oids: Sequence[str]) -> dict[str, Answer]:
+        """What the agent answers to as many messages as `oids` need; None also for an object that it answers with an error."""
+        if len(oids) > MESSAGE_OIDS:
+            return await self.get_all(oids[:MESSAGE_OIDS]) | await self.get_all(oids[MESSAGE_OIDS:])
+        try:
+            return await self.get(oids) if oids else {}
+        except SnmpErrorStatus:
+            if len(oids) == 1:
+                return {oids[0]: None}
+            half = len(oids) // 2
+            return await self.get_all(oids[:half]) | await self.get_all(oids[half:])
+
     async def next(self, oids: Sequence[str]) -> list[str]:
         """For each object the one that follows it, in order."""
         return [oid for oid, _ in await self._ask(next_cmd, oids)]
@@ -153,11 +169,12 @@ class SnmpSession:
             last = below[-1]
         raise MeterTransient(f"{self.where} has no end below {root}", "update its firmware")
 
-    def close(self) -> None:
-        """Let go of the socket, and of what is known of the agent's clock. Safe at any time; the next question starts anew."""
-        if self._engine is not None:
-            self._engine.close_dispatcher()
-        self._engine = self._target = None
+    async def close(self) -> None:
+        """Let go of the socket, and of what is known of the agent and its clock. Safe at any time; the next question starts anew."""
+        engine, self._engine, self._target = self._engine, None, None
+        if engine is not None:
+            await asyncio.sleep(0)  # an answer that has just been received is still delivered: pysnmp cannot take it afterwards
+            engine.close_dispatcher()
 
     async def _ask(self, command: Any, oids: Sequence[str], *numbers: int) -> list[tuple[str, Answer]]:
         """The objects and answers of one message."""
