@@ -177,3 +177,22 @@ def test_a_counter_stands_still_whatever_its_clock_does() -> None:
     seen = [(counter.judge(7, t * S, t * S)[0], power.judge(7, t * S, t * S)[0]) for t in range(40)]
     assert seen[30] == (Quality.OK, Quality.OK)
     assert seen[31] == seen[39] == (Quality.STALE, Quality.OK)
+
+
+COARSE = replace(RAPL, meter_id="snmp:h:pdu:energy", exponent=2, modulus=None, rated_w=3680.0, update_period_s=1.0, step=3600)
+
+
+@pytest.mark.parametrize(("still_s", "quality"), [(17_000, Quality.OK), (19_000, Quality.STALE)])
+def test_a_counter_of_coarse_steps_may_rest_between_them(still_s: int, quality: Quality) -> None:
+    """A counter of 0.1 kWh rests five hours at 20 W: only after that is it called stale."""
+    watch = MeterWatch(COARSE)
+    watch.judge(7200, 0, None)
+    assert watch.judge(7200, still_s * S, None)[0] is quality
+
+
+def test_a_coarse_step_is_no_leap() -> None:
+    """One step right after another read brings what gathered before; two at once on the same meter are a leap."""
+    watch = MeterWatch(COARSE)
+    watch.judge(7200, 0, None)
+    assert watch.judge(10800, 1 * S, None)[0] is Quality.OK
+    assert watch.judge(18000, 2 * S, None)[0] is Quality.RESET

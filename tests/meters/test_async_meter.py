@@ -82,7 +82,7 @@ def test_a_read_ends_at_its_deadline_and_is_cancelled_in_the_device() -> None:
     try:
         meter.wait_s = 5.0
         begin_s = time.monotonic()
-        with pytest.raises(MeterTransient, match="no answer within 0.2 s"):
+        with pytest.raises(MeterTransient, match=r"no answer within 0\.2 s"):
             meter.read(SystemClock())
         assert DEADLINE_S <= time.monotonic() - begin_s < DEADLINE_S + 0.4
         assert meter.cancelled == 1
@@ -126,7 +126,7 @@ def test_a_device_that_never_answers_cannot_be_opened() -> None:
     """`open` gives up at twice the deadline with the mending step, lets go of what it took, and may be tried again."""
     meter = Echo()
     meter.connect_wait_s = 5.0
-    with pytest.raises(MeterUnavailable, match="no answer within 0.4 s") as raised:
+    with pytest.raises(MeterUnavailable, match=r"no answer within 0\.4 s") as raised:
         meter.open()
     assert raised.value.next_step
     assert (meter.info, meter.left, loop_threads()) == ((), 1, 0)
@@ -158,3 +158,17 @@ def test_the_loop_refuses_work_that_nobody_entered_for() -> None:
     """Work given to a loop that does not run is refused, and no coroutine is left unawaited."""
     with pytest.raises(MeterFault):
         LOOP.run(asyncio.sleep(0), within_s=0.1)
+
+
+def test_what_a_library_lets_fall_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception in a callback of the loop is a line of the agent's log, no traceback on its standard error."""
+    meter = Echo()
+    meter.open()
+
+    async def fall() -> None:
+        asyncio.get_running_loop().call_soon(lambda: [][1])
+        await asyncio.sleep(0.01)
+
+    LOOP.run(fall(), within_s=1.0)
+    meter.close()
+    assert ["IndexError" in record.getMessage() and record.exc_info is None for record in caplog.records] == [True]

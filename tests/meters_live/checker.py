@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 NS = 1e9
-TRAPEZOID_LIMIT = 0.02
+TRAPEZOID_LIMIT = 0.03
 """Readings each half second of a load that steps each four seconds miss no more of its energy."""
 
-ENERGY_LIMIT = 0.02
+ENERGY_LIMIT = 0.03
 """What the product may be off without its own uncertainty saying so."""
 
 FEWEST_KINDS = 6

@@ -11,6 +11,9 @@ FROZEN_PERIODS: Final = 10
 FROZEN_S: Final = 30.0
 """A value is frozen after the longer of ten update periods and 30 s (Energy Standard v1, SMP-6)."""
 
+LEAST_W: Final = 20.0
+"""A counter of coarse steps is given the time that one takes at this power, which is less than any machine draws."""
+
 WRAP_MARGIN: Final = 1.2
 """A fall of a counter is a wrap only when the power it implies is at most this times the rated power (SMP-8)."""
 
@@ -36,7 +39,8 @@ class MeterWatch:
         """Judge by another description of the same meter from now on; what it said is remembered."""
         self.meter = meter
         period_s = meter.update_period_measured_s or meter.update_period_s or 0.0
-        self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S) * NS_PER_S)
+        step_s = meter.si(meter.step) / LEAST_W if meter.quantity is Quantity.ENERGY_COUNTER else 0.0
+        self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S, step_s) * NS_PER_S)
 
     def judge(self, value: int, t_ns: int, t_device_ns: int | None, *, unc_ns: int = 0) -> Verdict:
         """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it.
@@ -77,7 +81,8 @@ class MeterWatch:
         rated_w, period_s = self.meter.rated_w, self.meter.update_period_measured_s or self.meter.update_period_s or 0.0
         if rated_w is None:
             return Quality.OK, ""
-        implied_w = self.meter.si(step) / (elapsed_ns / NS_PER_S + max(period_s, LATE_REFRESH_S))
+        gathered = max(0, step - self.meter.step)  # up to one step may have been there before, unseen
+        implied_w = self.meter.si(gathered) / (elapsed_ns / NS_PER_S + max(period_s, LATE_REFRESH_S))
         if implied_w <= WRAP_MARGIN * rated_w:
             return Quality.OK, ""
         return Quality.RESET, f"the counter leapt: {implied_w:.3g} W on a meter rated {rated_w:.0f} W"

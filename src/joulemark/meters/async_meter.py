@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -14,6 +15,8 @@ from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock
 
 T = TypeVar("T")
+
+log = logging.getLogger("joulemark.agent")
 
 CLOSE_S: Final = 1.0
 """How long a meter may take to say goodbye to its device."""
@@ -37,6 +40,7 @@ class SharedLoop:
             self._users += 1
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                self._loop.set_exception_handler(_told)
                 self._thread = threading.Thread(target=self._loop.run_forever, name="meters-asyncio", daemon=True)
                 self._thread.start()
 
@@ -63,6 +67,11 @@ class SharedLoop:
         except TimeoutError as error:
             future.cancel()
             raise MeterTransient(f"no answer within {within_s:g} s") from error
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One line for what a library lets fall on its way out, in the place of a traceback."""
+    log.warning("a meter's library: %s: %r", context["message"], context.get("exception"))
 
 
 async def _bounded(work: Coroutine[Any, Any, T], within_s: float) -> T:
