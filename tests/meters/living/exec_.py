@@ -65,5 +65,8 @@ def live(folder: Path) -> Iterator[Living]:
 
 @contextmanager
 def recorded(case: Path, folder: Path) -> Iterator[Options]:
-    """A command that prints the recorded output, read by the keys in `meter.toml`."""
-    yield {**tomllib.loads((case / "meter.toml").read_text(encoding="utf-8")), "argv": ["cat", str(case / "output")]}
+    """A command that prints the recorded output in the encoding that `meter.toml` names, read by the keys in it."""
+    keys = tomllib.loads((case / "meter.toml").read_text(encoding="utf-8"))
+    printed = folder / "output"
+    printed.write_bytes((case / "output").read_text(encoding="utf-8").encode(keys.get("encoding", "utf-8")))
+    yield {**keys, "argv": ["cat", str(printed)]}
