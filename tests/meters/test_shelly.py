@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulemark.config import build
@@ -27,7 +27,7 @@ SECRET = "k7-9s-secret"
 def reading(device: Shelly, **options: Any) -> Iterator[ShellyMeter]:
     """A meter over a device that listens, not open."""
     device.start()
-    meter = ShellyMeter(ShellyConfig(**{"host": "127.0.0.1", "port": device.port, "deadline_s": 1.0, **options}), host="node1")
+    meter = ShellyMeter(ShellyConfig(**{"host": "127.0.0.1", "port": device.port, "deadline_s": 5.0, **options}), host="node1")
     try:
         yield meter
     finally:
@@ -127,6 +127,7 @@ component = anything | st.fixed_dictionaries({}, optional={field: anything for f
 statuses = st.fixed_dictionaries({}, optional={key: component for key in ("switch:0", "em:0", "emdata:0", "em1:0", "em1data:0", "sys")})
 
 
+@settings(max_examples=60, deadline=None)
 @given(status=statuses)
 def test_no_status_breaks_the_reading(status: dict[str, Any]) -> None:
     """Whatever a device says, each channel is an integer, or no value with a reason."""
@@ -238,7 +239,9 @@ def test_a_missing_and_a_wrong_password_are_told(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text(SECRET)
     with reading(Shelly(password="other")) as meter:
-        assert "password_file" in refused(meter).next_step
+        error = refused(meter)
+        assert "wants a password" in error.what
+        assert "password_file" in error.next_step
     with reading(Shelly(password="other"), password_file=secret) as meter:
         error = refused(meter)
         assert "refuses the password of user admin" in error.what
@@ -290,7 +293,7 @@ def test_answers_that_are_no_status_fail_the_poll(body: bytes, status: str) -> N
     """HTML, a list, an unknown method and a server error are failed polls that say what was answered."""
     with serving(always(answer(body, status=status))) as server:
         port = int(server.base.rpartition(":")[2])
-        meter = ShellyMeter(ShellyConfig(host="127.0.0.1", port=port, deadline_s=1.0), host="node1")
+        meter = ShellyMeter(ShellyConfig(host="127.0.0.1", port=port, deadline_s=5.0), host="node1")
         error = refused(meter)
         assert "/shelly answers" in error.what
     device = Shelly()

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.meters.living.base import Living, Options
 from tests.standins.modbus_standin import Line, Sdm, Unit
 
-DEADLINE_S = 1.0
+DEADLINE_S = 1.5
 NO_CREDENTIAL = "Modbus/TCP knows no credentials: whoever reaches the port may read"
 
 

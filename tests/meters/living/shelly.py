@@ -12,7 +12,7 @@ from tests.meters.conformance import WRONG_SECRET
 from tests.meters.living.base import Living, Options
 from tests.standins.shelly_standin import Shelly
 
-DEADLINE_S = 1.0
+DEADLINE_S = 1.5
 PASSWORD = "a1b2c3d4"
 
 
