@@ -109,6 +109,58 @@ def test_one_login_for_all_parts_of_a_poll(server: RedfishServer) -> None:
         assert server.logins == 3
 
 
+def test_a_part_that_finds_the_old_session_ended_late(server: RedfishServer) -> None:
+    """A refusal of the old session that comes after the new login is asked again with the new one, not answered by another login."""
+    refusals: list[str] = []
+
+    async def late(request: web.Request) -> web.Response:
+        if refusals:
+            return web.json_response({"InputPowerWatts": {"Reading": 250}})
+        refusals.append(request.headers["X-Auth-Token"])
+        await asyncio.sleep(0.3)
+        return web.Response(status=401)
+
+    with opened(server, origin="supplies") as meter:
+        server.overrides = {f"{SUPPLIES}/Bay2/Metrics": late}
+        [first, second] = read_with_ended_session_of_one(server, meter)
+    assert first.values[0] == 256_000
+    assert second.values[0] == 250_000
+    assert server.logins == 2
+
+
+def read_with_ended_session_of_one(server: RedfishServer, meter: Meter) -> list[Sample]:
+    """A read whose first part is refused at once, once."""
+    refused: list[bool] = []
+
+    async def once(_request: web.Request) -> web.Response:
+        if refused:
+            return web.json_response({"InputPowerWatts": {"Reading": 256}})
+        refused.append(True)
+        return web.Response(status=401)
+
+    server.overrides[f"{SUPPLIES}/Bay1/Metrics"] = once
+    return read(meter)
+
+
+def test_a_bmc_is_asked_two_things_at_one_time(server: RedfishServer) -> None:
+    """However many supplies there are, no more than two requests are under way."""
+    resources = server.resources()
+    server.overrides = {SUPPLIES: {"Members": [{"@odata.id": f"{SUPPLIES}/S{i}"} for i in range(6)]}}
+    for i in range(6):
+        metrics = f"{SUPPLIES}/S{i}/Metrics"
+        server.overrides[f"{SUPPLIES}/S{i}"] = {**resources[f"{SUPPLIES}/Bay1"], "Metrics": {"@odata.id": metrics}}
+        server.overrides[metrics] = brief
+    with opened(server, origin="supplies") as meter:
+        assert [sample.values for sample in read(meter)] == [(90_000,)] * 6
+    assert server.most_at_once == 2
+
+
+async def brief(_request: web.Request) -> web.Response:
+    """A part that takes a moment."""
+    await asyncio.sleep(0.05)
+    return web.json_response({"InputPowerWatts": {"Reading": 90}})
+
+
 def test_a_slow_login_leaves_no_sessions_behind(server: RedfishServer) -> None:
     """A login that takes longer than the read goes on beside it: the next read finds it done, and there is one session, not two."""
     with opened(server, deadline_s=0.5) as meter:

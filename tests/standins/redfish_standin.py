@@ -63,7 +63,7 @@ class RedfishServer:
         self.delay_s, self.report_period_s, self.report_age_s = 0.0, 0.2, 0.0
         self.tokens: dict[str, tuple[str, float]] = {}
         self.requests: list[tuple[str, str]] = []
-        self.logins = 0
+        self.logins = self.most_at_once = self._busy = 0
         self._power_w, self._energy_j, self._since_s = power_w, 1_000_000.0, time.monotonic()
         self._running = asyncio.Event()
         self.port = 0
@@ -157,7 +157,12 @@ class RedfishServer:
         open_to_all = request.path.rstrip("/") == ROOT or (request.path == SESSIONS and request.method == "POST")
         if not open_to_all and not self._known(request):
             return web.json_response({"error": {"code": "Base.1.0.NoValidSession"}}, status=401)
-        answer: web.StreamResponse = await handler(request)
+        self._busy += 1
+        self.most_at_once = max(self.most_at_once, self._busy)
+        try:
+            answer: web.StreamResponse = await handler(request)
+        finally:
+            self._busy -= 1
         return answer
 
     def _known(self, request: web.Request) -> bool:
