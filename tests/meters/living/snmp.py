@@ -11,7 +11,7 @@ from tests.meters.living.base import Living, Options
 from tests.standins.snmp_pdus import WH_PER_J, px3
 from tests.standins.snmp_standin import Pdu
 
-DEADLINE_S = 1.5
+DEADLINE_S = 2.0
 
 
 @contextmanager
