@@ -134,6 +134,16 @@ def test_meter_with_the_agent_s_own_keys() -> None:
     assert checks.meter(MeterTable("fake", {"interval_ms": 20}), Config()).status is Status.OK
 
 
+def test_a_cord_or_certificate_that_does_not_fit_is_found() -> None:
+    """Before the agent runs, doctor says that a channel in `covers` is none of the meter's, and that a certificate is another's."""
+    config = Config(agent=AgentConfig(agent_id="node1", cords=("psu1",)))
+    assert checks.meter(MeterTable("fake", {"covers": ["psu1"]}), config).status is Status.OK
+    finding = checks.meter(MeterTable("fake", {"covers": {"outlet-3": ["psu1"]}}), config)
+    assert (finding.status, finding.mend) == (Status.FAIL, "name one of power, energy")
+    certificate = {"serial": "X", "date": "2026-03-01", "laboratory": "lab", "u95_rel": 0.001}
+    assert "the meter tells 0" in checks.meter(MeterTable("fake", {"certificate": certificate}), config).detail
+
+
 def test_clock() -> None:
     """Without a source the clock is named; the kernel's word or chrony's is enough."""
     adrift, kept, nobody = KernelClock(False, 16_000_000_000), KernelClock(True, 2_000_000), Discipline()
