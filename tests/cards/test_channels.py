@@ -16,7 +16,7 @@ from joulemark.cards import bundle, card, text
 from joulemark.cards.compute import compute
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
-from joulemark.readings import Accuracy, Boundary, Current, MeterInfo, Quantity
+from joulemark.readings import Accuracy, Boundary, Current, MeterInfo, Quality, Quantity
 from joulemark.runs import Run
 from joulemark.units import NS_PER_S
 from tests.cards.conftest import BEGIN_NS
@@ -141,3 +141,16 @@ def test_the_listing_of_each_meter_is_recorded(gather: Gather, wall: Series) -> 
     assert listed[wall.meter.meter_id] == {"status": "unlisted"}
     assert (listed["scpi:h:1:p"]["id"], listed["scpi:h:1:p"]["verified"]) == ("yokogawa-wt310e", True)
     assert (listed["snmp:pdu:SN7:outlet-1"]["id"], listed["snmp:pdu:SN7:outlet-1"]["verified"]) == ("raritan-px", False)
+
+
+def test_a_remark_on_a_good_reading_is_no_gap(gather: Gather) -> None:
+    """Only readings that are not integrated are counted as such, by their quality and commonest reasons; a remark on a good one is not."""
+    one = outlet(1, 2600, *CORDS)
+    quality = one.quality.copy()
+    quality[100:104] = Quality.STALE
+    quality[200] = Quality.GAP
+    said = {**dict.fromkeys(range(100, 104), "unchanged for 30 s"), 200: "no answer within 1 s", 300: "2 samples were passed over"}
+    findings = compute((replace(one, quality=quality, reasons=said),), gather().run)["findings"]
+    assert [line for line in findings if "not integrated:" in line] == [
+        "snmp:pdu:SN7:outlet-1: 5 of 761 readings are not integrated: 4 stale (unchanged for 30 s), 1 gap (no answer within 1 s)."
+    ]

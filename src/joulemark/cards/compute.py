@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from joulemark import whitelist
 from joulemark.energy.closure import closures
 from joulemark.energy.cords import counting, hosts, named, uncovered
 from joulemark.energy.device import devices
 from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
-from joulemark.energy.series import Series
+from joulemark.energy.series import INTEGRABLE, Int64, Series
 from joulemark.errors import InsufficientData, UsageError
-from joulemark.readings import Accuracy, Boundary, MeterInfo
+from joulemark.readings import Accuracy, Boundary, MeterInfo, Quality
 from joulemark.runs import Run, ToolReported, Window
 
 COMPUTE_SCHEMA: Final = "joulemark.compute/1"
@@ -45,6 +47,8 @@ COMPARABLE: Final = {
 
 BESIDE: Final = ("boundary", "energy_j", "energy_method", "u95_j", "mean_power_w", "coverage", "joules_per_1k_output_tokens")
 
+
+MOST_REASONS: Final = 3
 
 PHASE_FIGURES: Final = (
     "energy_j",
@@ -230,15 +234,30 @@ def listing(meter: MeterInfo) -> dict[str, Any]:
 def _power_findings(by_boundary: dict[Boundary, list[Series]]) -> list[str]:
     findings = []
     for one in _used(by_boundary):
-        if one.reasons:
-            counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reasons.values()).most_common())
-            findings.append(f"{one.meter.meter_id}: {len(one.reasons)} of {len(one)} readings are gaps: {counts}.")
+        if kept_out := refused(one):
+            count = sum(len(rows) for rows in kept_out.values())
+            said = ", ".join(f"{len(rows)} {name}{why(one, rows)}" for name, rows in kept_out.items())
+            findings.append(f"{one.meter.meter_id}: {count} of {len(one)} readings are not integrated: {said}.")
         if "taken as" in one.meter.note:
             findings.append(f"{one.meter.note}.")
     if len(by_boundary) > 1:
         first, *rest = by_boundary
         findings.append(f"Headline energy is at {first}; {', '.join(rest)} stand beside it and are not added.")
     return findings
+
+
+def refused(series: Series) -> dict[str, Int64]:
+    """Quality -> rows of the readings that may not be integrated, the most frequent quality first."""
+    codes = np.unique(series.quality[~INTEGRABLE[series.quality]]).tolist()
+    rows = {Quality(code).name.lower(): np.flatnonzero(series.quality == code) for code in codes}
+    return dict(sorted(rows.items(), key=lambda item: -len(item[1])))
+
+
+def why(series: Series, rows: Int64) -> str:
+    """The commonest reasons of `rows` in brackets, three at most."""
+    counts = Counter(reason for row in rows.tolist() if (reason := series.reasons.get(row)))
+    more = "; ..." if len(counts) > MOST_REASONS else ""
+    return f" ({'; '.join(reason for reason, _ in counts.most_common(MOST_REASONS))}{more})" if counts else ""
 
 
 def _uncounted(series: Sequence[Series], by_boundary: dict[Boundary, list[Series]]) -> list[str]:

@@ -91,7 +91,7 @@ def judged(series: Series, others: Sequence[Series]) -> Series:
             late = rows[1:]
             quality[late] = Quality.STALE
             reasons.update(dict.fromkeys(late.tolist(), why))
-    return series if len(reasons) == len(series.reasons) else replace(series, quality=quality, reasons=reasons)
+    return series if (quality == series.quality).all() else replace(series, quality=quality, reasons=reasons)
 
 
 def still_runs(series: Series) -> list[Int64]:

@@ -39,7 +39,7 @@ class Tier(enum.StrEnum):
 RULES: Final[Mapping[str, tuple[Tier, str]]] = {
     "probed_first": (Tier.BRONZE, "open() identifies the device and takes a reading before the first poll"),
     "stable_id": (Tier.BRONZE, "the meter id holds what stays with the device: serial, uuid or MAC"),
-    "suitable_polling": (Tier.BRONZE, "the update period is stated, and no value is asked for more often without being marked"),
+    "suitable_polling": (Tier.BRONZE, "the update period is stated, or left open so that the agent measures it"),
     "conformance": (Tier.BRONZE, "the conformance suite passes against a real counterpart"),
     "doc_page": (Tier.BRONZE, "a page tells wiring, permissions, configuration, accuracy, refresh and traps"),
     "gaps_counted": (Tier.SILVER, "what the device cannot tell is a gap with a reason, never a number"),
