@@ -22,6 +22,7 @@ from joulemark.cli import config_text as config_text_module
 from joulemark.collector.api import app
 from joulemark.collector.api.state import State
 from joulemark.meters import quality, registry
+from joulemark.meters.quality import Tier
 from joulemark.readings import Boundary
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -79,7 +80,7 @@ def whitelist_text() -> str:
         name = f"{entry.vendor} `{entry.id}`".strip()
         terms = [(entry.pct_reading, "% of reading"), (entry.pct_range, "% of range"), (entry.abs_w, " W")]
         limit = " + ".join(f"{value:g}{unit}" for value, unit in terms if value) or "no formula for active power"
-        good = "yes" if whitelist.usable(entry, "ES2") else "rejected" if entry.rejected else "no"
+        good = "yes" if whitelist.usable(entry, "ES2", tier=Tier.SILVER) else "rejected" if entry.rejected else "no"
         why = f"{entry.rejected}; {entry.conditions}" if entry.rejected else entry.conditions
         source = f"{entry.source}, {entry.date_checked}"
         lines.append(f"| {name} | {limit} | {good} | {', '.join(entry.listed_by)} | {why} | {source} |")

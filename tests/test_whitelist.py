@@ -10,6 +10,7 @@ import pytest
 
 from joulemark import whitelist
 from joulemark.errors import FormatError
+from joulemark.meters.quality import Tier
 from joulemark.whitelist import Entry, find, usable
 
 ENTRIES = whitelist.entries()
@@ -42,7 +43,7 @@ def test_a_formula_without_a_document_is_marked(entry: Entry) -> None:
     if "general knowledge" in entry.source:
         assert not entry.verified
     if not entry.verified:
-        assert not usable(entry, "ES2")
+        assert not usable(entry, "ES2", tier="platinum")
         stated = entry.accuracy(0.0)
         assert stated is not None
         assert stated.source.endswith("(not verified)")
@@ -124,13 +125,27 @@ def test_what_is_not_listed_is_not_found(vendor: str, model: str) -> None:
 
 def test_what_a_level_may_rest_on() -> None:
     """Verified figures serve all levels, others not ES2, and a meter that is rejected, or has no formula, none."""
-    usable_at = {e.id: tuple(level for level in whitelist.LEVELS if usable(e, level)) for e in ENTRIES}
+    usable_at = {e.id: tuple(level for level in whitelist.LEVELS if usable(e, level, tier="platinum")) for e in ENTRIES}
     assert usable_at["yokogawa-wt310e"] == ("ES0", "ES1", "ES2")
     assert usable_at["yokogawa-wt210"] == ("ES0", "ES1")
     assert usable_at["apc-ap7000"] == usable_at["tektronix-pa4000"] == ()
     assert found("APC", "AP7920").accuracy(0.0) is None
     with pytest.raises(ValueError, match="ES3"):
-        usable(ENTRIES[0], "ES3")
+        usable(ENTRIES[0], "ES3", tier="gold")
+    with pytest.raises(ValueError, match="wood"):
+        usable(ENTRIES[0], "ES1", tier="wood")
+
+
+@pytest.mark.parametrize(("tier", "levels"), [("none", ("ES0",)), ("bronze", ("ES0", "ES1")), ("silver", ("ES0", "ES1", "ES2"))])
+def test_a_formula_is_worth_no_more_than_the_driver(tier: str, levels: tuple[str, ...]) -> None:
+    """The best analyser counts for ES1 only through a driver of bronze, for ES2 only through one that knows real hardware."""
+    best = found("Yokogawa", "WT310E")
+    assert tuple(level for level in whitelist.LEVELS if usable(best, level, tier=tier)) == levels
+
+
+def test_tiers_are_those_of_the_quality_files() -> None:
+    """The tiers that the whitelist asks for are those that drivers have."""
+    assert tuple(Tier) == whitelist.TIERS
 
 
 def test_an_unknown_key_is_refused() -> None:

@@ -20,6 +20,10 @@ from joulemark.readings import Accuracy
 
 LEVELS: Final = ("ES0", "ES1", "ES2")
 
+TIERS: Final = ("none", "bronze", "silver", "gold", "platinum")
+LEAST_TIER: Final = {"ES0": "none", "ES1": "bronze", "ES2": "silver"}
+"""How far the driver that reads a meter has to be proven (`meters/quality.py`): for ES2 with what real hardware said."""
+
 PATH: Final = Path(__file__).with_suffix(".toml")
 
 VENDORS: Final = {
@@ -82,14 +86,14 @@ class Entry:
         return None if stated is None else stated.limit_w(power_w) / power_w
 
 
-def usable(entry: Entry, level: str) -> bool:
-    """Whether a measurement of `level` may rest on the formula of `entry`. Raises ValueError for an unknown level.
+def usable(entry: Entry, level: str, *, tier: str) -> bool:
+    """Whether a measurement of `level` may rest on the formula of `entry`, read by a driver of `tier`. Raises ValueError for unknown ones.
 
     One that is rejected is good for none, one that is not verified not for ES2. The limit at the load is judged apart from this (MET-2).
     """
-    if level not in LEVELS:
-        raise ValueError(f"no level {level!r}: {', '.join(LEVELS)}")
-    if entry.rejected or entry.pct_reading is None:
+    if level not in LEVELS or tier not in TIERS:
+        raise ValueError(f"no level {level!r} or no tier {tier!r}: {', '.join(LEVELS)}; {', '.join(TIERS)}")
+    if entry.rejected or entry.pct_reading is None or TIERS.index(tier) < TIERS.index(LEAST_TIER[level]):
         return False
     return entry.verified or level != "ES2"
 

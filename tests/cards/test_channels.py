@@ -11,14 +11,15 @@ import jsonschema
 import numpy as np
 import pytest
 
-from joulemark import traces
+from joulemark import traces, whitelist
 from joulemark.cards import bundle, card, text
-from joulemark.cards.compute import compute
+from joulemark.cards.compute import compute, tier_of
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
 from joulemark.readings import Accuracy, Boundary, Current, MeterInfo, Quality, Quantity
 from joulemark.runs import Run
 from joulemark.units import NS_PER_S
+from joulemark.whitelist import TIERS
 from tests.cards.conftest import BEGIN_NS
 from tests.cards.test_compute import valid
 
@@ -138,8 +139,11 @@ def test_the_listing_of_each_meter_is_recorded(gather: Gather, wall: Series) -> 
     """Each meter of a card says whether the whitelist knows it, as which entry, and whether its figures were read anywhere."""
     analyser = replace(wall, meter=replace(wall.meter, meter_id="scpi:h:1:p", vendor="YOKOGAWA", model="WT310E"))
     listed = {m["meter_id"]: m["whitelist"] for m in card.build(gather(series=(*BOTH, wall, analyser)))["meters"]}
-    assert listed[wall.meter.meter_id] == {"status": "unlisted"}
+    assert listed[wall.meter.meter_id] == {"status": "unlisted", "driver_tier": tier_of(wall.meter.kind)}
     assert (listed["scpi:h:1:p"]["id"], listed["scpi:h:1:p"]["verified"]) == ("yokogawa-wt310e", True)
+    assert listed["scpi:h:1:p"]["usable_for"] == [
+        level for level in whitelist.LEVELS if whitelist.LEAST_TIER[level] in TIERS[: TIERS.index(listed["scpi:h:1:p"]["driver_tier"]) + 1]
+    ]
     assert (listed["snmp:pdu:SN7:outlet-1"]["id"], listed["snmp:pdu:SN7:outlet-1"]["verified"]) == ("raritan-px", False)
 
 

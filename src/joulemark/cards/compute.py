@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,6 +17,8 @@ from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import INTEGRABLE, Int64, Series
 from joulemark.errors import InsufficientData, UsageError
+from joulemark.meters import quality, registry
+from joulemark.meters.quality import Tier
 from joulemark.readings import Accuracy, Boundary, MeterInfo, Quality
 from joulemark.runs import Run, ToolReported, Window
 
@@ -217,18 +220,31 @@ def _meter(one: Series, *, used: bool) -> dict[str, Any]:
 
 
 def listing(meter: MeterInfo) -> dict[str, Any]:
-    """Whether the whitelist knows the meter, by what it calls itself (MET-3); `rejected` says why it is good for no level."""
-    entry = whitelist.find(meter.vendor, meter.model)
+    """What the whitelist knows of the meter, by what it calls itself (MET-3), and how far its driver is proven.
+
+    `usable_for`: the levels that may rest on both. `rejected` says why a model is good for none.
+    """
+    entry, tier = whitelist.find(meter.vendor, meter.model), tier_of(meter.kind)
     if entry is None:
-        return {"status": "unlisted"}
+        return {"status": "unlisted", "driver_tier": tier}
     return {
         "status": "listed",
+        "driver_tier": tier,
         "id": entry.id,
         "listed_by": list(entry.listed_by),
         "date_checked": entry.date_checked,
         "verified": entry.verified,
         "rejected": entry.rejected,
+        "usable_for": [level for level in whitelist.LEVELS if whitelist.usable(entry, level, tier=tier)],
     }
+
+
+@functools.cache
+def tier_of(kind: str) -> str:
+    """The tier of the driver of a kind; `none` for one that is not installed, or has no quality file."""
+    entry = registry.kinds().get(kind)
+    found = None if entry is None else quality.of(entry.module)
+    return str(Tier.NONE if found is None else found.tier)
 
 
 def _power_findings(by_boundary: dict[Boundary, list[Series]]) -> list[str]:

@@ -176,7 +176,7 @@ class IpmiMeter:
     def _identified(self, child: SupervisedChild) -> DeviceInfo:
         config = self._config
         try:
-            reading = parse_power_reading(asked(child, POWER_READING))
+            parse_power_reading(asked(child, POWER_READING))
             device = asked(child, DEVICE_ID)
         except MeterTransient as error:
             raise MeterUnavailable(

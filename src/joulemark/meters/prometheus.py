@@ -223,7 +223,10 @@ class PrometheusMeter(AsyncMeter):
         )
 
     def _covered(self, device: Shown, serial: str) -> tuple[str, ...]:
-        """The GPU or package it measures, as other meters of this host call it where the exporter runs here; cords are the operator's to name."""
+        """The GPU or package it measures, as other meters of this host call it where the exporter runs here.
+
+        Cords are the operator's to name.
+        """
         devices = device.devices
         if devices.boundary not in (Boundary.GPU, Boundary.PACKAGE):
             return ()
