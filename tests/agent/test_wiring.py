@@ -163,6 +163,8 @@ def test_a_name_that_fits_nothing_is_refused(pdu: DeviceInfo) -> None:
         known(pdu, covers={"outlet-5": ["psu1"]})
     with pytest.raises(ConfigError, match="'node1/psu3' is none of the cords"):
         known(pdu, cords=CORDS, covers={"outlet-3": ["node1/psu3"]})
+    with pytest.raises(ConfigError, match="'psu3' is none of the cords"):
+        known(pdu, cords=CORDS, covers={"outlet-3": ["psu3"]})
     with pytest.raises(ConfigError, match="covers"):
         settings(covers={"outlet-3": "psu1"})
 

@@ -150,7 +150,8 @@ def named_cords(given: Sequence[str], *, where: str, host: str, cords: Sequence[
     names = tuple(full if (full := f"{host}/{name}") in cords else name for name in given)
     hosts = {cord.partition("/")[0] for cord in cords}
     for name in names:
-        if "/" in name and name.partition("/")[0] in hosts and name not in cords:
+        of = name.partition("/")[0] if "/" in name else host
+        if of in hosts and name not in cords:
             raise ConfigError(f"{where}: {name!r} is none of the cords in [agent]", f"name one of {', '.join(cords)}, or add it there")
     return names
 
