@@ -293,7 +293,8 @@ def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
             for f in dataclasses.fields(cls)  # type: ignore[arg-type]  # as above
             if f.init and f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         ]
-        raise ConfigError(f"{where}: missing {', '.join(missing) or error}", "add it") from error
+        step = "add it; joulemark config default explains every key"
+        raise ConfigError(f"{where}: missing {', '.join(missing) or error}", step) from error
 
 
 def convert(value: Any, wanted: Any, where: str) -> Any:

@@ -63,13 +63,13 @@ class Bench:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5.0)
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(30.0)
 
     def stop(self) -> None:
         """Take it off the network: connections are cut. Safe when it is off."""
         if self._loop is None or self._thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result(5.0)
+        asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result(30.0)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -44,6 +44,9 @@ ROOM_BYTES: Final = 1024**3
 LOCAL_KINDS: Final = ("nvml", "rapl")
 """Kinds that need no configuration, and are looked for on every machine."""
 
+ADDRESSES: Final = ("host", "url", "resource", "topic", "preset", "file")
+"""Keys of a `[[meter]]` table that tell one meter of a kind from another, for the name of its line."""
+
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """The interpreter is new enough."""
@@ -73,7 +76,7 @@ def local_meter(kind: str, config: Config, options: dict[str, Any] | None = None
 
 def meter(table: MeterTable, config: Config) -> Finding:
     """The meter of `table` opens: its library loads, its files may be read, its BMC takes the login."""
-    where = table.options.get("host") or table.options.get("file") or ""
+    where = next((value for key in ADDRESSES if (value := table.options.get(key))), "")
     name = f"meter {table.kind} {where}".rstrip()
     try:
         mine, own = divided(table)
