@@ -145,6 +145,16 @@ def frozen(*rows: Sample) -> FrozenBatch:
     return convert.freeze(Batch(1, 1, "b", 1, ClockState(), {"fake:h:0": rows}))
 
 
+def test_only_the_devices_that_are_asked_for_are_decoded() -> None:
+    """Of a batch of two devices one can be had alone: its block is the same, and nothing of the other is there."""
+    other = tuple(replace(row, device_id="fake:h:1") for row in steady(5))
+    body = convert.freeze(Batch(1, 1, "b", 1, ClockState(), {"fake:h:0": steady(3), "fake:h:1": other}, (DEVICE,))).body
+    whole, part = convert.decode(body), convert.decode(body, only={"fake:h:1"})
+    assert [seen(block) for block in part.blocks] == [seen(block) for block in whole.blocks if block.device_id == "fake:h:1"]
+    assert len(whole.blocks) == 2
+    assert part.devices == tuple(device for device in whole.devices if device.device_id == "fake:h:1")
+
+
 def test_constant_columns_are_sent_once() -> None:
     """In an undisturbed block the clock difference, the running number and the qualities take no place per row."""
     block = convert.decode(frozen(*steady(100)).body).blocks[0]

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_STEPS 512
+#define MAX_STEPS 4096
 
 typedef struct {
     int64_t t_ns, milliwatt;

@@ -10,7 +10,7 @@ import array
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -250,8 +250,11 @@ def fill_block(block: pb.Block, device_id: str, samples: Sequence[Sample]) -> No
                 column.reasons.add(row=i, text=s.reasons[j])
 
 
-def decode(body: bytes) -> BatchView:
-    """The batch in `body`, columns as memory. Raises FormatError when lengths disagree or an encoding is unknown."""
+def decode(body: bytes, *, only: Container[str] | None = None) -> BatchView:
+    """The batch in `body`, columns as memory, or that of the devices `only`: the others are not looked at.
+
+    Raises FormatError when lengths disagree or an encoding is unknown.
+    """
     message = parsed(pb.Batch(), body)
     if (most := max(len(message.blocks), len(message.devices), len(message.losses), len(message.overhead.meters))) > MAX_BLOCKS:
         raise FormatError(f"a batch names {most} devices, above the limit of {MAX_BLOCKS}", "divide it into several batches")
@@ -263,8 +266,8 @@ def decode(body: bytes) -> BatchView:
         boot_id=message.boot_id,
         closed_ns=message.closed_ns,
         clock=clock,
-        devices=tuple(plain_device(d) for d in message.devices),
-        blocks=tuple(block_view(b) for b in message.blocks),
+        devices=tuple(plain_device(d) for d in message.devices if only is None or d.device_id in only),
+        blocks=tuple(block_view(b) for b in message.blocks if only is None or b.device_id in only),
         losses=tuple(Loss(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in message.losses),
         overhead=Overhead(
             o.cpu_ns, o.rss_bytes, o.late_tick_count, tuple(MeterCost(m.source, m.read_count, m.error_count, m.busy_ns) for m in o.meters)

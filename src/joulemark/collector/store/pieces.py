@@ -77,9 +77,9 @@ def pieces(db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_n
     query = f"""SELECT agent_id, epoch_ns, batch_seq, body FROM log
         WHERE agent_id IN ({marks(agents)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY epoch_ns, batch_seq"""
     for agent_id, epoch_ns, batch_seq, body in db.execute(query, [*agents, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
-        view = convert.decode(body)
+        view = convert.decode(body, only=found)
         for block in view.blocks:
-            described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq)) if block.device_id in found else None
+            described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq))
             if described is not None:
                 columns = Columns.from_block(block, view.clock)
                 found[block.device_id].append(Piece(described, columns, clocks.get((agent_id, epoch_ns))))
