@@ -298,7 +298,7 @@ def test_the_host_names_what_holds_on_it_alone() -> None:
     with reading(lambda: text, source="node_exporter") as (server, meter):
         energy = info_of(meter, "energy")
         assert energy.meter_id == f"prometheus:node1:127.0.0.1-{server.port}-intel-rapl-0:energy"
-        assert energy.covers == ("package-0",)
+        assert energy.covers == ("node1/package-0",), "as the kind rapl on this host says"
     bmc = "ipmi_dcmi_power_consumption_watts 208\n"
     with reading(lambda: bmc, path="/ipmi?module=dcmi&target=10.0.0.21", source="ipmi_exporter") as (server, meter):
         assert info_of(meter, "power").serial == "10.0.0.21"

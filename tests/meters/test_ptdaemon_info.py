@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from joulemark.energy.device import devices
+from joulemark.energy.series import Series
 from joulemark.errors import ConfigError
 from joulemark.meters.ptdaemon_info import described, device_of
 from joulemark.meters.ptdaemon_lines import parse_identity
@@ -62,8 +67,17 @@ def test_cords() -> None:
     """`covers` names the cord of each channel and the sum covers all; without channels it may cover several; a wrong number is an error."""
     covers = ("cord-a", "cord-b")
     assert [meter.covers for meter in device_of(total(), ("ch1", "ch2"), covers).meters] == [covers, ("cord-a",), ("cord-b",)]
-    assert [meter.covers for meter in device_of(total(), ("ch1", "ch2"), ()).meters] == [("ch1", "ch2"), ("ch1",), ("ch2",)]
+    first, second = "C2XL24034V-ch1", "C2XL24034V-ch2"
+    assert [meter.covers for meter in device_of(total(), ("ch1", "ch2"), ()).meters] == [(first, second), (first,), (second,)]
     assert [meter.covers for meter in device_of(total(), (), covers).meters] == [covers]
-    assert [meter.covers for meter in device_of(total(), (), ()).meters] == [("total",)]
+    assert [meter.covers for meter in device_of(total(), (), ()).meters] == [("C2XL24034V-total",)]
     with pytest.raises(ConfigError, match=r"covers names 1 cords.*ch1, ch2"):
         device_of(total(), ("ch1", "ch2"), ("cord-a",))
+
+
+def test_two_analysers_are_added_up() -> None:
+    """Two analysers in two cords that nobody named stand for two things: their totals are no alternatives to each other."""
+    first = total()
+    second = replace(first, meter_id=first.meter_id.replace("C2XL24034V", "C2XL24035V"))
+    series = [Series.plain(device_of(one, (), ()).meters[0], np.arange(2), np.ones(2)) for one in (first, second)]
+    assert len(devices(series)) == 2

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
+from joulemark.addresses import is_loopback
 from joulemark.config import at_least, read_secret
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
+from joulemark.meters.descriptions import legible
 from joulemark.meters.http import Answer, HttpSession, Trust
 from joulemark.meters.prometheus_page import Refresh, Row, Shown, parse_page, shown
 from joulemark.meters.prometheus_sources import FOLDER, Metric, Source, load, shipped
@@ -54,6 +56,8 @@ class PrometheusConfig:
     """Which exporter it is: dcgm, zeusd, kepler, scaphandre, ipmi_exporter or node_exporter; custom takes source_file."""
     source_file: Path | None = None
     """File that describes an exporter of your own, for source custom."""
+    insecure: bool = False
+    """Whether the password or token may go over http to another machine: whoever listens there can read it."""
     deadline_s: float = 2.0
     """Longest time in seconds that a read may take."""
     watch_s: float = 2.5
@@ -93,6 +97,11 @@ class PrometheusConfig:
             raise ConfigError("prometheus.source_file and source custom go together", 'give source = "custom" and source_file')
         if bool(self.user) != (self.password_file is not None):
             raise ConfigError("prometheus.user and password_file go together", "give both, or none")
+        if self.ca_file and self.fingerprint:
+            raise ConfigError("prometheus.ca_file and prometheus.fingerprint are both set", "keep the one that is to be checked")
+        url = urlsplit(self.url)
+        if (self.user or self.token_file) and url.scheme == "http" and not self.insecure and not is_loopback(url.hostname or ""):
+            raise ConfigError(f"prometheus.url {self.url!r} would send the credentials as text", "write https, or set insecure = true")
 
 
 class PrometheusMeter(AsyncMeter):
@@ -231,7 +240,10 @@ class PrometheusMeter(AsyncMeter):
         if devices.boundary not in (Boundary.GPU, Boundary.PACKAGE):
             return ()
         here = urlsplit(self._config.url).hostname in ("localhost", "127.0.0.1", "::1", self._host)
-        return (devices.covers.format_map(Labels(device.labels)) if devices.covers and (here or not devices.local) else serial,)
+        if not devices.covers or (devices.local and not here):
+            return (serial,)
+        name = legible(devices.covers.format_map(Labels(device.labels)))
+        return (f"{self._host}/{name}" if devices.local else name,)
 
     def _origin(self, device: Shown) -> str:
         """Which host the page names, and whether it repeats a device for its parts."""

@@ -40,13 +40,17 @@ def described(device_id: str, identity: Identity, ranges: MeterRange, *, sample_
 
 
 def device_of(meter: MeterInfo, channels: tuple[str, ...], covers: tuple[str, ...]) -> DeviceInfo:
-    """The device of the sum `meter` and of its channels. Raises ConfigError when `covers` does not name each channel's cord."""
+    """The device of the sum `meter` and of its channels. Raises ConfigError when `covers` does not name each channel's cord.
+
+    Where no cords are named a channel stands for what it feeds, by the analyser's own name: two analysers never watch one thing.
+    """
     if channels and covers and len(covers) != len(channels):
         raise ConfigError(
             f"ptdaemon.covers names {len(covers)} cords, the analyser has {len(channels)} channels",
             f"name the cords of {', '.join(channels)}",
         )
-    cords = covers or channels or (TOTAL,)
+    serial = meter.device_id.rpartition(":")[2]
+    cords = covers or tuple(f"{serial}-{channel}" for channel in channels or (TOTAL,))
     sums = replace(meter, covers=cords, accuracy=stated(meter, max(1, len(channels))))
     parts = tuple(
         replace(meter, meter_id=f"{meter.device_id}:{channel}", covers=(cord,), accuracy=stated(meter, 1))
