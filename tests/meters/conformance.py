@@ -240,6 +240,13 @@ def a_refused_credential_is_told(kind: str, living: Living) -> None:
 WRONG_SECRET = "not-the-secret"
 """What stages put into the file of a credential that is refused."""
 
+DISTURBING: tuple[Check, ...] = (
+    a_hung_device_is_a_gap_within_the_deadline,
+    an_unplugged_device_is_a_gap_and_returns,
+    an_absent_device_is_unavailable,
+)
+"""Checks that do something to the device, and need one of their own."""
+
 CHECKS: tuple[Check, ...] = (
     on_unopened(describes_itself_after_open),
     on_unopened(opens_and_closes_at_any_time),
@@ -248,8 +255,6 @@ CHECKS: tuple[Check, ...] = (
     on_unopened(uses_the_clock_it_is_given),
     on_unopened(answers_nothing_when_closed),
     on_unopened(declares_its_isolation),
-    a_hung_device_is_a_gap_within_the_deadline,
-    an_unplugged_device_is_a_gap_and_returns,
-    an_absent_device_is_unavailable,
     a_refused_credential_is_told,
+    *DISTURBING,
 )

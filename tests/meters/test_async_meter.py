@@ -98,12 +98,11 @@ def test_a_slow_meter_does_not_hold_up_another() -> None:
     slow.open()
     quick.open()
     try:
-        slow.wait_s = 0.15
+        slow.wait_s = 0.9 * DEADLINE_S
         thread = threading.Thread(target=slow.read, args=(SystemClock(),))
         thread.start()
-        begin_s = time.monotonic()
         quick.read(SystemClock())
-        assert time.monotonic() - begin_s < 0.1
+        assert thread.is_alive()
         thread.join()
     finally:
         slow.close()
@@ -114,7 +113,9 @@ def test_work_between_reads_goes_on_and_ends_with_the_meter() -> None:
     """A task that `connect` starts runs while nobody reads, and not after `close`."""
     meter = Echo()
     meter.open()
-    time.sleep(0.1)
+    give_up_s = time.monotonic() + 5.0
+    while meter.ticks <= 2 and time.monotonic() < give_up_s:
+        time.sleep(0.01)
     assert meter.ticks > 2
     meter.close()
     ended = meter.ticks

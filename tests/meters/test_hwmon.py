@@ -246,7 +246,7 @@ def test_looking_for_chips_is_light(capfd: pytest.CaptureFixture[str]) -> None:
     """Discovery on this machine takes next to no time and prints nothing, whatever is found."""
     begin_s = time.monotonic()
     assert DRIVER.discover() in ([], [{}])
-    assert time.monotonic() - begin_s < 0.5
+    assert time.monotonic() - begin_s < 2.0
     assert capfd.readouterr() == ("", "")
 
 

@@ -103,10 +103,13 @@ def test_average_is_the_mean_of_its_window(opened: Opened) -> None:
 
 
 def test_one_call_reads_a_gpu(opened: Opened) -> None:
-    """With calls of 20 ms two GPUs take 40 ms: one driver call each, and every bracket holds just its own."""
+    """With calls of 20 ms two GPUs take 40 ms: one driver call each, and every bracket holds just its own.
+
+    The quickest of some reads counts: on a busy machine any one may take longer.
+    """
     meter = opened(NvmlWave(gpus=2, settings={"CALL_NS": 20_000_000}))
-    for sample in meter.read(CLOCK):
-        assert 20_000_000 <= sample.t_read1_ns - sample.t_read0_ns < 39_000_000
+    for brackets in zip(*(meter.read(CLOCK) for _ in range(5)), strict=True):
+        assert 20_000_000 <= min(sample.t_read1_ns - sample.t_read0_ns for sample in brackets) < 39_000_000
 
 
 def test_description(opened: Opened) -> None:
