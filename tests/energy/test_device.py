@@ -154,3 +154,38 @@ def test_a_power_of_coarse_steps_is_charged_for_them() -> None:
     assert found.headline is not None
     (resolution,) = (c for c in found.components if c.name == "resolution")
     assert resolution.u_j == pytest.approx(100 * 10 / math.sqrt(12))
+
+
+def bmc(kind: str, watts: float, *, serial: str = "1", **changes: object) -> Series:
+    """A meter of a whole server, which the host node1 reads."""
+    info = replace(WALL, meter_id=f"{kind}:node1:{serial}:power", kind=kind, boundary=Boundary.SERVER_INPUT)
+    return wall([watts] * 20, replace(info, **changes))  # type: ignore[arg-type]  # fields of each kind
+
+
+def test_one_server_read_by_ipmi_and_redfish_counts_once() -> None:
+    """Two kinds of meters of the server that their host is are alternatives although neither says what it covers; a finding says so."""
+    found = measure(window(2, 8), [bmc("ipmi", 1000.0), bmc("redfish", 1000.0)])
+    assert found.energy_j == pytest.approx(6000.0)
+    assert "ipmi:node1:1 and redfish:node1:1 are taken to watch one server: say in covers what each measures" in found.findings
+
+
+def test_several_servers_of_one_kind_add_up() -> None:
+    """One agent may read the BMCs of two servers; beside another kind that may be one of them nobody knows the sum."""
+    two = [bmc("ipmi", 1000.0), bmc("ipmi", 500.0, serial="2")]
+    assert measure(window(2, 8), two).energy_j == pytest.approx(9000.0)
+    with pytest.raises(UsageError, match="node1 reads several servers by ipmi, and by redfish perhaps the same"):
+        measure(window(2, 8), [*two, bmc("redfish", 1000.0)])
+    of_two_hosts = [two[0], bmc("redfish", 500.0, meter_id="redfish:node2:1:power")]
+    assert measure(window(2, 8), of_two_hosts).energy_j == pytest.approx(9000.0)
+
+
+def test_a_server_input_that_names_no_cord_covers_those_of_its_host() -> None:
+    """Beside an outlet that is known to feed the server or one of its cords the BMC is an alternative or the whole, never added."""
+    cords = ("node1/psu1", "node1/psu2", "node2/psu1")
+    own = bmc("ipmi", 1000.0, cords=cords)
+    strip = bmc("snmp", 1000.0, cords=cords, covers=cords[:2], meter_id="snmp:pdu:1:power")
+    assert measure(window(2, 8), [own, strip]).energy_j == pytest.approx(6000.0)
+    plug = bmc("shelly", 1000.0, cords=cords, covers=("MAC-switch-0",))
+    assert measure(window(2, 8), [own, plug]).energy_j == pytest.approx(6000.0)
+    one_cord = bmc("snmp", 500.0, cords=cords, covers=cords[:1], meter_id="snmp:pdu:1:power")
+    assert measure(window(2, 8), [own, one_cord]).energy_j == pytest.approx(6000.0)

@@ -10,6 +10,7 @@ import pytest
 
 from joulemark.energy.estimate import CounterSource, Estimate, PowerSource, duty_of, source_of
 from joulemark.energy.local import PowerTrace
+from joulemark.energy.phase import measure
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import Averaging, Quality, Quantity
@@ -166,3 +167,55 @@ def test_edges_of_a_counter_follow_the_load_inside_their_brackets() -> None:
     seen = PowerTrace.of_readings(T0_NS + np.array([3.02, 3.07]) * S, np.array([80.0, 120.0]), 0.05)
     found = source_of(counted(5.3)).estimate(window(3.05, 8.05), [seen])
     assert component_j(found, "edge") == pytest.approx(0.1 * 40 / math.sqrt(3.0))
+
+
+def blurred(begin_s: float, end_s: float, averaging: Averaging, span_s: float) -> Series:
+    """1000 W, and 4000 W between the marks, read each second from a meter of the averaging time `span_s`."""
+    t_s = np.arange(0, 9000)
+    if averaging is Averaging.EXPONENTIAL:
+        share = [np.where(t_s > at, 1.0 - np.exp(-np.clip(t_s - at, 0.0, None) / span_s), 0.0) for at in (begin_s, end_s)]
+    else:
+        share = [np.clip((t_s - at) / span_s, 0.0, 1.0) for at in (begin_s, end_s)]
+    info = replace(WALL, averaging=averaging, averaging_window_s=span_s, accuracy=None, certificate=None)
+    seen = wall(1000.0 + 3000.0 * (share[0] - share[1]), info)
+    return replace(seen, t_ns=seen.t_ns - info.lag_ns)
+
+
+@pytest.mark.parametrize(
+    ("averaging", "span_s", "length_s"),
+    [
+        (Averaging.BOXCAR, 60.0, 600.0),
+        (Averaging.BOXCAR, 60.0, 20.0),
+        (Averaging.BOXCAR, 1800.0, 600.0),
+        (Averaging.EXPONENTIAL, 5.0, 60.0),
+        (Averaging.EXPONENTIAL, 60.0, 300.0),
+        (Averaging.EXPONENTIAL, 60.0, 60.0),
+    ],
+)
+def test_what_a_slow_average_hides_stands_in_u95(averaging: Averaging, span_s: float, length_s: float) -> None:
+    """A load exactly as long as the phase loses energy to the time around it in a slow meter, and U95 holds what it lost.
+
+    Known answers: a plain average W < D loses swing W / 4, an exponential one twice the swing T / e.
+    """
+    found = measure(window(4000.5, 4000.5 + length_s), [blurred(4000.5, 4000.5 + length_s, averaging, span_s)])
+    assert found.energy_j is not None
+    assert found.u95_j is not None
+    lost_j = 4000.0 * length_s - found.energy_j
+    assert 0.0 < lost_j < found.u95_j
+    if averaging is Averaging.BOXCAR and span_s < length_s:
+        assert lost_j == pytest.approx(3000.0 * span_s / 4.0, rel=0.01)
+    if averaging is Averaging.EXPONENTIAL and span_s < length_s / 4:
+        assert lost_j == pytest.approx(2.0 * 3000.0 * span_s / math.e, rel=0.02)
+
+
+def test_a_repeated_reading_is_no_new_look() -> None:
+    """A page renewed each 30 s and polled each second looks 20 times in 600 s, not 600: sampling and resolution rest on that."""
+    rng = np.random.default_rng(3)
+    power = np.repeat(rng.uniform(1000.0, 4000.0, 40), 30)
+    slow, fast = (
+        estimated(window(100, 700), wall(power, replace(WALL, averaging_window_s=0.0, update_period_s=period_s)))
+        for period_s in (30.0, 1.0)
+    )
+    assert component_j(slow, "sampling") == pytest.approx(component_j(fast, "sampling") * math.sqrt(599 / 20), rel=1e-3)
+    assert [one.dof for found in (slow, fast) for one in found.components if one.name == "sampling"] == [21.0, 600.0]
+    assert component_j(slow, "resolution") > component_j(fast, "resolution")

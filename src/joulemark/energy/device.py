@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from joulemark.energy.estimate import Estimate, PowerSource, Source, source_of
+from joulemark.energy.cords import WHOLE, seen
+from joulemark.energy.estimate import Estimate, PowerSource, Source, blur_s, source_of
 from joulemark.energy.integrate import samples_inside
 from joulemark.energy.local import Level, PowerTrace, level
 from joulemark.energy.series import INTEGRABLE, Series
@@ -70,15 +71,15 @@ def disagreement_rel(counter_j: float | None, trapezoid_j: float | None) -> floa
 def devices(series: Sequence[Series]) -> dict[str, tuple[Series, ...]]:
     """Series by what they watch: those that cover the same things are alternatives to each other and never summed.
 
-    Series that say what they cover are grouped by it, across devices; else by device. A meter of the whole stands for the
-    meters of its parts, which are left out. Channels of one device that show one quantity in one way, and do not say what
-    they cover, stand side by side: each is a device of its own. Raises UsageError where that leaves open which counter
-    belongs to which power, or where two groups overlap in part.
+    Series that say what they cover are grouped by it, across devices; else by device, but for the meters of a whole server (see
+    `extent`, `of_one_server`). A meter of the whole stands for the meters of its parts, which are left out. Channels of one device
+    that show one quantity in one way, and do not say what they cover, stand side by side: each is a device of its own. Raises
+    UsageError where that leaves open which counter belongs to which power, or where two groups overlap in part.
     """
     groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
     for one in series:
-        meter = one.meter
-        groups[("covers", *sorted(meter.covers)) if meter.covers else ("device", meter.device_id)].append(one)
+        groups[extent(one.meter)].append(one)
+    of_one_server(groups)
     extents = [frozenset(key[1:]) for key in groups if key[0] == "covers"]
     found: dict[str, tuple[Series, ...]] = {}
     for key, group in groups.items():
@@ -89,6 +90,34 @@ def devices(series: Sequence[Series]) -> dict[str, tuple[Series, ...]]:
             name = next(iter(meters))
             found[name if name not in found else part[0].meter.meter_id] = part
     return found
+
+
+def extent(meter: MeterInfo) -> tuple[str, ...]:
+    """What `meter` covers; of a server's input that names no cord those of the host that reads it (decision 20); else its device."""
+    covered = (meter.boundary is WHOLE and seen(meter, meter.cords)) or meter.covers
+    return ("covers", *sorted(covered)) if covered else ("device", meter.device_id)
+
+
+def of_one_server(groups: dict[tuple[str, ...], list[Series]]) -> None:
+    """Make alternatives of what two kinds of meters, as IPMI and Redfish, read of the one server that their host is.
+
+    They say nothing of what they cover, so they would be added up. Raises UsageError where a kind reads several servers there.
+    """
+    kinds: dict[str, dict[str, list[tuple[str, ...]]]] = defaultdict(lambda: defaultdict(list))
+    for key, group in groups.items():
+        meter = group[0].meter
+        if key[0] == "device" and meter.boundary is WHOLE:
+            kinds[meter.host][meter.kind].append(key)
+    for host, by_kind in kinds.items():
+        if len(by_kind) < 2:
+            continue
+        if crowd := next((kind for kind, keys in by_kind.items() if len(keys) > 1), ""):
+            others = ", ".join(kind for kind in by_kind if kind != crowd)
+            what = f"{host} reads several servers by {crowd}, and by {others} perhaps the same"
+            raise UsageError(what, "let `covers` of each meter name the cords that it measures")
+        first, *rest = (keys[0] for keys in by_kind.values())
+        for key in rest:
+            groups[first] += groups.pop(key)
 
 
 def _is_whole(extent: frozenset[str], extents: Sequence[frozenset[str]]) -> bool:
@@ -207,7 +236,7 @@ def _certificate(meter: MeterInfo, energy_j: float) -> Component:
 def _edge_level(window: Window, best: Estimate, traces: Sequence[PowerTrace]) -> Level:
     """Power around both marks together with the mean, which is the load where the marks stand outside it."""
     mean_w = best.energy_j / window.duration_s
-    reach_s = best.bracket_s + (best.meter.averaging_window_s or 0.0)
+    reach_s = best.bracket_s + blur_s(best.meter)
     around = [found for at_ns in (window.begin_ns, window.end_ns) if (found := level(traces, at_ns, reach_s)) is not None]
     return Level(min([mean_w, *(one.low_w for one in around)]), max([mean_w, *(one.high_w for one in around)]))
 

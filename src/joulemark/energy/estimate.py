@@ -16,12 +16,16 @@ from joulemark.energy.local import PowerTrace, level
 from joulemark.energy.series import Float64, Int64, Series
 from joulemark.energy.uncertainty import SQRT3, Component, u_ctr, u_edge, u_gap, u_q, u_samp
 from joulemark.errors import InsufficientData
-from joulemark.readings import MeterInfo, Quantity
+from joulemark.readings import Averaging, MeterInfo, Quantity
 from joulemark.runs import Window
 from joulemark.units import NS_PER_S
 
 GAP_SURROUNDINGS_S: Final = 10.0
 """Power is looked at this far around a gap, or as far as the gap is long, to see how much it moves."""
+
+EXPONENTIAL_BLUR: Final = 3.0
+"""An exponential average whose times are moved by its time constant T puts 2 T / e of two steps at the marks outside of them; a plain
+average of the window W moved by W / 2 puts W / 4 there. So it blurs like a plain one of 8 / e = 2.94 time constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,7 @@ class PowerSource:
 
     @property
     def trace(self) -> PowerTrace | None:
-        window_s = self.series.meter.averaging_window_s or 0.0
-        return PowerTrace.of_readings(self.series.t_ns, self.power_w, self.interval_s, averaging_window_s=window_s)
+        return PowerTrace.of_readings(self.series.t_ns, self.power_w, self.interval_s, averaging_window_s=blur_s(self.series.meter))
 
     def estimate(self, window: Window, traces: Sequence[PowerTrace]) -> Estimate:
         """Trapezoid of the readings. Raises InsufficientData where they do not enclose `window`."""
@@ -106,13 +109,14 @@ class PowerSource:
         resolution_w = meter.step * 10.0**meter.exponent
         brackets = (_bracket_s(t_near, window.begin_ns, first=True), _bracket_s(t_near, window.end_ns, first=False))
         duty = duty_of(meter, self.interval_s)
-        sampling_j = u_samp(window.duration_s, sd_w=sd_w, duty=duty, count=max(count, 1))
+        looks = looks_of(meter, window, count)
+        sampling_j = u_samp(window.duration_s, sd_w=sd_w, duty=duty, count=max(looks, 1))
         components = (
-            _sampling_component(sampling_j, power, duty=duty, sd_w=sd_w),
+            _sampling_component(sampling_j, len(power) - count + looks, duty=duty, sd_w=sd_w),
             Component("counter", 0.0, "power was integrated"),
-            edge_component(window, brackets, traces, averaging_window_s=meter.averaging_window_s or 0.0),
+            edge_component(window, brackets, traces, averaging_window_s=blur_s(meter)),
             self._gap(covered),
-            Component("resolution", u_q(window.duration_s, resolution_w=resolution_w, sd_w=sd_w, count=count), f"step {resolution_w:g} W"),
+            Component("resolution", u_q(window.duration_s, resolution_w=resolution_w, sd_w=sd_w, count=looks), f"step {resolution_w:g} W"),
         )
         energy_j = trapezoid_j(t_near, power, window.begin_ns, window.end_ns)
         t_unc_s = float(self.series.t_unc_ns[rows].mean()) / NS_PER_S
@@ -176,12 +180,12 @@ class CounterSource:
         power = np.diff(self.points.energy_j[rows]) / (np.diff(self.points.t_ns[rows]) / NS_PER_S)
         sd_w = float(power.std(ddof=1)) if len(power) > 1 else 0.0
         u_j = u_samp(window.duration_s, sd_w=sd_w, duty=duty, count=max(found.refresh_count, 1))
-        return _sampling_component(u_j, power, duty=duty, sd_w=sd_w)
+        return _sampling_component(u_j, len(power), duty=duty, sd_w=sd_w)
 
 
-def _sampling_component(u_j: float, power_w: Float64, *, duty: float, sd_w: float) -> Component:
+def _sampling_component(u_j: float, count: int, *, duty: float, sd_w: float) -> Component:
     """u_samp of type A: the scatter of n powers has n - 1 degrees of freedom, which matter where it enters at all."""
-    dof = float(max(len(power_w) - 1, 1)) if u_j else math.inf
+    dof = float(max(count - 1, 1)) if u_j else math.inf
     return Component("sampling", u_j, f"duty {duty:.3g}, s {sd_w:.4g} W", "normal", dof=dof)
 
 
@@ -202,10 +206,12 @@ def edge_component(
 ) -> Component:
     """u_edge, P_load - P_idle taken as the swing of power within dt + W of each mark; the larger of the two edges.
 
-    Where load neither starts nor stops near a mark the swing, and with it the component, is about 0.
+    Where load neither starts nor stops near a mark the swing, and with it the component, is about 0. Readings that average over
+    more than the phase show as little of its swing as it fills of them.
     """
+    unseen = max(1.0, averaging_window_s / window.duration_s)
     terms = [
-        swing_j(at_ns, bracket_s, traces, averaging_window_s=averaging_window_s)
+        swing_j(at_ns, bracket_s, traces, averaging_window_s=averaging_window_s) * unseen
         for at_ns, bracket_s in zip((window.begin_ns, window.end_ns), brackets, strict=True)
     ]
     return Component(
@@ -235,6 +241,18 @@ def swing_j(at_ns: int, bracket_s: float, traces: Sequence[PowerTrace], *, avera
     if around is None:
         return 0.0
     return u_edge(bracket_s, power_load_w=around.high_w, power_idle_w=around.low_w, averaging_window_s=averaging_window_s)
+
+
+def blur_s(meter: MeterInfo) -> float:
+    """Window of a plain average that blurs a step of the load as the power of `meter` does; 0 where it is not known."""
+    window_s = meter.averaging_window_s or 0.0
+    return EXPONENTIAL_BLUR * window_s if meter.averaging is Averaging.EXPONENTIAL else window_s
+
+
+def looks_of(meter: MeterInfo, window: Window, count: int) -> int:
+    """How many of `count` readings in `window` are new: polls that are faster than the meter repeat what it showed before (SMP-2)."""
+    update_s = meter.update_period_measured_s or meter.update_period_s or 0.0
+    return min(count, math.ceil(window.duration_s / update_s)) if update_s else count
 
 
 def duty_of(meter: MeterInfo, interval_s: float) -> float:

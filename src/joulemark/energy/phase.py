@@ -174,7 +174,7 @@ def measure(
     measured = tuple(measure_device(window, name, group, accuracy=accuracy) for name, group in groups.items())
     boundary = boundaries.pop()
     measured += tuple(_bare_cord(cord, boundary) for cord in uncovered)
-    findings = tuple(finding for device in measured for finding in device.findings) + _left_out(series, groups)
+    findings = tuple(finding for device in measured for finding in device.findings) + _left_out(series, groups) + _taken_as_one(groups)
     if all(device.energy_j is None for device in measured):
         raise InsufficientData(f"phase {window.name!r}: {'; '.join(findings)}", "record from before the phase until after it")
     budget = None
@@ -194,6 +194,13 @@ def _left_out(series: Sequence[Series], groups: Mapping[str, Sequence[Series]]) 
     used = {one.meter.meter_id for group in groups.values() for one in group}
     parts = [one.meter.meter_id for one in series if one.meter.meter_id not in used]
     return tuple(f"{meter_id} sees a part of what another meter sees as a whole: not added" for meter_id in parts)
+
+
+def _taken_as_one(groups: Mapping[str, Sequence[Series]]) -> tuple[str, ...]:
+    """The meters of which nobody said that they watch one server, and that yet are not added up."""
+    silent = ([one.meter for one in group if not one.meter.covers] for group in groups.values())
+    several = [dict.fromkeys(meter.device_id for meter in meters) for meters in silent]
+    return tuple(f"{' and '.join(ids)} are taken to watch one server: say in covers what each measures" for ids in several if len(ids) > 1)
 
 
 def _budget(measured: Sequence[DeviceEnergy], timing: Component) -> Budget:
