@@ -70,12 +70,13 @@ def devices(work: Path) -> Iterator[dict[str, Living]]:
 
 
 def event(act: tuple[Any, Any], *, length_s: float) -> tuple[int, int]:
-    """Do, wait, undo; the times around it (UTC, ns)."""
+    """Do, wait, undo; the times at which each began (UTC, ns): a PDU that is switched on is back when it has started."""
     begin_ns = time.time_ns()
     act[0]()
     time.sleep(length_s)
+    end_ns = time.time_ns()
     act[1]()
-    return begin_ns, time.time_ns()
+    return begin_ns, end_ns
 
 
 def measured(client: joulemark.Client, living: dict[str, Living], load: Load, seconds: float) -> tuple[str, dict[str, tuple[int, int]]]:
