@@ -23,18 +23,14 @@ LONGEST_READ: Final = 125
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceMap:
-    """The map of one model. `longest_read`, `even_reads`: what one request may ask for; `bridge`: registers that nobody wants and that
-    may be read with their neighbours. `verified`: whether each address was found in a document of the maker or two independent ones.
+class MapHeader:
+    """The keys at the top of a map. `longest_read`, `even_reads`: what one request may ask for; `bridge`: registers that nobody wants and
+    that may be read with their neighbours. `verified`: whether each address was found in a document of the maker or two independent ones.
     """
 
     vendor: str
     model: str
     source: str
-    meters: tuple[MeterRegister, ...]
-    checks: tuple[CheckRegister, ...] = ()
-    identity: tuple[IdentityRegister, ...] = ()
-    status: tuple[StatusRegister, ...] = ()
     verified: bool = False
     interface: str = "Modbus/TCP"
     boundary: Boundary = Boundary.PDU_INLET
@@ -44,6 +40,16 @@ class DeviceMap:
     bridge: int = 0
     update_period_s: float | None = None
     rated_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceMap(MapHeader):
+    """The map of one model: its header, its registers, and how accurate each quantity is."""
+
+    meters: tuple[MeterRegister, ...]
+    checks: tuple[CheckRegister, ...] = ()
+    identity: tuple[IdentityRegister, ...] = ()
+    status: tuple[StatusRegister, ...] = ()
     accuracy: Mapping[Quantity, Accuracy] = field(default_factory=dict)
 
     def wanted(self, *, phases: bool) -> tuple[MeterRegister, ...]:
@@ -109,8 +115,8 @@ def parse_map(data: Mapping[str, Any], where: str) -> DeviceMap:
             raise ConfigError(f"{where}: {name} is not a list of tables", f"write each as [[{name}]]")
         tables[plural] = tuple(_register(kind, {**shared, **entry}, f"{where} [[{name}]] {i + 1}") for i, entry in enumerate(entries))
     tables["accuracy"] = _accuracy(data.get("accuracy", {}), where)
-    made = build(_Header, header, where)
-    found = DeviceMap(**{name: getattr(made, name) for name in _Header.__slots__}, **tables)
+    made = build(MapHeader, header, where)
+    found = DeviceMap(**{name: getattr(made, name) for name in MapHeader.__slots__}, **tables)
     _refuse_impossible(found, where)
     return found
 
@@ -135,22 +141,6 @@ def load_file(path: Path) -> DeviceMap:
         raise ConfigError(f"modbus map_file: {error.what}", "name an existing TOML file") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", "mend the line it names") from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Header:
-    vendor: str
-    model: str
-    source: str
-    verified: bool = False
-    interface: str = "Modbus/TCP"
-    boundary: Boundary = Boundary.PDU_INLET
-    current: Current = Current.AC
-    longest_read: int = LONGEST_READ
-    even_reads: bool = False
-    bridge: int = 0
-    update_period_s: float | None = None
-    rated_w: float | None = None
 
 
 def _register(kind: type[Register], data: Mapping[str, Any], where: str) -> Register:
