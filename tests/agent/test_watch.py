@@ -196,3 +196,12 @@ def test_a_coarse_step_is_no_leap() -> None:
     watch.judge(7200, 0, None)
     assert watch.judge(10800, 1 * S, None)[0] is Quality.OK
     assert watch.judge(18000, 2 * S, None)[0] is Quality.RESET
+
+
+def test_a_reason_that_cannot_be_printed_is_made_a_line() -> None:
+    """A reason with half a surrogate, control characters or a megabyte is cut to one line: the spool of all meters must take it."""
+    reasons = ("power_meter\ud800\nx", "y" * 1_000_000)
+    sample = Sample("d", 0, 1, 0, (None, None), (None, None), (Quality.GAP, Quality.GAP), reasons)
+    shown = watched(sample, [MeterWatch(POWER), MeterWatch(RAPL)]).reasons
+    assert shown[0] == "power_meter? x"
+    assert shown[1] == "y" * 500

@@ -15,6 +15,7 @@ from joulemark.agent.watch import MeterWatch, watched
 from joulemark.agent.wiring import OnOpenError, RunnerConfig, wired
 from joulemark.errors import JoulemarkError, MeterError, MeterFault, MeterGone, MeterTransient
 from joulemark.meters.base import Meter
+from joulemark.meters.descriptions import LONGEST_REASON, legible
 from joulemark.proto.messages import MeterCost
 from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -236,4 +237,4 @@ class Runner:
 
 def said(error: Exception) -> str:
     """What the error says, in one line; of an unforeseen one its kind too."""
-    return error.what if isinstance(error, JoulemarkError) else f"{type(error).__name__}: {error}"
+    return legible(error.what if isinstance(error, JoulemarkError) else f"{type(error).__name__}: {error}", longest=LONGEST_REASON)

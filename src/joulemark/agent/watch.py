@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeGuard
 
+from joulemark.meters.descriptions import LONGEST_REASON, legible
 from joulemark.readings import MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.units import NS_PER_S
 
@@ -108,7 +109,7 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
     """`sample` with the verdicts of `watches` where the driver found nothing wrong; its values are left as read.
 
     What is no integer, or does not fit int64, becomes a gap, since neither wire nor store can hold it; a device time of that kind
-    is none.
+    is none. A reason is cut to a line that can be printed.
     """
     t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
     unc_ns = (sample.t_read1_ns - sample.t_read0_ns + 1) // 2
@@ -123,6 +124,8 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
             verdict = watch.judge(value, t_ns, stamps[i], unc_ns=unc_ns)
         if verdict is not None and verdict[0] is not Quality.OK:
             (qualities[i], reasons[i]), changed = verdict, True
+        if (shown := legible(reasons[i], longest=LONGEST_REASON) if reasons[i] else "") != reasons[i]:
+            reasons[i], changed = shown, True
     if not changed:
         return sample
     return Sample(

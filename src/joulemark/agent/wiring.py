@@ -19,6 +19,7 @@ from joulemark import config
 from joulemark.config import MeterTable, at_least
 from joulemark.errors import ConfigError
 from joulemark.meters import registry
+from joulemark.meters.descriptions import refuse_unstorable
 from joulemark.readings import Accuracy, Boundary, Certificate, Current, DeviceInfo, MeterInfo
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -95,8 +96,10 @@ def full_cords(names: Iterable[str], host: str) -> tuple[str, ...]:
 def wired(devices: Sequence[DeviceInfo], settings: RunnerConfig, *, source: str, host: str, cords: Sequence[str]) -> tuple[DeviceInfo, ...]:
     """`devices` as the operator knows them. `source` names the meter for messages; `cords`: the full names of all cords.
 
-    Raises ConfigError where a channel, a cord or the certificate's serial is none of the meter's.
+    Raises ConfigError where a channel, a cord or the certificate's serial is none of the meter's, MeterUnavailable for descriptions that
+    cannot be stored.
     """
+    refuse_unstorable(devices, source)
     covered = covered_by(devices, settings, source=source, host=host, cords=cords)
     certificate = settings.certificate
     serials = {serial_of(meter) for device in devices for meter in device.meters}
@@ -105,18 +108,39 @@ def wired(devices: Sequence[DeviceInfo], settings: RunnerConfig, *, source: str,
             f"[[meter]] {source}: the certificate is of serial {certificate.serial!r}, and the meter tells {', '.join(sorted(serials))}",
             "give the certificate of this meter, or correct its serial",
         )
-    changes: dict[str, Any] = {name: value for name in ("boundary", "current") if (value := getattr(settings, name)) is not None}
+    changes: dict[str, Any] = {} if settings.current is None else {"current": settings.current}
+    boundaries = moved(devices, settings, covered, source=source)
     if settings.accuracy is not None:
         changes["accuracy"] = replace(settings.accuracy, source=settings.accuracy.source or "configuration")
 
     def known(meter: MeterInfo) -> MeterInfo:
         by_driver = tuple(full if (full := f"{host}/{name}") in cords else name for name in meter.covers)
         more = {**changes, "covers": covered.get(meter.meter_id, by_driver), "cords": tuple(cords)}
+        more["boundary"] = boundaries.get(meter.meter_id, meter.boundary)
         if certificate is not None and serial_of(meter) == certificate.serial:
             more["certificate"] = certificate
         return replace(meter, **more)
 
     return tuple(DeviceInfo(device.device_id, tuple(map(known, device.meters))) for device in devices)
+
+
+def moved(
+    devices: Sequence[DeviceInfo], settings: RunnerConfig, covered: Mapping[str, tuple[str, ...]], *, source: str
+) -> dict[str, Boundary]:
+    """Meter id to the boundary that the key says: of the channels that a table of `covers` names, else of all.
+
+    Raises ConfigError where these sit at several: moved to one place, the inlet of a strip and its outlets would be added up.
+    """
+    if settings.boundary is None:
+        return {}
+    everything = not isinstance(settings.covers, Mapping)
+    meters = [meter for device in devices for meter in device.meters if everything or meter.meter_id in covered]
+    if len({meter.boundary for meter in meters}) > 1:
+        raise ConfigError(
+            f"[[meter]] {source}: boundary = {str(settings.boundary)!r} is for {channels(meters)}, which sit at several boundaries",
+            "write a table covers = { CHANNEL = [...] } of the channels that are meant",
+        )
+    return {meter.meter_id: settings.boundary for meter in meters}
 
 
 def covered_by(

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from joulemark.errors import MeterFault, MeterTransient, MeterUnavailable
 from joulemark.meters.base import Isolation
+from joulemark.meters.descriptions import refuse_unstorable
 from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock
 
@@ -128,7 +129,9 @@ class AsyncMeter(ABC):
             return
         LOOP.enter()
         try:
-            self._info = LOOP.run(self.connect(), within_s=self._open_deadline_s)
+            found = LOOP.run(self.connect(), within_s=self._open_deadline_s)
+            refuse_unstorable(found, self.kind)
+            self._info = found
         except MeterTransient as error:
             self._dismiss()
             raise MeterUnavailable(

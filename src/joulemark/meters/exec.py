@@ -20,6 +20,7 @@ from joulemark.config import at_least
 from joulemark.errors import ConfigError, MeterTransient
 from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
+from joulemark.meters.descriptions import id_part
 from joulemark.meters.exec_output import UNITS, Place, judged, step_of
 from joulemark.meters.exec_process import KILL_S, Command
 from joulemark.readings import Averaging, Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
@@ -174,7 +175,7 @@ class ExecMeter(AsyncMeter):
 
     def _described(self, key: str, printed: str) -> DeviceInfo:
         options, program = self._options, self._command.program
-        serial = "-".join(part for part in (options.serial or options.preset or program, key) if part).replace(":", "-")
+        serial = "-".join(part for part in (options.serial or options.preset or program, id_part(key)) if part).replace(":", "-")
         device_id = f"exec:{self._host}:{serial}"
         repeats = program in REPEATERS
         assert options.boundary is not None

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from joulemark.errors import ConfigError, MeterTransient
+from joulemark.meters.descriptions import legible
 from joulemark.readings import Quality, Quantity
 from joulemark.units import J_PER_KWH, J_PER_WH, scaled
 
@@ -19,6 +20,12 @@ NUMBER: Final = re.compile(r"[+-]?(\d{1,60}\.?\d{0,60}|\.\d{1,60})([eE][+-]?\d{1
 NO_NUMBERS: Final = frozenset({"nan", "inf", "infinity"})
 INT64_END: Final = 2**63
 SHOWN: Final = 60
+LONGEST_LINE: Final = 2048
+"""Of what a pattern is tried on: to look for a number in a longer one takes the square of its length."""
+MOST_IDS: Final = 256
+
+PARTS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|\(\?>|[()]|(?:[*+]|\{\d*,\})[?+]?|.", re.DOTALL)
+"""Of a regular expression: an escape, a set, a bracket, a repetition without end, any other character."""
 
 
 class Unit(NamedTuple):
@@ -65,21 +72,29 @@ class Place:
             raise ConfigError(
                 f"exec.pattern = {pattern!r} does not say which group is the value", "give it one group, or name it (?P<value>...)"
             )
+        if repeats_itself(pattern):
+            raise ConfigError(
+                f"exec.pattern = {pattern!r} repeats a group that itself repeats, which may take for ever", "write ++ or *+ in the group"
+            )
         return cls(compiled)
 
     def values(self, text: str) -> dict[str, str]:
         """Id to printed value of everything that is found; the id is empty where the pattern has no group of that name.
 
-        Raises MeterTransient when nothing is found, or two values that nothing tells apart.
+        Raises MeterTransient when nothing is found, or two values that nothing tells apart, and for longer lines than a tool prints.
         """
         if self.pattern is None:
             return {"": pointed(text, self.pointer)}
         found: dict[str, str] = {}
+        if any(len(line) > LONGEST_LINE for line in text.splitlines()):
+            raise MeterTransient(f"a line has more than {LONGEST_LINE} characters", "name a command that prints short lines, or JSON")
         for match in self.pattern.finditer(text):
-            key = (match[ID] or "").strip() if ID in self.pattern.groupindex else ""
+            key = legible(match[ID]) if ID in self.pattern.groupindex else ""
             if key in found:
                 told = f"twice for {key!r}" if key else "more than once"
                 raise MeterTransient(f"the pattern finds a value {told}", "make it narrower, or tell them apart with a group (?P<id>...)")
+            if len(found) == MOST_IDS:
+                raise MeterTransient(f"the pattern finds more than {MOST_IDS} values", "make it narrower")
             found[key] = self._value(match)
         if not found:
             raise MeterTransient(f"the pattern finds nothing in {shown(text)}", "compare it with what the command prints")
@@ -90,6 +105,30 @@ class Place:
         names = self.pattern.groupindex
         group = names[VALUE] if VALUE in names else next(i for i in (1, 2) if i != names.get(ID))
         return (match[group] or "").strip()
+
+
+def repeats_itself(pattern: str) -> bool:
+    """Whether a repetition without end stands in a group that is repeated so, as in (a+)+: two ways to match the same are tried each.
+
+    Possessive repetitions (a++) and atomic groups (?>a+) are tried once only.
+    """
+    groups: list[tuple[bool, bool]] = [(False, False)]  # whether the group repeats something, and whether it is atomic
+    repeats = False
+    for part in PARTS.findall(pattern):
+        if part in ("(", "(?>"):
+            groups.append((False, part == "(?>"))
+        elif part == ")" and len(groups) > 1:
+            holds, atomic = groups.pop()
+            repeats = holds and not atomic
+            groups[-1] = (groups[-1][0] or repeats, groups[-1][1])
+        elif part[0] in "*+" or (part[0] == "{" and "," in part):
+            if repeats and not part.endswith("++") and not part.endswith("*+"):
+                return True
+            repeats = len(part) == 1 or part[-1] != "+"
+            groups[-1] = (groups[-1][0] or repeats, groups[-1][1])
+        else:
+            repeats = False
+    return False
 
 
 def pointed(text: str, pointer: str) -> str:
@@ -107,7 +146,7 @@ def pointed(text: str, pointer: str) -> str:
         else:
             raise MeterTransient(f"there is no {pointer} in the JSON {shown(text)}")
     if not isinstance(at, str):
-        raise MeterTransient(f"{pointer} is {shown(json.dumps(at))}, which is no number")
+        raise MeterTransient(f"{pointer} is a JSON {type(at).__name__}, which is no number")
     return at.strip()
 
 

@@ -51,7 +51,7 @@ class Answer:
         """
         try:
             return json.loads(self.body, parse_float=number, parse_constant=number)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:
             what = f"answered {self.body[:60]!r}, which is no JSON" if self.body else "answered nothing"
             raise MeterTransient(what, "check that the address is that of the device") from error
 

@@ -147,7 +147,8 @@ class MeterRegister(Register):
         if not self.type.is_float:
             return abs(int(self._count_si.scaleb(-self.exponent)))
         now = float(number(self, words))
-        return max(1, round(_gap_to_next(self.type, now) * self._count_si.scaleb(-self.exponent))) if math.isfinite(now) else 1
+        gap = _gap_to_next(self.type, now) if math.isfinite(now) else Decimal(0)
+        return min(max(1, round(gap * self._count_si.scaleb(-self.exponent))), INT64_END)
 
     def value(self, words: Sequence[int]) -> int:
         """The value in `words` as an integer at `exponent`. Raises ValueError when it is none, or beyond 64 bits."""
@@ -249,9 +250,9 @@ def _is_whole(value: Decimal) -> bool:
 
 
 def _gap_to_next(encoding: Encoding, value: float) -> Decimal:
-    """Distance from `value` to the next larger number that the encoding can write."""
+    """Distance from `value` to the next larger number that the encoding can write; 0 where there is none."""
     if encoding is Encoding.FLOAT64:
         return Decimal(math.ulp(value))
     (bits,) = struct.unpack(">I", struct.pack(">f", abs(value)))
     (beyond,) = struct.unpack(">f", struct.pack(">I", bits + 1))
-    return Decimal(beyond) - Decimal(abs(value))
+    return Decimal(beyond) - Decimal(abs(value)) if math.isfinite(beyond) else Decimal(0)

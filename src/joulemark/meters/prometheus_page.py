@@ -10,17 +10,23 @@ import statistics
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from joulemark.errors import MeterTransient
-from joulemark.meters.prometheus_sources import Devices, Metric, Source
+from joulemark.meters.descriptions import id_part, legible
+from joulemark.meters.prometheus_sources import INT64_END, Devices, Metric, Source
 from joulemark.units import NS_PER_MS, NS_PER_S
 
 OPENMETRICS: Final = "application/openmetrics-text"
 PAGE_TYPES: Final = ("text/plain", OPENMETRICS, "")
+MOST_ROWS: Final = 2048
+LONGEST_ROW: Final = 8192
+MOST_CHARACTERS: Final = 1 << 19
+"""Of all rows that are read: the library takes microseconds for each, and every meter of the loop waits for it."""
+
 REMEMBERED: Final = 9
 """Renewals of a page that its period is made of."""
 
@@ -37,7 +43,7 @@ class Row(NamedTuple):
 def parse_page(body: bytes, content_type: str, names: frozenset[str]) -> list[Row]:
     """The rows of the metrics `names`. Other lines are not looked at, which keeps the page of a node exporter cheap.
 
-    Raises MeterTransient for another content, a page that ends within a line, and rows that cannot be read.
+    Raises MeterTransient for another content, a page that ends within a line, and rows that cannot be read or are too many.
     """
     kind = content_type.split(";")[0].strip().lower()
     if kind not in PAGE_TYPES:
@@ -49,25 +55,49 @@ def parse_page(body: bytes, content_type: str, names: frozenset[str]) -> list[Ro
     if text and not text.endswith("\n"):
         raise MeterTransient("the page ends within a line: it was cut off")
     try:
-        return [row for row in (_open_rows(text) if kind == OPENMETRICS else _plain_rows(text, names)) if row.name in names]
+        return [row for row in (_open_rows(text, names) if kind == OPENMETRICS else _plain_rows(text, names)) if row.name in names]
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise MeterTransient(f"a row of the page cannot be read: {str(error)[:200]}") from error
 
 
 def _plain_rows(text: str, names: frozenset[str]) -> Iterable[Row]:
     """Rows of the text format. Without the lines of types and help a name stays as it is printed."""
-    wanted = tuple(names)
-    lines = "\n".join(line for line in text.split("\n") if line.startswith(wanted))
-    for family in text_string_to_metric_families(lines):
+    for family in text_string_to_metric_families(lines_of(text, names)):
         for name, labels, value, timestamp, *_ in family.samples:
-            yield Row(name, labels, value, None if timestamp is None else round(float(timestamp) * 1000) * NS_PER_MS)
+            yield Row(name, labels, value, stamp_ns(timestamp))
 
 
-def _open_rows(text: str) -> Iterable[Row]:
-    """Rows of OpenMetrics, whose times are seconds."""
-    for family in openmetrics.text_string_to_metric_families(text):  # type: ignore[no-untyped-call]  # the library leaves it untyped
+def _open_rows(text: str, names: frozenset[str]) -> Iterable[Row]:
+    """Rows of OpenMetrics, whose times are seconds, and whose names say more than those of their families."""
+    stems = names | {name.removesuffix("_total") for name in names}
+    wanted = names | {f"# {said} {stem} " for said in ("TYPE", "UNIT", "HELP") for stem in stems} | {"# EOF"}
+    for family in openmetrics.text_string_to_metric_families(lines_of(text, wanted)):  # type: ignore[no-untyped-call]  # the library leaves it untyped
         for name, labels, value, timestamp, *_ in family.samples:
-            yield Row(name, labels, value, None if timestamp is None else round(float(timestamp) * 1000) * NS_PER_MS)
+            yield Row(name, labels, value, stamp_ns(timestamp))
+
+
+def lines_of(text: str, beginnings: Iterable[str]) -> str:
+    """The lines that begin with one of `beginnings`, in their order. Looked for, not split: a page of 8 MiB may have as many lines.
+
+    Raises MeterTransient when they are too many or too long.
+    """
+    text = f"\n{text}"
+    begins: set[int] = set()
+    for beginning in beginnings:
+        at = text.find(f"\n{beginning}")
+        while at >= 0 and len(begins) <= MOST_ROWS:
+            begins.add(at + 1)
+            at = text.find(f"\n{beginning}", at + 1)
+    lines = [text[at : text.index("\n", at) + 1] for at in sorted(begins)]
+    if len(lines) > MOST_ROWS or sum(map(len, lines)) > MOST_CHARACTERS or any(len(line) > LONGEST_ROW for line in lines):
+        raise MeterTransient(f"more than {MOST_ROWS} rows of the page are of the metrics that are read, or they are too long")
+    return "".join(lines)
+
+
+def stamp_ns(timestamp: Any) -> int | None:
+    """UTC of a time on a page, in whole milliseconds; None where there is none that 64 bits can hold. Raises ValueError for NaN."""
+    t_ns = None if timestamp is None else round(float(timestamp) * 1000) * NS_PER_MS
+    return t_ns if t_ns is not None and 0 <= t_ns < INT64_END else None
 
 
 @dataclass(slots=True)
@@ -85,8 +115,8 @@ class Shown:
         return len({row.labels[self.devices.instance] for row in rows if row.labels.get(self.devices.instance)})
 
     def label(self, alternatives: str) -> str:
-        """The value of the first label of `a|b` that is there; empty where none is."""
-        return first_label(self.labels, alternatives)
+        """The value of the first label of `a|b` that is there, in one line; empty where none is."""
+        return legible(first_label(self.labels, alternatives))
 
     def row(self, metric: Metric) -> tuple[Row | None, str]:
         """The row of a metric, or why there is none: rows of one device that disagree cannot be told apart."""
@@ -109,7 +139,7 @@ def serial_of(devices: Devices, labels: Mapping[str, str], place: str) -> str | 
     values = [first_label(labels, alternatives) for alternatives in devices.serial]
     if not all(values):
         return None
-    names = [value.rsplit("/", 1)[-1].replace(":", "-") for value in values]
+    names = [id_part(value.rsplit("/", 1)[-1]) for value in values]
     return "-".join([place, *names] if devices.local else names)
 
 

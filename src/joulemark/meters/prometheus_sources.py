@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Metric:
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
             raise ConfigError(f"unit {self.unit!r} of {self.names} is not known", f"use one of {', '.join(UNITS)}")
+        if not all(self.names) or not self.names or ":" in self.channel:
+            raise ConfigError(f"a metric has no name, or a ':' in its channel {self.channel!r}", "name it as on the page")
 
     @property
     def quantity(self) -> Quantity:
@@ -124,6 +127,12 @@ class Devices:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
                 raise ConfigError(f"select of {label} is no pattern: {error}", "write a regular expression") from error
+        try:
+            labels = [label for _, label, _, _ in string.Formatter().parse(self.covers) if label is not None]
+        except ValueError as error:
+            raise ConfigError(f"covers = {self.covers!r}: {error}", 'write labels in { }, as "package-{index}"') from error
+        if not all(label.isidentifier() for label in labels):
+            raise ConfigError(f"covers = {self.covers!r} names what is no label", 'write labels in { }, as "package-{index}"')
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether a row with these labels belongs here."""
@@ -165,5 +174,5 @@ def load(path: Path) -> Source:
         return build(Source, tomllib.loads(foreign.text(path, max_bytes=MAX_BYTES, errors="strict")), str(path))
     except FormatError as error:
         raise ConfigError(error.what, "name a file like those that the page of the kind prometheus shows") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", "mend the line it names") from error

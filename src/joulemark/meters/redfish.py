@@ -65,12 +65,16 @@ class RedfishConfig:
         at_least("redfish.deadline_s", self.deadline_s, 0.1)
         at_least("redfish.open_deadline_s", self.open_deadline_s, self.deadline_s)
         address = self.address
-        if address.scheme not in ("http", "https") or not address.hostname or address.username or address.path.strip("/"):
-            raise ConfigError(f"redfish.url = {self.url!r} is no address of a service", 'write for example "https://10.0.0.21"')
+        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc or address.path.strip("/"):
+            raise ConfigError(f"redfish.url = {self._shown} is no address of a service", 'write for example "https://10.0.0.21"')
         if address.scheme == "http" and not self.insecure and not is_loopback(address.hostname):
-            raise ConfigError(f"redfish.url = {self.url!r} would send the password as text", "write https, or set insecure = true")
+            raise ConfigError(f"redfish.url = {self._shown} would send the password as text", "write https, or set insecure = true")
         if self.ca_file and self.fingerprint:
             raise ConfigError("redfish.ca_file and redfish.fingerprint are both set", "keep the one that is to be checked")
+
+    @property
+    def _shown(self) -> str:
+        return repr(self.url.rsplit("@", 1)[-1])  # what stands before may be a password
 
     @property
     def address(self) -> SplitResult:
@@ -79,7 +83,7 @@ class RedfishConfig:
             parts = urlsplit(self.url)
             _ = parts.port
         except ValueError as error:
-            raise ConfigError(f"redfish.url = {self.url!r}: {error}", 'write for example "https://10.0.0.21"') from error
+            raise ConfigError(f"redfish.url = {self._shown}: is no address", 'write for example "https://10.0.0.21"') from error
         return parts
 
     @property
@@ -118,7 +122,8 @@ class RedfishMeter(AsyncMeter):
         self._sources = await discovery.sources(root)
         path = stream_path(await self._service.find(link(root, "EventService"))) if config.stream else ""
         if path:
-            self._reports = Reports(self._http, self._service, path)
+            names = frozenset().union(*(point.metrics for source in self._sources for point in source.points))
+            self._reports = Reports(self._http, self._service, path, names)
             self._reports.start()
         return tuple(source.device for source in self._sources)
 

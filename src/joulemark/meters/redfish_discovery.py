@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from joulemark.errors import MeterUnavailable
+from joulemark.meters.descriptions import id_part
 from joulemark.meters.redfish_resources import (
     EXPONENT,
+    MOST_PARTS,
     WHOLE,
     Point,
     control_points,
@@ -113,7 +115,7 @@ class Discovery:
             "firmware": text(await self.service.find(manager), "FirmwareVersion"),
             "interface": f"Redfish {text(root, 'RedfishVersion')}".rstrip(),
         }
-        name = (whole["serial"] or f"{self.place}-{last_part(path)}").replace(":", "-")
+        name = id_part(whole["serial"] or f"{self.place}-{last_part(path)}")
         return [await self._described(found, chassis, whole, name) for found in best]
 
     async def _best(self, chassis: Mapping[str, Any]) -> list[Found]:
@@ -147,7 +149,7 @@ class Discovery:
         """One source per power supply: a cord each. An empty bay has no cord."""
         subsystem = await self.service.find(link(chassis, "PowerSubsystem"))
         found = []
-        for path in links(await self.service.find(link(subsystem, "PowerSupplies")), "Members"):
+        for path in links(await self.service.find(link(subsystem, "PowerSupplies")), "Members")[:MOST_PARTS]:
             supply = await self.service.find(path)
             metrics = link(supply, "Metrics")
             resource = await self.service.find(metrics)
@@ -165,7 +167,7 @@ class Discovery:
     async def _described(self, found: Found, chassis: Mapping[str, Any], whole: Mapping[str, str], name: str) -> Source:
         supply, facts = found.supply, dict(whole)
         if supply:
-            name = f"{name}-{last_part(str(supply['Id']))}"
+            name = f"{name}-{id_part(str(supply['Id']))}"
             own = {"vendor": text(supply, "Manufacturer"), "model": text(supply, "Model"), "serial": text(supply, "SerialNumber")}
             facts.update({key: value for key, value in own.items() if value})
         points, meters = [], []

@@ -43,6 +43,7 @@ class Events:
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []
+        self._held = 0
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of each event that `piece` completes. Raises MeterTransient for an event that does not end."""
@@ -51,10 +52,11 @@ class Events:
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
+                self._held += len(line)
             elif not line.strip() and self._data:
                 found.append(b"\n".join(self._data))
-                self._data = []
-        if len(self._rest) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
+                self._data, self._held = [], 0
+        if len(self._rest) + self._held > MAX_EVENT_BYTES:
             raise MeterTransient(f"an event of the stream is longer than {MAX_EVENT_BYTES >> 20} MiB")
         return found
 
@@ -66,7 +68,7 @@ def pushed(data: bytes) -> dict[str, Pushed]:
     """
     try:
         report = json.loads(data, parse_float=Decimal, parse_constant=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         return {}
     sent_ns = utc_ns(mapping({"report": report}, "report").get("Timestamp"))
     found: dict[str, Pushed] = {}
@@ -89,10 +91,10 @@ def stream_path(event_service: Mapping[str, Any]) -> str:
 
 
 class Reports:
-    """Listens to a stream in a task of its own, and keeps each value for `FRESH_S`: no clock is read to tell that it is old."""
+    """Listens to a stream in a task of its own, and keeps values of the metrics `names` for `FRESH_S`: no clock tells that one is old."""
 
-    def __init__(self, http: HttpSession, service: Service, path: str) -> None:
-        self._http, self._service, self._path = http, service, path
+    def __init__(self, http: HttpSession, service: Service, path: str, names: frozenset[str]) -> None:
+        self._http, self._service, self._path, self._names = http, service, path, names
         self._newest: dict[str, Pushed] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -128,7 +130,7 @@ class Reports:
         events = Events()
         async for piece in pieces:
             for data in events.feed(piece):
-                found = pushed(data)
+                found = {name: value for name, value in pushed(data).items() if name in self._names}
                 self._newest.update(found)
                 asyncio.get_running_loop().call_later(FRESH_S, self._forget, found)
 

@@ -13,7 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from joulemark import timebase
+from joulemark.config import INT64_END
 from joulemark.errors import UsageError
+from joulemark.meters.descriptions import legible
 from joulemark.readings import Accuracy, Averaging, Boundary, Current, Quality, Quantity
 from joulemark.units import J_PER_KWH, scaled
 
@@ -22,6 +24,11 @@ EXPONENT: Final = -3
 
 LARGEST_SI: Final = Decimal(10**15)
 """No meter shows more watts or joules; also bounds what a number like 1e999999999 can cost."""
+
+MOST_PARTS: Final = 64
+"""More entries of PowerControl, or power supplies, are no machine's, but a broken list."""
+
+LONGEST_PATH: Final = 1000
 
 DECIMALS: Final = 6
 """Decimals beyond these are how a float is printed, not what a meter resolves."""
@@ -101,7 +108,7 @@ def control_points(resource: Mapping[str, Any]) -> tuple[Point, ...]:
     `IntervalInMin` is the window of its statistics, not of PowerConsumedWatts; it is taken where only the average is there.
     """
     found = []
-    for i, entry in enumerate(sequence(resource, "PowerControl")):
+    for i, entry in enumerate(sequence(resource, "PowerControl")[:MOST_PARTS]):
         if not isinstance(entry, Mapping):
             continue
         metrics = mapping(entry, "PowerMetrics")
@@ -147,9 +154,9 @@ def judged(raw: Any, point: Point, *, where: str, t_ns: int | None = None, spare
     if value is None:
         return Value(None, Quality.GAP, f"{where} is {str(raw)[:40]!r}, which is no number", t_ns)
     if point.quantity is Quantity.POWER and (value < 0 or (value == 0 and not spare)):
-        return Value(None, Quality.SENTINEL, f"{where} is {value} W, which is no measurement of a machine that answers", t_ns)
+        return Value(None, Quality.SENTINEL, f"{where} is {str(value)[:40]} W, which is no measurement of a machine that answers", t_ns)
     if value < 0:
-        return Value(None, Quality.SENTINEL, f"{where} is {value}, which is no energy", t_ns)
+        return Value(None, Quality.SENTINEL, f"{where} is {str(value)[:40]}, which is no energy", t_ns)
     return Value(scaled(value * point.unit_si, EXPONENT), t_ns=t_ns)
 
 
@@ -198,6 +205,8 @@ def number(raw: Any) -> Decimal | None:
     """The number that JSON or text spells; None for anything else, for NaN, and beyond what a meter can show."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal | str):
         return None
+    if isinstance(raw, str) and (not raw.isascii() or "_" in raw):
+        return None
     try:
         value = raw if isinstance(raw, Decimal) else Decimal(str(raw).strip() if not isinstance(raw, int) else raw)
     except InvalidOperation:
@@ -235,7 +244,7 @@ def utc_ns(raw: Any) -> int | None:
         t_ns = timebase.datetime_ns(datetime.fromisoformat(raw), None, where="Redfish")
     except (ValueError, OverflowError, UsageError):
         return None
-    return t_ns if t_ns >= 0 else None
+    return t_ns if 0 <= t_ns < INT64_END else None
 
 
 def inner(at: Any, key: str | int) -> Any:
@@ -261,7 +270,7 @@ def sequence(resource: Mapping[str, Any], name: str) -> Sequence[Any]:
 def text(resource: Mapping[str, Any], name: str) -> str:
     """The printable text under `name`, at most 200 characters; "" where there is none."""
     found = resource.get(name)
-    return found.strip()[:200] if isinstance(found, str) and found.isprintable() else ""
+    return legible(found) if isinstance(found, str) and found.isprintable() else ""
 
 
 def link(resource: Any, *names: str) -> str:
@@ -274,7 +283,7 @@ def link(resource: Any, *names: str) -> str:
 
 def path_of(raw: Any) -> str:
     """`raw` without its fragment, if it is a path of this service; "" else."""
-    if not isinstance(raw, str) or not raw.startswith("/") or not raw.isprintable() or " " in raw:
+    if not isinstance(raw, str) or len(raw) > LONGEST_PATH or not raw.startswith("/") or not raw.isprintable() or " " in raw:
         return ""
     return raw.partition("#")[0]
 

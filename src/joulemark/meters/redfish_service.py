@@ -122,8 +122,7 @@ class Service:
         answer = await self._http.ask(self._sessions, method="POST", body=account)
         token = answer.headers.get("x-auth-token")
         if 200 <= answer.status < 300 and token:
-            own = answer.headers.get("location", "") or odata_id(answer)
-            self._own_session, self._headers = path_of(urlsplit(own).path), {"X-Auth-Token": token}
+            self._own_session, self._headers = session_path(answer), {"X-Auth-Token": token}
         elif 200 <= answer.status < 300 or answer.status in NO_SESSIONS:
             self._own_session, self._headers = "", basic(self._user, self._password)
             await self._check_basic()
@@ -171,6 +170,14 @@ def later(answer: Answer) -> str:
 def elsewhere(answer: Answer) -> str:
     """Where a service points to that is not asked there, in words."""
     return f", to {answer.headers.get('location', 'nowhere')[:100]}" if answer.status in REDIRECTS else ""
+
+
+def session_path(answer: Answer) -> str:
+    """The path of a new session, which ends it; "" where the service tells none."""
+    try:
+        return path_of(urlsplit(answer.headers.get("location", "") or odata_id(answer)).path)
+    except ValueError:
+        return ""
 
 
 def odata_id(answer: Answer) -> str:

@@ -19,6 +19,7 @@ from joulemark.config import INT64_END, at_least, read_secret
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
+from joulemark.meters.descriptions import id_part, legible
 from joulemark.meters.http import Answer, HttpSession
 from joulemark.readings import Accuracy, Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -40,7 +41,9 @@ MINUTE_S: Final = 60.0
 
 NEXT_STEP: Final = "check that it is a Shelly of the second generation"
 
-COMPONENT: Final = re.compile(r"[a-z0-9_]+:\d+")
+COMPONENT: Final = re.compile(r"[a-z0-9_]{1,40}:[0-9]{1,4}")
+MOST_CHANNELS: Final = 128
+"""More are no device's, but a broken answer."""
 PHASES: Final = ("a", "b", "c")
 NO_METER: Final = ("power_meter", "ct_type_not_set")
 """Errors that say that the meter of a component does not measure. Others (overtemp, phase_sequence) leave the value what it is."""
@@ -90,16 +93,20 @@ class Channel:
 
 
 def parse_channels(status: Mapping[str, Any], *, phases: bool) -> tuple[Channel, ...]:
-    """What the components of a status measure, in their order: fields tell, not names, so that new components are found too."""
+    """What the components of a status measure, in their order: fields tell, not names, so that new components are found too.
+
+    Raises MeterTransient for more channels than a device has.
+    """
     found: list[Channel] = []
     for key, component in status.items():
         if not COMPONENT.fullmatch(key) or not isinstance(component, Mapping):
             continue
-        for field in ("apower", "act_power"):
-            if field in component:
-                found.extend(_single(key, field, component, status))
         if "total_act_power" in component:
             found.extend(_three_phase(key, status, phases=phases))
+        elif field := next((name for name in ("apower", "act_power") if name in component), ""):
+            found.extend(_single(key, field, component, status))
+        if len(found) > MOST_CHANNELS:
+            raise MeterTransient(f"the device tells of more than {MOST_CHANNELS} channels", NEXT_STEP)
     return tuple(found)
 
 
@@ -158,7 +165,7 @@ def judged(channel: Channel, status: Mapping[str, Any]) -> tuple[int | None, Qua
 
 def errors_of(component: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
     """Every error that a component lists under one of `keys`."""
-    return [str(error) for key in keys if isinstance(listed := component.get(key), list) for error in listed]
+    return [legible(str(error)) for key in keys if isinstance(listed := component.get(key), list) for error in listed]
 
 
 def counted(read: object, quantity: Quantity, where: str) -> tuple[int | None, Quality, str]:
@@ -167,6 +174,8 @@ def counted(read: object, quantity: Quantity, where: str) -> tuple[int | None, Q
         return None, Quality.GAP, f"{where} is null or missing"
     if isinstance(read, bool) or not isinstance(read, int | Decimal) or not Decimal(read).is_finite():
         return None, Quality.SENTINEL, f"{where} is {str(read)[:40]!r}, which is no number"
+    if Decimal(read).copy_abs() >= INT64_END:
+        return None, Quality.SENTINEL, f"{where} is {str(read)[:40]!r}, beyond 64 bits"
     power = quantity is Quantity.POWER
     scaled = Decimal(read).scaleb(-POWER_EXPONENT) if power else (Decimal(read) * J_PER_WH).scaleb(-ENERGY_EXPONENT)
     if abs(scaled) >= INT64_END:
@@ -209,9 +218,8 @@ class ShellyMeter(AsyncMeter):
         self._mac = str(identity["mac"])
         self._channels = parse_channels(status, phases=config.phases)
         if not self._channels:
-            raise MeterUnavailable(
-                f"{self._base}: {identity.get('model', 'the device')} has no component that measures power", "remove this [[meter]]"
-            )
+            name = legible(identity.get("model")) or "the device"
+            raise MeterUnavailable(f"{self._base}: {name} has no component that measures power", "remove this [[meter]]")
         return (described(identity, self._channels, host=self._host),)
 
     async def poll(self, clock: Clock) -> list[Sample]:
@@ -223,7 +231,7 @@ class ShellyMeter(AsyncMeter):
         t_read1_ns = clock.mono_ns()
         mac = told(status, "sys", "mac")
         if mac is not None and mac != self._mac:
-            raise MeterGone(f"{self._base} is another device now: MAC {mac}, not {self._mac}", "correct host")
+            raise MeterGone(f"{self._base} is another device now: MAC {legible(str(mac))}, not {legible(self._mac)}", "correct host")
         unix_s = told(status, "sys", "unixtime")
         t_device_ns = unix_s * NS_PER_S if isinstance(unix_s, int) and 0 < unix_s < INT64_END // NS_PER_S else None
         values, qualities, reasons = zip(*(judged(channel, status) for channel in self._channels), strict=True)
@@ -259,7 +267,7 @@ def parse_identity(answer: Answer, base: str) -> Mapping[str, Any]:
         raise MeterUnavailable(f"{base}{IDENTITY} answers {answer.status}, not as a Shelly does", "check host and port")
     if not isinstance(said.get("gen"), int):
         raise MeterUnavailable(
-            f"{base} is a Shelly of the first generation ({said.get('type', 'no type told')}), which speaks another protocol",
+            f"{base} is a Shelly of the first generation ({legible(said.get('type')) or 'no type told'}), which speaks another protocol",
             "use one of the second generation or later, or read it with kind exec",
         )
     return said
@@ -273,8 +281,8 @@ def told(status: Mapping[str, Any], component: str, key: str) -> Any:
 
 def described(identity: Mapping[str, Any], channels: tuple[Channel, ...], *, host: str) -> DeviceInfo:
     """The description of a device. What a component feeds is named by MAC and component; the whole of three phases covers each."""
-    mac, model = str(identity["mac"]), str(identity.get("model") or "")
-    device_id = f"shelly:{host}:{mac.replace(':', '-')}"
+    mac, model = legible(identity["mac"]), legible(identity.get("model"))
+    device_id = f"shelly:{host}:{id_part(mac)}"
     phased = {channel.component for channel in channels if channel.phase}
 
     def covers(channel: Channel) -> tuple[str, ...]:
@@ -295,7 +303,7 @@ def described(identity: Mapping[str, Any], channels: tuple[Channel, ...], *, hos
             vendor="Shelly",
             model=model,
             serial=mac,
-            firmware=str(identity.get("ver") or ""),
+            firmware=legible(identity.get("ver")),
             update_period_s=channel.update_period_s,
             accuracy=CLASS_B if energy and model in CLASS_B_MODELS else None,
             covers=covers(channel),

@@ -8,8 +8,10 @@ from typing import Final
 
 from joulemark import whitelist
 from joulemark.errors import MeterUnavailable
+from joulemark.meters.descriptions import id_part
 from joulemark.meters.snmp_families import (
     FAMILIES,
+    LARGEST_UNIT,
     ROW,
     Answer,
     Channel,
@@ -113,7 +115,7 @@ async def maker_of(session: SnmpSession, family: Family) -> Maker:
     return Maker(
         vendor=told.get(family.vendor, "" if is_oid(family.vendor) else family.vendor),
         model=told.get(family.model, ""),
-        serial=serial.replace(":", "-"),
+        serial=id_part(serial),
         firmware=told.get(family.firmware, ""),
     )
 
@@ -195,8 +197,9 @@ def unit_of(channel: Channel, row: str, answers: Mapping[str, Answer]) -> tuple[
     if value is None or (isinstance(value, int) and value < 0) or not all(isinstance(power, int) for power in powers):
         return None
     shift = sum(power for power in powers if isinstance(power, int))
+    unit = channel.unit_exponent + (-shift if channel.digits else shift)
     try:
-        return scale(channel.quantity, channel.unit_exponent + (-shift if channel.digits else shift))
+        return scale(channel.quantity, unit) if unit <= LARGEST_UNIT else None
     except ValueError:
         return None
 

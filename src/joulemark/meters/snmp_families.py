@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from joulemark.config import INT64_END
+from joulemark.meters.descriptions import legible
 from joulemark.readings import Boundary, Quality, Quantity
 from joulemark.units import NS_PER_S, SI_PREFIX
 
@@ -19,6 +21,9 @@ Answer = int | bytes | None
 
 SENTINELS: Final = (2**31 - 1, 2**32 - 1)
 """Largest numbers of the types: what agents say where they have no reading, as every number below zero."""
+
+LARGEST_UNIT: Final = 6
+"""No PDU counts in more than MW or MWh; an agent may name any power of ten."""
 
 ROW: Final = "{row}"
 """Stands in an object identifier for the index of a row: outlet, or unit.cord.outlet."""
@@ -284,7 +289,7 @@ def judged(channel: Channel, row: str, answers: Mapping[str, Answer]) -> Judged:
     if channel.silent_with and answers.get(of_row(channel.silent_with, row)) == 0:
         return Judged(None, Quality.SQUELCHED, "the PDU shows 0 W, and counts nothing, below about 0.5 A or 50 W")
     seconds = answers.get(of_row(channel.stamp, row)) if channel.stamp else None
-    return Judged(number, t_device_ns=seconds * NS_PER_S if isinstance(seconds, int) and seconds > 0 else None)
+    return Judged(number, t_device_ns=seconds * NS_PER_S if isinstance(seconds, int) and 0 < seconds < INT64_END // NS_PER_S else None)
 
 
 def text(answer: Answer) -> str:
@@ -292,4 +297,4 @@ def text(answer: Answer) -> str:
     if not isinstance(answer, bytes):
         return "" if answer is None else str(answer)
     lines = answer.decode("utf-8", errors="replace").replace("\0", "").strip().splitlines()
-    return " ".join(word for word in (lines[0].split() if lines else []) if word.isprintable())
+    return legible(" ".join(word for word in (lines[0].split() if lines else []) if word.isprintable()))

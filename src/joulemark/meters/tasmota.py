@@ -21,10 +21,12 @@ from typing import Any, ClassVar, Final
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
+from joulemark.addresses import is_loopback
 from joulemark.config import at_least, read_secret
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
+from joulemark.meters.descriptions import legible
 from joulemark.meters.tasmota_answers import Energy, decimals, mac_of, parse_answer, parse_energy, read_as
 from joulemark.readings import Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -40,6 +42,7 @@ KEEPALIVE_S: Final = 10
 
 GOODBYE_S: Final = 0.3
 MAX_BYTES: Final = 1 << 16
+LONGEST_TOPIC: Final = 200
 
 ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
     "8": ("STATUS8", "StatusSNS"),
@@ -73,18 +76,22 @@ class TasmotaConfig:
     """Whether the broker is spoken to by TLS."""
     ca_file: Path | None = None
     """Certificate of the authority that signed the broker's certificate, in PEM; implies tls."""
+    insecure: bool = False
+    """Whether the password may go without tls to a broker on another machine: whoever listens there can read it."""
     deadline_s: float = 2.0
     """Longest time in seconds that a read may take."""
 
     def __post_init__(self) -> None:
         at_least("tasmota.port", self.port, 1)
         at_least("tasmota.deadline_s", self.deadline_s, 0.1)
-        if not self.topic or set(self.topic) & set("+#"):
+        if not self.topic or not self.topic.isprintable() or len(self.topic) > LONGEST_TOPIC or set(self.topic) & set("+#"):
             raise ConfigError(f"tasmota.topic {self.topic!r} is no topic of one plug", "copy it from the plug's page Configure MQTT")
-        if "%prefix%" not in self.full_topic or set(self.full_topic) & set("+#"):
+        if "%prefix%" not in self.full_topic or len(self.full_topic) > LONGEST_TOPIC or set(self.full_topic) & set("+#"):
             raise ConfigError(f"tasmota.full_topic {self.full_topic!r} has no %prefix%", "copy it from the plug's page Configure MQTT")
         if self.user and self.password_file is None:
             raise ConfigError("tasmota.user is given without password_file", "give both, or none")
+        if self.user and not (self.tls or self.ca_file or self.insecure or is_loopback(self.broker)):
+            raise ConfigError(f"tasmota would send the password to {self.broker} as text", "set tls or ca_file, or insecure = true")
 
     def topic_of(self, prefix: str, last: str) -> str:
         """The whole topic of a command (`cmnd`), an answer (`stat`) or a message (`tele`)."""
@@ -107,13 +114,13 @@ def described(host: str, config: TasmotaConfig, said: Mapping[str, Mapping[str, 
             boundary=Boundary.OUTLET,
             current=Current.AC,
             vendor="Tasmota",
-            model=str(said.get("", {}).get("DeviceName", "")),
+            model=legible(said.get("", {}).get("DeviceName")),
             serial=serial,
-            firmware=str(firmware.get("Version", "")),
+            firmware=legible(firmware.get("Version")),
             update_period_s=UPDATE_PERIOD_S,
             step=step,
             interface="MQTT",
-            note=f"topic {config.topic}, {firmware.get('Hardware', 'hardware not told')}; the maker of the plug is not told",
+            note=f"topic {config.topic}, {legible(firmware.get('Hardware')) or 'hardware not told'}; the maker of the plug is not told",
         )
 
     powers, totals = energy.powers_w, energy.totals_kwh
