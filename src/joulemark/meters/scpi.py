@@ -151,7 +151,8 @@ class ScpiMeter:
         config = self._config
         if config.covers and len(config.covers) != len(instrument.elements):
             raise MeterTransient(
-                f"covers names {len(config.covers)} cords for {len(instrument.elements)} elements", "name one cord for each element"
+                f"covers names {len(config.covers)} cords for {len(instrument.elements)} elements",
+                "name one cord for each element, or choose the elements with elements",
             )
         for name, value in (("volts", config.range_v), ("amps", config.range_a)):
             if value is not None:
