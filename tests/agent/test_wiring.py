@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,24 @@ def test_a_certificate_reaches_the_description(spool: Spool, batcher_of: Callabl
     batcher.close()
     described = [device for stored in spool.claim((-1, -1), 9) for device in convert.decode(stored.frozen.body).devices]
     assert {m.certificate for device in described for m in device.meters} == {Certificate("0", "2026-03-01", "DAkkS D-K-1", 0.001)}
+
+
+def test_only_the_channels_that_are_meant_are_moved(pdu: DeviceInfo) -> None:
+    """An outlet that feeds a server becomes its input; the other outlets and the inlet of the strip, which feed other machines, stay."""
+    inlet = DeviceInfo("snmp:pdu:SN7-i1", (replace(outlet("x"), meter_id="snmp:pdu:SN7-i1:inlet-1-power", boundary=Boundary.PDU_INLET),))
+    cords = ("node1/psu1",)
+    moved = known(pdu, inlet, cords=cords, boundary="server_input", current="ac", covers={"outlet-3": ["psu1"]})
+    assert {m.channel: str(m.boundary) for m in moved} == {
+        "outlet-3-power": "server_input",
+        "outlet-3-energy": "server_input",
+        "outlet-31-power": "outlet",
+        "outlet-4-power": "outlet",
+        "inlet-1-power": "pdu_inlet",
+    }
+    assert {m.current for m in moved} == {Current.AC}, "a strip is on one side of the supply as a whole"
+    with pytest.raises(ConfigError, match="several boundaries"):
+        known(pdu, inlet, boundary="server_input")
+    assert {m.boundary for m in known(pdu, boundary="server_input")} == {Boundary.SERVER_INPUT}
 
 
 def test_a_certificate_of_another_serial_is_refused() -> None:
