@@ -19,6 +19,7 @@ from joulemark import config
 from joulemark.config import MeterTable, at_least
 from joulemark.errors import ConfigError
 from joulemark.meters import registry
+from joulemark.meters.descriptions import refuse_unstorable
 from joulemark.readings import Accuracy, Boundary, Certificate, Current, DeviceInfo, MeterInfo
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -95,8 +96,10 @@ def full_cords(names: Iterable[str], host: str) -> tuple[str, ...]:
 def wired(devices: Sequence[DeviceInfo], settings: RunnerConfig, *, source: str, host: str, cords: Sequence[str]) -> tuple[DeviceInfo, ...]:
     """`devices` as the operator knows them. `source` names the meter for messages; `cords`: the full names of all cords.
 
-    Raises ConfigError where a channel, a cord or the certificate's serial is none of the meter's.
+    Raises ConfigError where a channel, a cord or the certificate's serial is none of the meter's, MeterUnavailable for descriptions that
+    cannot be stored.
     """
+    refuse_unstorable(devices, source)
     covered = covered_by(devices, settings, source=source, host=host, cords=cords)
     certificate = settings.certificate
     serials = {serial_of(meter) for device in devices for meter in device.meters}
