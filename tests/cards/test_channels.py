@@ -83,6 +83,20 @@ def test_a_whole_level_leads_before_a_wider_one_that_is_not(gather: Gather, wall
     assert made["scope_reason"].endswith("they cover every cord of node.1")
 
 
+def test_the_inlet_of_a_strip_does_not_lead_before_the_cords(gather: Gather) -> None:
+    """An inlet that feeds other machines too stands beside the outlets of all named cords; it leads if it is said to feed these alone."""
+    inlet = outlet(0, 9000, "SN7/i1", boundary=Boundary.PDU_INLET)
+    made = card.build(gather(series=(*BOTH, inlet)))
+    assert (made["headline"]["boundary"], made["headline"]["energy_j"]) == ("outlet", pytest.approx(5100 * 600))
+    (phase,) = (p for p in made["phases"] if p["kind"] == "measured")
+    assert [(other["boundary"], other["energy_j"]) for other in phase["other_boundaries"]] == [("pdu_inlet", pytest.approx(9000 * 600))]
+    own = outlet(0, 5200, *CORDS, boundary=Boundary.PDU_INLET)
+    assert card.build(gather(series=(*BOTH, own)))["headline"]["boundary"] == "pdu_inlet"
+    assert card.build(gather(series=(BOTH[0], inlet)))["headline"]["boundary"] == "pdu_inlet", "where no other meter sees all cords"
+    unnamed = [replace(one, meter=replace(one.meter, cords=())) for one in (*BOTH, inlet)]
+    assert card.build(gather(series=tuple(unnamed)))["headline"]["boundary"] == "pdu_inlet"
+
+
 def test_two_meters_of_one_cord_are_alternatives(gather: Gather) -> None:
     """A second meter on the first cord changes no sum."""
     again = replace(BOTH[0], meter=replace(BOTH[0].meter, meter_id="shelly:lab:plug:power"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from joulemark import whitelist
 from joulemark.energy.closure import closures
-from joulemark.energy.cords import counting, hosts, named, uncovered
+from joulemark.energy.cords import counting, hosts, named, uncovered, whole_of
 from joulemark.energy.device import devices
 from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
@@ -35,7 +35,10 @@ WIDEST_FIRST: Final = (
     Boundary.MODULE,
     Boundary.GPU,
 )
-"""The headline is the widest boundary that has meters; the others stand beside it and are never added."""
+"""The headline is the widest boundary that has meters; the others stand beside it and are never added. `levels` has the exceptions."""
+
+SHARED: Final = (Boundary.RACK, Boundary.PDU_INLET)
+"""What feeds several machines unless its meters cover the cords of the named ones."""
 
 COMPARABLE: Final = {
     "gpu_energy": "energy_j",
@@ -138,9 +141,15 @@ def compute(
 
 
 def levels(series: Sequence[Series], cords: Sequence[str]) -> dict[Boundary, list[Series]]:
-    """The meters that count at each boundary, the widest first; but those that miss a cord behind the whole ones."""
+    """The meters that count at each boundary, the widest first; but those that miss a cord behind the whole ones.
+
+    An inlet or a rack also feeds other machines: where cords are named it stands behind the meters that see all of them, unless
+    its own are said to feed nothing else.
+    """
     found = {b: counting(group, cords) for b in WIDEST_FIRST if (group := [one for one in series if one.meter.boundary is b])}
-    return dict(sorted(found.items(), key=lambda level: bool(uncovered(level[1], cords))))
+    whole = any(whole_of(group, cords) for group in found.values())
+    shared = {b: whole and b in SHARED and not whole_of(group, cords) for b, group in found.items()}
+    return dict(sorted(found.items(), key=lambda level: (bool(uncovered(level[1], cords)), shared[level[0]])))
 
 
 def _refuse_twice(series: Sequence[Series]) -> None:

@@ -58,6 +58,11 @@ def uncovered(group: Sequence[Series], cords: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(frozenset(cords) - frozenset().union(*(seen(one.meter, cords) for one in group))))
 
 
+def whole_of(group: Sequence[Series], cords: Sequence[str]) -> bool:
+    """Whether the meters of `group`, all of one boundary, are known to see all of `cords`, and there is one."""
+    return bool(cords) and frozenset(cords) == frozenset().union(*(seen(one.meter, cords) for one in group))
+
+
 def proven(group: Sequence[Series], everything: Sequence[Series]) -> tuple[str, ...]:
     """The hosts of `everything`, where each cord of each of them is known and measured by `group`; none where that is not so."""
     cords = named(everything)
