@@ -23,10 +23,9 @@ from joulemark.timebase import SystemClock
 from tests.conftest import ManualClock
 from tests.meters.living.hwmon import rail
 from tests.meters.test_hwmon_chips import ORIN_NX, jetson
-from tests.standins.sysfs_tree import chip, write
+from tests.standins.sysfs_tree import chip, unprivileged, write
 
 CLOCK = SystemClock()
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -202,14 +201,8 @@ def test_unreadable_file_is_unavailable(root: Path, meter: Meter) -> None:
     """A counter that only root may read is unavailable, with the command that opens exactly that file."""
     file = chip(root, 0, "xe", {"energy1_input": 7}, device="0000:03:00.0") / "energy1_input"
     file.chmod(0)
-    previous = os.geteuid()
-    if previous == 0:
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(MeterUnavailable) as caught:
-            meter.open()
-    finally:
-        os.seteuid(previous)
+    with unprivileged(), pytest.raises(MeterUnavailable) as caught:
+        meter.open()
     assert f"sudo chmod a+r {file}" in caught.value.next_step
 
 

@@ -14,10 +14,9 @@ from joulemark.meters.base import Meter
 from joulemark.meters.rapl import DRIVER, Processor, modulus_uj, processor
 from joulemark.readings import Boundary, Quality
 from joulemark.timebase import SystemClock
-from tests.standins.sysfs_tree import DRAM_MAX_UJ, PACKAGE_MAX_UJ, zone
+from tests.standins.sysfs_tree import DRAM_MAX_UJ, PACKAGE_MAX_UJ, unprivileged, zone
 
 CLOCK = SystemClock()
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -88,17 +87,9 @@ def test_wrap_at_262_kilojoules(root: Path, meter: Meter) -> None:
 def test_unreadable_counter_names_the_command(root: Path, meter: Meter) -> None:
     """A counter that only root may read is unavailable, with the command that opens exactly that file."""
     counter = zone(root, "intel-rapl:0", "package-0")
-    counter.chmod(0o400)
-    previous = os.geteuid()
-    if previous == 0:
-        os.seteuid(NOBODY)
-    else:
-        counter.chmod(0)
-    try:
-        with pytest.raises(MeterUnavailable) as caught:
-            meter.open()
-    finally:
-        os.seteuid(previous)
+    counter.chmod(0)
+    with unprivileged(), pytest.raises(MeterUnavailable) as caught:
+        meter.open()
     assert f"sudo chmod a+r {counter}" in caught.value.next_step
     assert meter.info == ()
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from joulemark.errors import MeterUnavailable
 from joulemark.meters.sysfs import NUMBER, number, opened, refuse_unreadable, reread, text
-
-NOBODY = 65534
+from tests.standins.sysfs_tree import unprivileged
 
 
 def test_text_and_number(tmp_path: Path) -> None:
@@ -72,12 +71,6 @@ def test_unreadable_file_names_its_command(tmp_path: Path) -> None:
     closed = tmp_path / "energy1_input"
     closed.write_text("1\n")
     closed.chmod(0o000)
-    previous = os.geteuid()
-    if previous == 0:
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(MeterUnavailable) as caught:
-            refuse_unreadable([closed])
-    finally:
-        os.seteuid(previous)
+    with unprivileged(), pytest.raises(MeterUnavailable) as caught:
+        refuse_unreadable([closed])
     assert f"sudo chmod a+r {closed}" in caught.value.next_step

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import threading
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE_MAX_UJ = 262_143_328_850
 DRAM_MAX_UJ = 65_712_999_613
 
+NOBODY = 65534
+
 Attributes = Mapping[str, str | int]
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be a user who may read no more than everybody, where the tests run as root.
+
+    Python looks for a codec when it is first asked for, and remembers for ever that it found none: it must not look with these eyes.
+    """
+    codecs.lookup("ascii")
+    previous = os.geteuid()
+    if previous == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(previous)
 
 
 def plant(root: Path, tree: Path) -> None:
