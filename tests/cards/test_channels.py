@@ -93,8 +93,24 @@ def test_the_inlet_of_a_strip_does_not_lead_before_the_cords(gather: Gather) -> 
     own = outlet(0, 5200, *CORDS, boundary=Boundary.PDU_INLET)
     assert card.build(gather(series=(*BOTH, own)))["headline"]["boundary"] == "pdu_inlet"
     assert card.build(gather(series=(BOTH[0], inlet)))["headline"]["boundary"] == "pdu_inlet", "where no other meter sees all cords"
+    bmc = outlet(9, 5000, *CORDS, boundary=Boundary.SERVER_INPUT)
+    order = card.build(gather(series=(BOTH[0], inlet, bmc)))["phases"][1]
+    assert [order["boundary"], *(other["boundary"] for other in order["other_boundaries"])] == ["server_input", "pdu_inlet", "outlet"]
     unnamed = [replace(one, meter=replace(one.meter, cords=())) for one in (*BOTH, inlet)]
     assert card.build(gather(series=tuple(unnamed)))["headline"]["boundary"] == "pdu_inlet"
+
+
+def test_meters_on_both_sides_of_the_supply_have_no_scope(gather: Gather) -> None:
+    """A sum of cords of which one is metered behind a rectifier is of neither scope."""
+    behind = replace(BOTH[1], meter=replace(BOTH[1].meter, current=Current.DC))
+    made = card.build(gather(series=(BOTH[0], behind)))
+    assert (made["scope"], made["scope_reason"]) == (None, "the meters at outlet are on both sides of the power supply")
+
+
+def test_the_bound_of_the_clock_reaches_every_phase(run: Run) -> None:
+    """A clock that is known within 1 s only makes the energy less certain."""
+    sure, vague = (compute(BOTH, run, power_idle_w=1000.0, clock_bound_ns=bound_ns)["phases"][1]["u95_j"] for bound_ns in (0, NS_PER_S))
+    assert vague > sure
 
 
 def test_two_meters_of_one_cord_are_alternatives(gather: Gather) -> None:

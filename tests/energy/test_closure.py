@@ -122,3 +122,10 @@ def test_true_energies_close_whatever_the_meters_err(
     assert found.holds is True
     far_j = seen_outer + 4.0 * math.hypot(u_outer, u_inner)
     assert closure(side("outlet", seen_outer, u_outer), side("gpu", far_j, u_inner)).holds is False
+
+
+def test_what_stands_together_is_uncertain_by_both() -> None:
+    """GPUs and packages add up, and the uncertainty of their sum is that of both."""
+    measured = {b: phase(w, b) for b, w in {Boundary.SERVER_INPUT: 950.0, Boundary.GPU: 600.0, Boundary.PACKAGE: 500.0}.items()}
+    (found,) = closures(measured, dict.fromkeys(measured, NODE))
+    assert found.u95_j == pytest.approx(2 * math.hypot(950.0, 600.0, 500.0) / math.sqrt(3), rel=1e-3)

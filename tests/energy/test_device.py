@@ -189,3 +189,18 @@ def test_a_server_input_that_names_no_cord_covers_those_of_its_host() -> None:
     assert measure(window(2, 8), [own, plug]).energy_j == pytest.approx(6000.0)
     one_cord = bmc("snmp", 500.0, cords=cords, covers=cords[:1], meter_id="snmp:pdu:1:power")
     assert measure(window(2, 8), [own, one_cord]).energy_j == pytest.approx(6000.0)
+
+
+def test_only_meters_of_a_whole_server_are_taken_as_one() -> None:
+    """Two outlets that two kinds read, and say nothing of what they feed, feed two things."""
+    outlets = [bmc(kind, 1000.0, boundary=Boundary.OUTLET) for kind in ("snmp", "shelly")]
+    assert measure(window(2, 8), outlets).energy_j == pytest.approx(12_000.0)
+
+
+def test_half_a_look_is_no_reason_to_lead_before_a_fine_counter() -> None:
+    """Power that sees six tenths of the time gives way to a fine counter although its readings scatter little."""
+    t_ns = T0_NS + np.arange(400, dtype=np.int64) * S
+    info = replace(WALL, covers=("a",), quantity=Quantity.ENERGY_COUNTER, exponent=0, meter_id="x:host:1:energy", averaging_window_s=None)
+    counter = Series.plain(info, t_ns, np.arange(400) * 1000)
+    power = wall([1000.0] * 400, replace(WALL, covers=("a",), averaging_window_s=0.6))
+    assert measure(window(10, 390), [counter, power]).energy_method == "counter"

@@ -219,3 +219,11 @@ def test_a_repeated_reading_is_no_new_look() -> None:
     assert component_j(slow, "sampling") == pytest.approx(component_j(fast, "sampling") * math.sqrt(599 / 20), rel=1e-3)
     assert [one.dof for found in (slow, fast) for one in found.components if one.name == "sampling"] == [21.0, 600.0]
     assert component_j(slow, "resolution") > component_j(fast, "resolution")
+
+
+def test_a_measured_update_period_goes_before_the_stated_one() -> None:
+    """How often a meter looks is what was seen of it, not what its data sheet says."""
+    power = np.repeat(np.random.default_rng(3).uniform(1000.0, 4000.0, 40), 30)
+    meters = [replace(WALL, averaging_window_s=0.0, update_period_s=one, update_period_measured_s=30.0) for one in (1.0, 30.0)]
+    stated, measured = (estimated(window(100, 700), wall(power, info)) for info in meters)
+    assert component_j(stated, "sampling") == component_j(measured, "sampling")
