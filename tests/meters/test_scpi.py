@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterError, MeterGone, MeterUnavailable
-from joulemark.meters.scpi import DRIVER, ScpiConfig, ScpiMeter
+from joulemark.meters.scpi import DRIVER, ScpiConfig, ScpiMeter, accuracy_of
+from joulemark.meters.scpi_instrument import Instrument
+from joulemark.meters.scpi_link import Link
+from joulemark.meters.scpi_models import WT300, Identity
 from joulemark.readings import Averaging, Boundary, Current, MeterRange, Quality, Quantity
 from tests.meters.scpi_benches import CLOCK, DEADLINE_S, PERIOD_S, Opened, benches, infos, one, read_w, updated
 from tests.standins.scpi_standin import Analyser
@@ -256,3 +259,15 @@ def test_lifecycle_of_the_driver() -> None:
     with pytest.raises(MeterError):
         meter.read(CLOCK)
     assert DRIVER.discover() == []
+
+
+def test_crest_factor_six_doubles_the_error_of_the_range() -> None:
+    """At crest factor 6 the maker allows twice the error of the range: 5 W and 6 W instead of 5 W and 3 W at 5 kW on 6 kW."""
+    told = Instrument(cast("Link", None), Identity("YOKOGAWA", "WT310E", "1", ""), WT300, (1,))
+    limits_w = []
+    for crest_factor in (3.0, 6.0, None):
+        found = accuracy_of(told, [MeterRange(300.0, 20.0, auto=False, crest_factor=crest_factor)])
+        assert found is not None
+        limits_w.append(found.limit_w(5000.0))
+    assert limits_w == pytest.approx([8.0, 11.0, 8.0])
+    assert accuracy_of(told, [MeterRange(300.0, 20.0, auto=True)]) is None
