@@ -21,3 +21,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def refuse_place(key: str, host: str, port: int) -> None:
+    """Raise ConfigError, naming the table's `key`, for a host that is no name and no address, and for a port that there is not."""
+    if not host or not host.isascii() or not host.isprintable() or set(host) & set("/@?#\\ "):
+        raise ConfigError(f"{key}: {host!r} is no name and no address of a host", 'write it alone, as "10.0.0.50"')
+    if not 1 <= port <= 65_535:
+        raise ConfigError(f"{key}: {port} is no port", "set the port of the device, between 1 and 65535")

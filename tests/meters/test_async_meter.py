@@ -173,3 +173,19 @@ def test_what_a_library_lets_fall_is_one_line(caplog: pytest.LogCaptureFixture) 
     LOOP.run(fall(), within_s=1.0)
     meter.close()
     assert ["IndexError" in record.getMessage() and record.exc_info is None for record in caplog.records] == [True]
+
+
+def test_a_flood_of_bad_packets_is_one_line_without_what_is_in_them(caplog: pytest.LogCaptureFixture) -> None:
+    """What a library cannot read is told once for each kind of failure, and no word of the packet stands in the log."""
+    meter = Echo()
+    meter.open()
+    context = {"message": "Exception in callback received(b'public')", "exception": ValueError("a\nb" + "x" * 10_000)}
+    for _ in range(1000):
+        assert LOOP._loop is not None
+        LOOP._loop.call_soon_threadsafe(LOOP._loop.call_exception_handler, context)
+    meter.read(SystemClock())
+    meter.close()
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "public" not in line
+    assert line.isprintable()
+    assert len(line) < 300

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -137,3 +139,37 @@ def test_secrets_are_not_shown() -> None:
     """Neither community nor passwords stand in what an object says of itself."""
     for who in (Community("hush-hush"), User(USER, Auth.SHA, "hush-hush", "hush-hush")):
         assert "hush" not in repr(SnmpSession("127.0.0.1", 161, who, TIMEOUT_S))
+
+
+def encoded(tag: int, content: bytes) -> bytes:
+    """A short element of BER."""
+    return bytes([tag, len(content)]) + content
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_agent_that_answers_other_objects_than_it_was_asked_for_is_told_so(count: int) -> None:
+    """Fewer or more objects than were asked for are no answer: none of them is taken for another."""
+    one = encoded(0x30, encoded(6, b"\x2b\x06\x01\x02\x01\x01\x01\x00") + encoded(2, b"\x01"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            question, asker = agent.recvfrom(4096)
+            pdu = question[question.index(b"public") + 6 :]
+            request_id = pdu[2 : 4 + pdu[3]]
+            body = request_id + encoded(2, b"\0") + encoded(2, b"\0") + encoded(0x30, one * count)
+            agent.sendto(encoded(0x30, encoded(2, b"\x01") + encoded(4, b"public") + encoded(0xA2, body)), asker)
+
+        async def ask() -> object:
+            session = SnmpSession("127.0.0.1", agent.getsockname()[1], Community("public"), TIMEOUT_S)
+            try:
+                return await session.next(["1.3.6.1.2.1.1", "1.3.6.1.2.1.2"])
+            finally:
+                await session.close()
+                await asyncio.sleep(0)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(MeterTransient, match=f"answered {count} objects instead of 2"):
+            asyncio.run(ask())
+        thread.join()

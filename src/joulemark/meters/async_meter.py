@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from joulemark.errors import MeterFault, MeterTransient, MeterUnavailable
 from joulemark.meters.base import Isolation
-from joulemark.meters.descriptions import refuse_unstorable
+from joulemark.meters.descriptions import legible, refuse_unstorable
 from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock
 
@@ -24,6 +24,10 @@ CLOSE_S: Final = 1.0
 
 GRACE_S: Final = 0.5
 """How long after a deadline the loop itself may take to say so."""
+
+
+MOST_KINDS: Final = 100
+"""Kinds of such lines that are remembered as told."""
 
 
 class SharedLoop:
@@ -41,7 +45,7 @@ class SharedLoop:
             self._users += 1
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._loop.set_exception_handler(_told)
+                self._loop.set_exception_handler(Fallen())
                 self._thread = threading.Thread(target=self._loop.run_forever, name="meters-asyncio", daemon=True)
                 self._thread.start()
 
@@ -70,9 +74,26 @@ class SharedLoop:
             raise MeterTransient(f"no answer within {within_s:g} s") from error
 
 
-def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """One line for what a library lets fall on its way out, in the place of a traceback."""
-    log.warning("a meter's library: %s: %r", context["message"], context.get("exception"))
+class Fallen:
+    """One line for what a library lets fall on its way out, in the place of a traceback; the same again is told where all is logged.
+
+    Anybody on the network may send packets that a library cannot read, a thousand a second: the log must not grow with them, nor repeat
+    what is in them.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        said = context["message"].partition("(")[0]
+        kind = f"{said}: {type(context.get('exception')).__name__}"
+        log.log(
+            logging.DEBUG if kind in self._known else logging.WARNING,
+            "a meter's library: %s",
+            legible(f"{said}: {context.get('exception')!r}"),
+        )
+        if len(self._known) < MOST_KINDS:
+            self._known.add(kind)
 
 
 async def _bounded(work: Coroutine[Any, Any, T], within_s: float) -> T:

@@ -19,6 +19,7 @@ from typing import ClassVar, Final
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
+from joulemark.addresses import refuse_place
 from joulemark.config import at_least
 from joulemark.errors import ConfigError, MeterError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
@@ -78,6 +79,7 @@ class ModbusConfig:
     def __post_init__(self) -> None:
         at_least("modbus.port", self.port, 1)
         at_least("modbus.deadline_s", self.deadline_s, 0.1)
+        refuse_place("modbus", self.host, self.port)
         if bool(self.device) == bool(self.map_file):
             raise ConfigError("modbus needs either device or map_file", f"set device to one of {', '.join(shipped())}")
         if not 0 <= self.device_id <= HIGHEST_UNIT:

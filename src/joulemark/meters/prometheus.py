@@ -99,6 +99,8 @@ class PrometheusConfig:
             raise ConfigError("prometheus.user and password_file go together", "give both, or none")
         if self.ca_file and self.fingerprint:
             raise ConfigError("prometheus.ca_file and prometheus.fingerprint are both set", "keep the one that is to be checked")
+        if self.fingerprint:
+            Trust(fingerprint=self.fingerprint).ssl()
         url = urlsplit(self.url)
         if (self.user or self.token_file) and url.scheme == "http" and not self.insecure and not is_loopback(url.hostname or ""):
             raise ConfigError(f"prometheus.url {self.url!r} would send the credentials as text", "write https, or set insecure = true")

@@ -71,6 +71,8 @@ class RedfishConfig:
             raise ConfigError(f"redfish.url = {self._shown} would send the password as text", "write https, or set insecure = true")
         if self.ca_file and self.fingerprint:
             raise ConfigError("redfish.ca_file and redfish.fingerprint are both set", "keep the one that is to be checked")
+        if self.fingerprint:
+            Trust(fingerprint=self.fingerprint).ssl()
 
     @property
     def _shown(self) -> str:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from joulemark.addresses import refuse_place
 from joulemark.config import INT64_END, at_least, read_secret
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
@@ -73,6 +74,7 @@ class ShellyConfig:
         at_least("shelly.deadline_s", self.deadline_s, 0.1)
         if not self.host or "/" in self.host:
             raise ConfigError(f"shelly.host = {self.host!r} is no name and no address", 'write it without http://, as "10.0.0.50"')
+        refuse_place("shelly", self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
 
+from joulemark.addresses import refuse_place
 from joulemark.config import at_least, read_secret
 from joulemark.errors import ConfigError, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
@@ -73,6 +74,7 @@ class SnmpConfig:
         at_least("snmp.deadline_s", self.deadline_s, 0.1)
         if self.port > LARGEST_PORT:
             raise ConfigError(f"snmp.port = {self.port} is above {LARGEST_PORT}", "set the UDP port of the agent, usually 161")
+        refuse_place("snmp", self.host, self.port)
         for outlet in self.outlets:
             if not OUTLET.fullmatch(outlet):
                 raise ConfigError(f"snmp.outlets holds {outlet!r}, which is no outlet", 'write its number or index: "3" or "1.1.7"')

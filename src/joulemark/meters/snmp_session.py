@@ -192,6 +192,8 @@ class SnmpSession:
         if status:
             kind = SnmpTooBig if int(status) == TOO_BIG else SnmpErrorStatus
             raise kind(f"{self.where} answered {status.prettyPrint()} at object {int(index)} of {len(oids)}")
+        if not numbers and len(bindings) != len(oids):
+            raise MeterTransient(f"{self.where} answered {len(bindings)} objects instead of {len(oids)}", "update its firmware")
         return [(str(oid), plain(value)) for oid, value in bindings]
 
     def _failure(self, indication: errind.ErrorIndication) -> MeterTransient:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
-from joulemark.addresses import is_loopback
+from joulemark.addresses import is_loopback, refuse_place
 from joulemark.config import at_least, read_secret
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.async_meter import AsyncMeter
@@ -84,6 +84,7 @@ class TasmotaConfig:
     def __post_init__(self) -> None:
         at_least("tasmota.port", self.port, 1)
         at_least("tasmota.deadline_s", self.deadline_s, 0.1)
+        refuse_place("tasmota", self.broker, self.port)
         if not self.topic or not self.topic.isprintable() or len(self.topic) > LONGEST_TOPIC or set(self.topic) & set("+#"):
             raise ConfigError(f"tasmota.topic {self.topic!r} is no topic of one plug", "copy it from the plug's page Configure MQTT")
         if "%prefix%" not in self.full_topic or len(self.full_topic) > LONGEST_TOPIC or set(self.full_topic) & set("+#"):
