@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from joulemark.errors import MeterTransient
+from joulemark.meters import snmp_session
 from joulemark.meters.snmp_session import Auth, Community, SnmpErrorStatus, SnmpRefused, SnmpSession, SnmpSilent, SnmpTooBig, User
 from tests.standins.snmp_pdus import APC, apc
 from tests.standins.snmp_standin import AUTH_KEY, COMMUNITY, PRIVACY_KEY, SIGNER, USER, Pdu
@@ -98,6 +99,25 @@ def test_any_number_of_objects_is_asked_for_in_messages_that_fit(pdu: Pdu) -> No
     oids = [f"{POWER}.{row}" for row in [*range(1, 41), 50, 51]]
     answered = asked(pdu, Community(COMMUNITY), lambda session: session.get_all(oids))
     assert answered == {**dict.fromkeys(oids[:40], 100), oids[40]: 250, oids[41]: None}
+
+
+@pytest.mark.parametrize(("who", "engines"), [("SHA and AES", 3), ("v2c", 1)])
+def test_an_engine_of_v3_is_made_anew_before_it_has_kept_too_much(
+    pdu: Pdu, who: str, engines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library keeps something of each answer of v3 for ever: after so many messages it starts afresh, and no answer is missed."""
+    monkeypatch.setattr(snmp_session, "RENEWED_AFTER", 4)
+    seen = []
+
+    async def often(session: SnmpSession) -> list[Any]:
+        answers = []
+        for _ in range(12):
+            answers.append((await session.get([f"{POWER}.1"]))[f"{POWER}.1"])
+            seen.append(session._engine)  # kept alive here, so that no two of them share an address
+        return answers
+
+    assert asked(pdu, ASKERS[who], often) == [100] * 12
+    assert len({id(engine) for engine in seen}) == engines
 
 
 def test_a_wrong_community_is_silence(pdu: Pdu) -> None:

@@ -113,6 +113,10 @@ class User:
         return UsmUserData(self.name, authProtocol=AUTH_PROTOCOLS[self.auth], authKey=self.auth_key, **privacy)
 
 
+RENEWED_AFTER: Final = 5000
+"""Messages of v3 after which the engine is made anew: pysnmp keeps 0.9 kB of each answer in its USM cache and never lets go of it."""
+
+
 @dataclass(slots=True)
 class SnmpSession:
     """One agent at `host`:`port`. A question waits `timeout_s` for its answer and is repeated once; every one raises MeterTransient."""
@@ -123,6 +127,7 @@ class SnmpSession:
     timeout_s: float
     _engine: SnmpEngine | None = None
     _target: UdpTransportTarget | None = None
+    _asked: int = 0
 
     @property
     def version(self) -> str:
@@ -171,7 +176,7 @@ class SnmpSession:
 
     async def close(self) -> None:
         """Let go of the socket, and of what is known of the agent and its clock. Safe at any time; the next question starts anew."""
-        engine, self._engine, self._target = self._engine, None, None
+        engine, self._engine, self._target, self._asked = self._engine, None, None, 0
         if engine is not None:
             await asyncio.sleep(0)  # an answer that has just been received is still delivered: pysnmp cannot take it afterwards
             engine.close_dispatcher()
@@ -179,6 +184,9 @@ class SnmpSession:
     async def _ask(self, command: Any, oids: Sequence[str], *numbers: int) -> list[tuple[str, Answer]]:
         """The objects and answers of one message."""
         objects = [ObjectType(ObjectIdentity(oid)) for oid in oids]
+        if self._asked >= RENEWED_AFTER and isinstance(self.asker, User):
+            await self.close()
+        self._asked += 1
         try:
             if self._target is None:
                 self._target = await UdpTransportTarget.create((self.host, self.port), timeout=self.timeout_s, retries=1)
