@@ -204,3 +204,32 @@ def test_half_a_look_is_no_reason_to_lead_before_a_fine_counter() -> None:
     counter = Series.plain(info, t_ns, np.arange(400) * 1000)
     power = wall([1000.0] * 400, replace(WALL, covers=("a",), averaging_window_s=0.6))
     assert measure(window(10, 390), [counter, power]).energy_method == "counter"
+
+
+def cord(kind: str, watts: int, accuracy: Accuracy | None, *, every_s: int = 1) -> Series:
+    """A wall meter of one cord around 100 to 700 s, read each `every_s` seconds; its last digit flickers."""
+    covers, period_s = ("n/psu1",), float(every_s)
+    meter = replace(WALL, meter_id=f"{kind}:n:1:p", kind=kind, exponent=-1, covers=covers, accuracy=accuracy, averaging_window_s=period_s)
+    at_s = np.arange(90, 711, every_s)
+    return Series.plain(meter, T0_NS + at_s * S, 10 * watts + np.arange(len(at_s)) % 2)
+
+
+@pytest.mark.parametrize(
+    ("plain", "better"),
+    [(None, Accuracy(pct_reading=0.1, source="manual")), (Accuracy(pct_reading=1.0, source="a"), Accuracy(pct_reading=0.1, source="b"))],
+)
+def test_of_two_meters_of_one_cord_the_more_accurate_leads(plain: Accuracy | None, better: Accuracy) -> None:
+    """An analyser of 0.1 % leads over a plug that is read more often and shows less, whether that states 1 % or nothing."""
+    found = measure_device(window(100, 700), "cord", [cord("shelly", 498, plain), cord("scpi", 500, better, every_s=5)])
+    assert found.headline is not None
+    assert found.headline.meter.kind == "scpi"
+
+
+def test_equal_limits_leave_the_choice_to_the_method() -> None:
+    """Of two meters without a stated accuracy the one with fewer holes leads, though the other shows less energy."""
+    holed = cord("shelly", 490, None)
+    kept = np.ones(len(holed), dtype=bool)
+    kept[100:160] = False
+    found = measure_device(window(100, 700), "cord", [holed.rows(kept), cord("scpi", 500, None)])
+    assert found.headline is not None
+    assert found.headline.meter.kind == "scpi"

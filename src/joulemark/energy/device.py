@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from statistics import fmean
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +21,10 @@ from joulemark.errors import InsufficientData, UsageError
 from joulemark.readings import Accuracy, MeterInfo, Quality, Quantity
 from joulemark.runs import Window
 from joulemark.units import NS_PER_S
+
+TAKEN_FOR_UNKNOWN: Final = Accuracy(pct_reading=5.0)
+"""What a meter of unknown accuracy is taken for when alternatives are ranked, and nowhere else: the usual figure of sensors on boards and
+in power supplies. No budget holds it; there the unknown stays unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ def measure_device(window: Window, name: str, series: Sequence[Series], *, accur
             findings.append(error.what)
         if isinstance(source, PowerSource) and (lost := source.invalid_inside(window)):
             findings.append(f"{source.series.meter.meter_id}: {lost} readings of 0 W or less count as gaps")
-    best = leading(estimates)
+    best = leading(estimates, window.duration_s)
     counter = _best(estimates, "counter")
     trapezoid = _best(estimates, "trapezoid")
     return DeviceEnergy(
@@ -178,14 +184,22 @@ def measure_device(window: Window, name: str, series: Sequence[Series], *, accur
     )
 
 
-def leading(estimates: Sequence[Estimate]) -> Estimate | None:
-    """The estimate that leads: the least uncertain one, but a power that does not see all the time gives way to a fine counter.
+def leading(estimates: Sequence[Estimate], duration_s: float) -> Estimate | None:
+    """The estimate that leads: the least uncertain one with the limit of its meter, but a power that does not see all the time gives way to
+    a fine counter.
 
-    Such a power may alias, and no component of its budget holds that (Energy Standard v1, section 5, sampling).
+    Such a power may alias, and no component of its budget holds that (Energy Standard v1, section 5, sampling). The limits are compared
+    at one energy, so that of two meters with the same limit the one that shows less does not win by that.
     """
     fine_counter = any(e.fine and e.method == "counter" for e in estimates)
     eligible = [e for e in estimates if e.fine or e.method == "counter"] if fine_counter else estimates
-    return min(eligible, key=lambda e: e.u_j, default=None)
+    energy_j = fmean(e.energy_j for e in eligible) if eligible else 0.0
+
+    def merit(estimate: Estimate) -> tuple[float, float]:
+        u_limit_j = u_spec(energy_j, duration_s, accuracy=estimate.meter.accuracy or TAKEN_FOR_UNKNOWN)
+        return math.hypot(estimate.u_j, u_limit_j), estimate.u_j
+
+    return min(eligible, key=merit, default=None)
 
 
 def flagged(window: Window, series: Series) -> list[str]:
