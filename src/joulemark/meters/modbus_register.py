@@ -102,7 +102,8 @@ class Register:
     def __post_init__(self) -> None:
         if not 0 <= self.address <= self.end - 1 < 1 << 16 or (self.type is Encoding.TEXT and self.count < 1):
             raise ConfigError(
-                f"{self.address} with {self.size} registers lies outside 0..65535", "write address and count as the protocol counts, from 0"
+                f"address {self.address}, {self.size} registers long, lies outside 0..65535",
+                "write address and count as the protocol counts, from 0",
             )
         if self.function_code not in READ_CODES:
             raise ConfigError(f"function_code = {self.function_code} does not read registers", "use 3 (holding) or 4 (input registers)")

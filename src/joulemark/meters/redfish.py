@@ -53,7 +53,7 @@ class RedfishConfig:
     chassis: tuple[str, ...] = ()
     """Ids of the chassis to read; all that measure power unless set."""
     origin: Origin = Origin.AUTO
-    """`environment` for the chassis as a whole, `supplies` for each power supply, `control` for the older Power; `auto` takes the first."""
+    """What is read: `environment` the whole chassis, `supplies` each power supply, `control` the older Power; `auto` takes the first."""
     stream: bool = True
     """Whether metric reports are listened to where the BMC pushes them."""
     deadline_s: float = 5.0
