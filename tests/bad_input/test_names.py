@@ -91,7 +91,7 @@ def statements(repository: Path) -> list[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)).lstrip().upper()
-                starts = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "DROP ", "ALTER ", "WHERE ")
+                starts = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "DROP ", "ALTER ")
                 if text.startswith(starts) or (text.startswith("WITH ") and " AS (" in text):
                     parts = [ast.unparse(part.value) for part in node.values if isinstance(part, ast.FormattedValue)]
                     found += [(path.name, part) for part in parts]
