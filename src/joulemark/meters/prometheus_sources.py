@@ -126,7 +126,7 @@ class Devices:
             try:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
-                raise ConfigError(f"select of {label} is no pattern: {error}", "write a regular expression") from error
+                raise ConfigError(f"label {label} of select is no pattern: {error}", "write a regular expression") from error
         try:
             labels = [label for _, label, _, _ in string.Formatter().parse(self.covers) if label is not None]
         except ValueError as error:
