@@ -108,7 +108,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (OWN.replace("rack_watts", "a").replace("names", "name"), r"unknown key 'name'.*'names'"),
         (OWN.replace('boundary = "rack"', 'boundary = "roof"'), r"boundary.*use one of gpu"),
         (OWN.replace('serial = ["rack"]', ""), r"missing serial"),
-        (OWN.replace('serial = ["rack"]', 'serial = ["rack"]\nselect = { rack = "(" }'), r"select of rack is no pattern"),
+        (OWN.replace('serial = ["rack"]', 'serial = ["rack"]\nselect = { rack = "(" }'), r"label rack of select is no pattern"),
         (OWN + '[[device.metric]]\nnames = ["b"]\nunit = "W"\n', r"one channel.*key channel"),
         ('about = "mine"', r"no \[\[device\]\]"),
         ('about = "mine"\n[[device]]\nboundary = "gpu"\nserial = []\n', r"no \[\[device.metric\]\]"),
