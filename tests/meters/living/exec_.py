@@ -11,7 +11,7 @@ from tests.meters.conformance import WRONG_SECRET
 from tests.meters.living.base import Living, Options
 from tests.standins.ipmi_standin import Bmc
 
-DEADLINE_S = 1.5
+DEADLINE_S = 3.0
 
 
 def options(bmc: Bmc, password_file: Path) -> Options:
@@ -32,7 +32,7 @@ def options(bmc: Bmc, password_file: Path) -> Options:
         "-N",
         "1",
         "-R",
-        "1",
+        "3",
     ]
     return {
         "preset": "ipmitool-dcmi",
