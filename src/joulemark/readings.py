@@ -23,15 +23,44 @@ LARGEST_MODULUS: Final = 2**64
 
 
 class Quantity(enum.StrEnum):
-    """What the number is. A counter only grows, but for a wrap or a reset."""
+    """What the number is. A counter only grows, but for a wrap or a reset.
+
+    Energy is made of power and counters alone; the others are witnesses, which say under what conditions it was measured. Utilization
+    and throttle are shares from 0 to 1: of the time that work was done, and that heat held it back.
+    """
 
     POWER = "power"
     ENERGY_COUNTER = "energy_counter"
+    VOLTAGE = "voltage"
+    CURRENT = "current"
+    POWER_FACTOR = "power_factor"
+    TEMPERATURE = "temperature"
+    UTILIZATION = "utilization"
+    THROTTLE = "throttle"
 
     @property
     def unit(self) -> str:
-        """SI unit of the quantity, spelled out."""
-        return "watt" if self is Quantity.POWER else "joule"
+        """SI unit of the quantity, spelled out; `ratio` for what has none."""
+        return UNITS.get(self, "ratio")
+
+    @property
+    def word(self) -> str:
+        """The quantity as it stands in a column's header."""
+        return "energy" if self is Quantity.ENERGY_COUNTER else str(self)
+
+    @property
+    def measures_energy(self) -> bool:
+        """Whether an energy may be made of it."""
+        return self in (Quantity.POWER, Quantity.ENERGY_COUNTER)
+
+
+UNITS: Final = {
+    Quantity.POWER: "watt",
+    Quantity.ENERGY_COUNTER: "joule",
+    Quantity.VOLTAGE: "volt",
+    Quantity.CURRENT: "ampere",
+    Quantity.TEMPERATURE: "celsius",
+}
 
 
 class Quality(enum.IntEnum):
@@ -189,8 +218,7 @@ class MeterInfo:
     @property
     def value_column(self) -> str:
         """Header of an integer column of this meter: quantity and spelled-out unit, `power_milliwatt`."""
-        name = "power" if self.quantity is Quantity.POWER else "energy"
-        return f"{name}_{units.SI_PREFIX[self.exponent]}{self.quantity.unit}"
+        return f"{self.quantity.word}_{units.SI_PREFIX[self.exponent]}{self.quantity.unit}"
 
     @property
     def host(self) -> str:

@@ -6,7 +6,7 @@ import enum
 import secrets
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Self
 
 from joulemark import document
@@ -41,6 +41,13 @@ class ClockKind(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class IdleKind(enum.StrEnum):
+    """What idle meant: engine loaded without requests, or no engine at all. The two are never mixed (PHA-9)."""
+
+    READY = "idle_ready"
+    BARE = "idle_bare"
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """Token counts inside one window. None where the source does not tell: never 0 for unknown.
@@ -67,7 +74,7 @@ class Window:
     """One phase [begin_ns, end_ns] in UTC, with what was done in it.
 
     `unc_ns`: half-width of where each edge may be. `requests`: completed; failed and cancelled ones are apart, their energy
-    stays in and their tokens stay out.
+    stays in and their tokens stay out. `idle_kind`: of an idle phase. `aborted`: why a measured phase does not count, empty when it does.
     """
 
     name: str
@@ -78,6 +85,8 @@ class Window:
     tokens: Tokens = Tokens()
     requests: int | None = None
     requests_failed: int | None = None
+    idle_kind: IdleKind | None = None
+    aborted: str = ""
 
     def __post_init__(self) -> None:
         for name in ("begin_ns", "end_ns", "unc_ns", "requests", "requests_failed"):
@@ -103,16 +112,7 @@ class Window:
 
     def shifted(self, offset_ns: int) -> Self:
         """The same window on another time axis."""
-        return type(self)(
-            self.name,
-            self.kind,
-            self.begin_ns + offset_ns,
-            self.end_ns + offset_ns,
-            self.unc_ns,
-            self.tokens,
-            self.requests,
-            self.requests_failed,
-        )
+        return replace(self, begin_ns=self.begin_ns + offset_ns, end_ns=self.end_ns + offset_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Run:
     @property
     def measured(self) -> tuple[Window, ...]:
         """The windows whose tokens count."""
-        return tuple(w for w in self.windows if w.kind is PhaseKind.MEASURED)
+        return tuple(w for w in self.windows if w.kind is PhaseKind.MEASURED and not w.aborted)
 
     def to_json(self) -> dict[str, Any]:
         """The object of schema `joulemark.run/1`."""
@@ -153,6 +153,7 @@ class Run:
         for window in self.windows:
             entry = asdict(window)
             entry["kind"] = str(window.kind)
+            entry["idle_kind"] = None if window.idle_kind is None else str(window.idle_kind)
             windows.append(entry)
         return {
             "schema": RUN_SCHEMA,

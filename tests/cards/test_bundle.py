@@ -27,9 +27,9 @@ def kinds(directory: Path) -> set[tuple[str, str]]:
 
 
 def test_everything_is_there_and_verifies(written: Path) -> None:
-    """A fresh bundle holds the nine files of the design, and nothing is wrong with it."""
+    """A fresh bundle holds the files of the design, and nothing is wrong with it."""
     files = {p.relative_to(written).as_posix() for p in written.rglob("*") if p.is_file()}
-    names = ("card", "meters", "phases", "clock", "prices", "manifest")
+    names = ("card", "meters", "phases", "clock", "collection", "prices", "manifest")
     assert files == {"energy_summary.json", READINGS, *(f"energy/{name}.json" for name in names)}
     assert bundle.verify(written) == []
 

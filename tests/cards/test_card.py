@@ -163,6 +163,7 @@ def test_hashes_are_of_the_files(gather: Gather) -> None:
         "meters.json",
         "phases.json",
         "clock.json",
+        "collection.json",
         "prices.json",
     }
 

@@ -11,6 +11,8 @@ import pytest
 from joulemark import traces
 from joulemark.readings import Quantity
 
+ENERGY = (Quantity.POWER, Quantity.ENERGY_COUNTER)
+
 NAMES = [
     ("nvidia_power_usage", "nvidia_energy_consumption", "nvidia"),
     ("gpu_power_usage", "energy_consumption", ""),
@@ -42,7 +44,9 @@ def test_both_spellings_give_power_and_counter(tmp_path: Path, power: str, energ
     path = tmp_path / "gpu_telemetry_export.jsonl"
     path.write_text("\n".join(rows) + "\n")
     series = traces.read(path, tz=UTC)
-    assert [(s.meter.serial, s.meter.quantity) for s in series] == [(f"GPU-{g}", q) for g in (0, 1) for q in Quantity]
+    assert [(s.meter.serial, s.meter.quantity) for s in series] == [
+        (f"GPU-{g}", q) for g in (0, 1) for q in (Quantity.POWER, Quantity.ENERGY_COUNTER)
+    ]
     assert series[0].si().tolist() == [120.5, 120.5]
     assert series[1].value.tolist() == [1_002_135_219, 1_002_135_220]
     assert series[0].meter.device_id == series[1].meter.device_id

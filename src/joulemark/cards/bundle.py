@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +14,16 @@ from joulemark import document, foreign
 from joulemark.cards import card
 from joulemark.cards.contents import contents, json_bytes
 from joulemark.cards.evidence import Evidence
+from joulemark.chain import FILES, Chain, Signature
 from joulemark.errors import FormatError, UsageError
 
 MANIFEST_SCHEMA: Final = "joulemark.manifest/1"
 FOLDER: Final = "energy"
 MANIFEST: Final = f"{FOLDER}/manifest.json"
 SUMMARY: Final = "energy_summary.json"
+Signer = Callable[[str], Signature]
+"""Signs the hash of a chain's last event, hexadecimal."""
+
 MAX_FILE_BYTES: Final = 1 << 32
 """Largest file that is hashed: readings of a week at 100 Hz."""
 
@@ -37,19 +41,34 @@ class Finding:
         return asdict(self)
 
 
-def build(evidence: Evidence) -> dict[str, bytes]:
+def build(evidence: Evidence, *, sign: Signer | None = None) -> dict[str, bytes]:
     """Path below the bundle's root -> bytes, of every file that Joulemark adds: `energy/` and `energy_summary.json`.
 
-    Raises InsufficientData and UsageError as `card.build` does.
+    A chain of events is closed with the hashes of the evidence, and signed by `sign`. Raises InsufficientData and UsageError as
+    `card.build` does.
     """
     inside = contents(evidence)
     made = card.build(evidence, files=inside)
     files = {f"{FOLDER}/{path}": data for path, data in inside.items()}
+    chain = closed(evidence, inside, sign)
+    if chain.events:
+        files[f"{FOLDER}/chain.json"] = json_bytes(chain.to_json())
     files[f"{FOLDER}/card.json"] = json_bytes(made)
     files[SUMMARY] = json_bytes(summary(made))
     entries = [{"path": path, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for path, data in sorted(files.items())]
-    files[MANIFEST] = json_bytes({"schema": MANIFEST_SCHEMA, "files": entries})
+    root = chain.head_sha256 if chain.events else None
+    files[MANIFEST] = json_bytes({"schema": MANIFEST_SCHEMA, "root_sha256": root, "files": entries})
     return files
+
+
+def closed(evidence: Evidence, files: Mapping[str, bytes], sign: Signer | None) -> Chain:
+    """The chain of `evidence` with the hashes of `files` as its last event, signed; an empty one stays empty."""
+    if not evidence.chain.events:
+        return evidence.chain
+    hashes = {path: hashlib.sha256(data).hexdigest() for path, data in sorted(files.items())}
+    end_ns = max(evidence.chain.events[-1].t_ns, *(window.end_ns for window in evidence.run.windows))
+    chain = evidence.chain.appended(FILES, hashes, t_ns=end_ns)
+    return chain if sign is None else replace(chain, signatures=(sign(chain.head_sha256),))
 
 
 def summary(made: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,13 +92,13 @@ def without_nulls(data: Any) -> Any:
     return data
 
 
-def write(directory: Path, evidence: Evidence) -> Path:
+def write(directory: Path, evidence: Evidence, *, sign: Signer | None = None) -> Path:
     """Write the bundle of `evidence` into `directory`; the path of its `energy` folder.
 
     The folder appears whole or not at all; one that Joulemark wrote before is replaced, other files are not touched. Raises
     UsageError when `energy` is somebody else's or the place is not writable, and what `build` raises.
     """
-    files = build(evidence)
+    files = build(evidence, sign=sign)
     folder, part, old = directory / FOLDER, directory / f".{FOLDER}.part", directory / f".{FOLDER}.old"
     if folder.exists() and not (directory / MANIFEST).is_file():
         raise UsageError(f"{folder} exists and was not written by joulemark", "move it away, or give another folder")

@@ -68,7 +68,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "scope_reason": scope_reason,
         "level": None,
         "level_reason": "not_validated",
-        "rule_set": None,
+        "rule_set": evidence.rule_set,
         "complete": not incomplete,
         "incomplete_because": incomplete,
         "headline": headline(told, list(windows.values()), evidence, scope),

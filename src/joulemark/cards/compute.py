@@ -89,7 +89,7 @@ def compute(
     if not run.windows:
         raise UsageError("the benchmark has no phase", "give the folder of a finished run")
     _refuse_twice(series)
-    series = marked(series)
+    series = marked([one for one in series if one.meter.quantity.measures_energy])
     cords = named(series)
     by_boundary = levels(series, cords)
     if not by_boundary:

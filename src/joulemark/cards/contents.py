@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from joulemark.cards.evidence import Evidence
+from joulemark import request_log
+from joulemark.calibration.alignment import Record
+from joulemark.cards.evidence import Aligned, Evidence
 from joulemark.energy.series import Series
+from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Quality
 
 CLOCK_SCHEMA: Final = "joulemark.clock/1"
+COLLECTION_SCHEMA: Final = "joulemark.collection/1"
 FORMULA: Final = re.compile(r"(?:^|(?<=,))(?=[=+@-])")
 METERS_SCHEMA: Final = "joulemark.meters/1"
 
@@ -30,7 +36,51 @@ def contents(evidence: Evidence) -> dict[str, bytes]:
         }
     )
     files["prices.json"] = json_bytes(used_prices(evidence).to_json())
+    files["collection.json"] = json_bytes(
+        {
+            "schema": COLLECTION_SCHEMA,
+            "rule_set": evidence.rule_set,
+            "produced_by": dict(evidence.produced_by),
+            "losses": [dict(loss) for loss in evidence.losses],
+            "overhead": dict(evidence.overhead),
+        }
+    )
+    return {**files, **conditions(evidence)}
+
+
+def conditions(evidence: Evidence) -> dict[str, bytes]:
+    """The files of what the rules of the standard ask about, as far as it was recorded."""
+    files = {}
+    if evidence.nodes != Nodes():
+        files["nodes.json"] = json_bytes(evidence.nodes.to_json())
+    if evidence.workload is not None:
+        files["workload.json"] = json_bytes(evidence.workload.to_json())
+    if evidence.requests is not None:
+        files["requests.csv"] = request_log.to_csv(evidence.requests).encode()
+    if evidence.meter_log is not None:
+        files["meter_log.json"] = json_bytes(evidence.meter_log.to_json())
+    if evidence.alignments:
+        files |= alignment_files(evidence.alignments)
     return files
+
+
+def alignment_files(alignments: tuple[Aligned, ...]) -> dict[str, bytes]:
+    """`calibration.json`, and below `calibration/` the raw readings of each alignment and their meters."""
+    readings: dict[str, bytes] = {}
+    meters: list[dict[str, Any]] = []
+    records = []
+    for one in alignments:
+        folder = f"calibration/{quote(one.record.alignment_id, safe='')}"
+        own = {f"{folder}/{quote(series.meter.meter_id, safe='')}.csv": series for series in (one.sensor, one.reference)}
+        made = {path: readings_csv(series) for path, series in own.items()}
+        meters += [{**meter_entry(series), "file": path.removeprefix("calibration/")} for path, series in own.items()]
+        records.append(replace(one.record, files={path: hashlib.sha256(data).hexdigest() for path, data in made.items()}))
+        readings |= made
+    return {
+        "calibration.json": json_bytes(Record(tuple(records)).to_json()),
+        "calibration/meters.json": json_bytes({"schema": METERS_SCHEMA, "meters": meters}),
+        **readings,
+    }
 
 
 def readings_path(series: Series) -> str:

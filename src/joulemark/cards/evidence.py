@@ -9,12 +9,18 @@ from typing import Any, Final, Self
 import numpy as np
 
 from joulemark import __version__
+from joulemark.calibration.alignment import Alignment
+from joulemark.chain import Chain
 from joulemark.energy.series import INTEGRABLE, Series
+from joulemark.meter_log import MeterLog
+from joulemark.node import Nodes
 from joulemark.pricing.price import PriceModel
 from joulemark.pricing.snapshot import Answer, Snapshot, Status
 from joulemark.pricing.tariffs import Tariff
+from joulemark.request_log import Request
 from joulemark.runs import Run, Window
 from joulemark.units import NS_PER_S
+from joulemark.workload import Workload
 
 MARGIN_S: Final = 30.0
 """Readings this long before the first phase and after the last belong to the evidence: they show what the load rose from."""
@@ -27,13 +33,23 @@ RENTED: Final = ("provider", "region", "instance_type")
 
 
 @dataclass(frozen=True, slots=True)
+class Aligned:
+    """An alignment with the raw readings of the sensor and of the reference that it was made from."""
+
+    record: Alignment
+    sensor: Series
+    reference: Series
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A run, the readings around its phases, and what is known of clocks, losses, cost of monitoring and prices.
 
     `clocks`: by host, its state and bounds. `losses`: dated losses of readings that touch the run. `overhead`: what monitoring
     cost. `clock_steps`: jumps of a host's UTC during the run, which moved no reading; an empty `agent_id` is the collector. `price`:
-    the answer of the look-up of what was rented. `produced_by`: software and its versions. The energies are not part of it: they
-    follow from run and series.
+    the answer of the look-up of what was rented. `produced_by`: software and its versions. `nodes`, `workload`, `requests`, `meter_log`,
+    `alignments` and `chain`: what the rules of the standard ask about; empty or None where nobody recorded it. `rule_set`: the
+    version of the standard that the card is meant for. The energies are not part of it: they follow from run and series.
     """
 
     run: Run
@@ -45,6 +61,13 @@ class Evidence:
     price: Answer = field(default_factory=lambda: Answer(Status.MISSING, reason="no price was looked up"))
     tariff: Tariff | None = None
     produced_by: Mapping[str, str] = field(default_factory=lambda: {"joulemark": __version__})
+    nodes: Nodes = field(default_factory=Nodes)
+    workload: Workload | None = None
+    requests: tuple[Request, ...] | None = None
+    meter_log: MeterLog | None = None
+    alignments: tuple[Aligned, ...] = ()
+    chain: Chain = field(default_factory=Chain)
+    rule_set: str | None = None
 
     @classmethod
     def gathered(cls, run: Run, series: Sequence[Series], prices: Snapshot, *, known_at_ns: int | None = None, **more: Any) -> Self:

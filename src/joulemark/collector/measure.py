@@ -134,7 +134,7 @@ def settled(series: Sequence[Series], end_ns: int) -> bool:
 def energy_json(gathered: Gathered) -> dict[str, Any]:
     """Energy of every window at every boundary, `joulemark.energy/1`. Raises InsufficientData when none has any."""
     run = gathered.run
-    series = marked(gathered.series)
+    series = marked([one for one in gathered.series if one.meter.quantity.measures_energy])
     phases, findings = phases_of(run, by_boundary(series), cords=named(series))
     if not phases:
         raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")

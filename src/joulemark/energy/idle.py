@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
-
-class IdleKind(enum.StrEnum):
-    """What idle meant: engine loaded without requests, or no engine at all. The two are never mixed (PHA-9)."""
-
-    READY = "idle_ready"
-    BARE = "idle_bare"
+from joulemark.runs import IdleKind
 
 
 @dataclass(frozen=True, slots=True)

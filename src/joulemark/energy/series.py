@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from joulemark.units import NS_PER_S
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
+
+RAW_TIMES = ("t_read0_ns", "t_read1_ns", "t_device_ns")
 
 INTEGRABLE = np.isin(np.arange(256), [q for q in Quality if q.integrable])
 """Quality code to whether it may be integrated, bool[256]."""
@@ -27,7 +29,9 @@ class Series:
     `t_ns`: int64[n], UTC of the collector, middle of the averaging window. `value`: int64[n], times `10**meter.exponent` W or J;
     0 where `quality` is GAP, and then meaningless. `quality`: uint8[n], codes of `Quality`. `t_unc_ns`: int64[n], half-width of
     where each time may be. `reasons`: row number to reason, for rows that are not integrable. `clock_bound_ns`: bound of the
-    clock offset that was applied to `t_ns`. `device_stamps`: whether `t_ns` comes from the device or driver.
+    clock offset that was applied to `t_ns`. `device_stamps`: whether `t_ns` comes from the device or driver. `t_read0_ns`, `t_read1_ns`:
+    int64[n], UTC of the collector just before and after the read; `t_device_ns`: int64[n], the device's own UTC as it said it, 0 where
+    it said none; each None where it was not kept.
     """
 
     meter: MeterInfo
@@ -38,6 +42,9 @@ class Series:
     reasons: Mapping[int, str] = field(default_factory=dict)
     clock_bound_ns: int = 0
     device_stamps: bool = False
+    t_read0_ns: Int64 | None = None
+    t_read1_ns: Int64 | None = None
+    t_device_ns: Int64 | None = None
 
     def __post_init__(self) -> None:
         n = len(self.t_ns)
@@ -119,8 +126,9 @@ class Series:
 
     def rows(self, keep: slice | NDArray[np.bool_]) -> Self:
         """The chosen rows, without the reasons of the others."""
+        kept: dict[str, Any] = {name: None if (column := getattr(self, name)) is None else column[keep] for name in RAW_TIMES}
         return replace(
-            self, t_ns=self.t_ns[keep], value=self.value[keep], quality=self.quality[keep], t_unc_ns=self.t_unc_ns[keep], reasons={}
+            self, t_ns=self.t_ns[keep], value=self.value[keep], quality=self.quality[keep], t_unc_ns=self.t_unc_ns[keep], reasons={}, **kept
         )
 
     def si(self) -> Float64:

@@ -24,9 +24,7 @@ from joulemark.units import SI_PREFIX
 
 TIME_COLUMNS: Final = ("t_ns", "t_unc_ns")
 VALUE_COLUMNS: Final = {
-    f"{word}_{prefix}{quantity.unit}": (quantity, exponent)
-    for quantity, word in ((Quantity.POWER, "power"), (Quantity.ENERGY_COUNTER, "energy"))
-    for exponent, prefix in SI_PREFIX.items()
+    f"{quantity.word}_{prefix}{quantity.unit}": (quantity, exponent) for quantity in Quantity for exponent, prefix in SI_PREFIX.items()
 }
 QUALITIES: Final = {str(q.value): q for q in Quality} | {q.name.lower(): q for q in Quality}
 """Quality as its code or its name."""
@@ -116,7 +114,7 @@ def _entries(data: dict[str, Any], *, where: str) -> Iterator[dict[str, Any]]:
 def _undescribed(recording: Recording) -> MeterInfo:
     quantity, exponent = VALUE_COLUMNS[recording.head.split(",")[2]]
     return MeterInfo(
-        meter_id=recording.meter_id("csv", "power" if quantity is Quantity.POWER else "energy"),
+        meter_id=recording.meter_id("csv", quantity.word),
         kind="csv",
         quantity=quantity,
         exponent=exponent,

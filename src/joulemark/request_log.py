@@ -1,0 +1,84 @@
+"""The request log: one row for every request that was issued, so that no count has to be believed.
+
+A CSV file: `id,phase,begin_ns,end_ns,status,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,rejected_tokens`; whole
+numbers, times in UTC, empty where not known.
+"""
+
+from __future__ import annotations
+
+import csv
+import enum
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+from joulemark.errors import FormatError
+
+MAX_DIGITS: Final = 20
+
+
+class Status(enum.StrEnum):
+    """How a request ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of the phase `phase`. `id` counts from 0 over the whole run. `input_tokens` includes the cached ones, `output_tokens`
+    the reasoning; `rejected_tokens`: speculative ones that were thrown away.
+    """
+
+    id: int
+    phase: str
+    begin_ns: int
+    end_ns: int | None
+    status: Status
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    rejected_tokens: int | None = None
+
+
+COLUMNS: Final = tuple(field.name for field in fields(Request))
+
+
+def to_csv(requests: Sequence[Request]) -> str:
+    """The text of the file, rows in the order given."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for request in requests:
+        writer.writerow(["" if (value := getattr(request, name)) is None else str(value) for name in COLUMNS])
+    return out.getvalue()
+
+
+def from_csv(text: str, *, where: str) -> tuple[Request, ...]:
+    """The requests in `text`. Raises FormatError, naming `where` and the line."""
+    lines = csv.reader(io.StringIO(text))
+    if tuple(next(lines, [])) != COLUMNS:
+        raise FormatError(f"{where} does not begin with the columns {','.join(COLUMNS)}", "write one row for each request")
+    return tuple(_request(row, where=f"{where} line {number}") for number, row in enumerate(lines, 2) if row)
+
+
+def _request(row: Sequence[str], *, where: str) -> Request:
+    if len(row) != len(COLUMNS):
+        raise FormatError(f"{where} has {len(row)} fields, not {len(COLUMNS)}", "write one row for each request")
+    told = dict(zip(COLUMNS, row, strict=True))
+    phase, status = told.pop("phase"), told.pop("status")
+    numbers = {name: _whole(text, where=f"{where}: {name}") for name, text in told.items()}
+    if numbers["id"] is None or numbers["begin_ns"] is None or status not in list(Status):
+        raise FormatError(f"{where} lacks id or begin_ns, or its status is none of {', '.join(Status)}", "write one row for each request")
+    return Request(phase=phase, status=Status(status), **numbers)  # type: ignore[arg-type]  # id and begin_ns are there, see above
+
+
+def _whole(text: str, *, where: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise FormatError(f"{where} is {text[:30]!r}, not a whole number", "leave it empty where it is not known")
+    return int(text)

@@ -1,0 +1,77 @@
+"""The validator: every rule over one case, in both columns, and the level that follows (Energy Standard v1, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from joulemark.standard.case import Case
+from joulemark.standard.checks import checks
+from joulemark.standard.edition import CURRENT, Rule, edition
+from joulemark.standard.verdict import GRADES, LEVELS, Outcome
+
+REPORT_SCHEMA: Final = "joulemark.validation/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A rule with its outcome in each column."""
+
+    rule: Rule
+    outcomes: Mapping[str, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the validator says of a bundle. `kit`: it is signed by the published key of the conformance kit."""
+
+    version: str
+    judged: tuple[Judged, ...]
+    kit: bool = False
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """Ids of the rules by which the bundle contradicts itself."""
+        return tuple(one.rule.id for one in self.judged if any(outcome.contradiction for outcome in one.outcomes.values()))
+
+    def failing(self, grade: str) -> tuple[str, ...]:
+        """Ids of the rules that stand between the bundle and `grade`: in its column and in every lower one. Prices never do."""
+        columns = GRADES[: GRADES.index(grade) + 1]
+        graded = (one for one in self.judged if one.rule.group != "PRC")
+        return tuple(one.rule.id for one in graded if not all(one.outcomes[column].verdict.harmless for column in columns))
+
+    @property
+    def level(self) -> str:
+        """INVALID on a contradiction, else the highest grade that no rule stands in the way of, else ES0."""
+        if self.contradictions:
+            return LEVELS[0]
+        return next((grade for grade in reversed(GRADES) if not self.failing(grade)), LEVELS[1])
+
+    @property
+    def level_text(self) -> str:
+        """The level as printed."""
+        return f"{self.level} (kit)" if self.kit else self.level
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of schema `joulemark.validation/1`."""
+        return {
+            "schema": REPORT_SCHEMA,
+            "edition": self.version,
+            "level": self.level,
+            "level_text": self.level_text,
+            "kit": self.kit,
+            "contradictions": list(self.contradictions),
+            "failing": {grade: list(self.failing(grade)) for grade in GRADES},
+            "rules": [{"id": one.rule.id, **{grade: outcome.to_json() for grade, outcome in one.outcomes.items()}} for one in self.judged],
+        }
+
+
+def validate(case: Case, *, version: str = CURRENT) -> Report:
+    """Every rule of an edition over `case`. Raises UsageError for an unknown edition."""
+    known = checks()
+    judged = tuple(Judged(rule, {grade: known[rule.id](case, rule, grade) for grade in GRADES}) for rule in edition(version).rules)
+    chain = None if case.evidence is None else case.evidence.chain
+    signers = () if chain is None else chain.signatures
+    kit = any((key := case.trust.key(one.public_key)) is not None and key.role == "kit" for one in signers)
+    return Report(version, judged, kit)

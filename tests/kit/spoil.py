@@ -1,0 +1,72 @@
+"""Spoils: what may be wrong with a bundle, one change each, with the rule that has to see it."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from joulemark.cards import card as cards
+from joulemark.cards.bundle import closed
+from joulemark.cards.contents import contents
+from joulemark.cards.evidence import Evidence
+from joulemark.standard import read
+from joulemark.standard.case import Case
+from joulemark.standard.trust import Trust
+from joulemark.standard.verdict import GRADES, Verdict
+from tests.kit.lab import Lab, sign, write
+
+TRUST: Final = Trust.read()
+
+
+@dataclass(frozen=True)
+class Spoil:
+    """One fault. `rule` has to see it in each column of `grades`, on the good bundle of that level changed by `evidence` (before it is
+    hashed and signed) or by `files` (on the written bundle), and to come to `verdict`.
+    """
+
+    rule: str
+    name: str
+    evidence: Callable[[Evidence], Evidence] | None = None
+    files: Callable[[Path], None] | None = None
+    grades: tuple[str, ...] = GRADES
+    verdict: Verdict = Verdict.FAIL
+
+    @property
+    def id(self) -> str:
+        """For people."""
+        return f"{self.rule}-{self.name}".replace(" ", "_")
+
+
+@functools.cache
+def good(level: str) -> Evidence:
+    """The evidence that satisfies every rule of a level."""
+    return Lab.of(level, seed=1).evidence()
+
+
+@functools.cache
+def good_case(level: str) -> Case:
+    """The same as a case, without files."""
+    return case_of(good(level))
+
+
+def case_of(evidence: Evidence) -> Case:
+    """A case straight from evidence, as if it had been written, signed and read back."""
+    inside = contents(evidence)
+    chain = closed(evidence, inside, sign)
+    card = cards.build(evidence, files=inside)
+    return Case(Path("."), replace(evidence, chain=chain), card, {"root_sha256": chain.head_sha256}, trust=TRUST)
+
+
+def spoiled_case(spoil: Spoil, level: str, folder: Path) -> Case:
+    """The case of a spoilt bundle; through files below `folder` where the spoil changes files."""
+    evidence = good(level) if spoil.evidence is None else spoil.evidence(good(level))
+    if spoil.files is None:
+        return case_of(evidence)
+    place = Path(tempfile.mkdtemp(dir=folder))
+    write(place, evidence)
+    spoil.files(place)
+    return read.bundle(place, trust=TRUST)
