@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live gpu lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs gpu lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -31,6 +31,12 @@ conformance: # every kind of meter against a living device, check by check, and 
 
 meters-live: # one server under a known load, read by every kind at once, while its BMC hangs and a PDU reboots; SEED=n, MINUTES=m, MUTATE=wiring|gain
 	@scripts/meters-live
+
+kit: # every rule on what satisfies it and on every fault it must see, and the four bundles of the conformance kit; SEED=n, OUT=folder, WRITE=1
+	@scripts/kit
+
+seeded-runs: # simulated laboratories validated from their files, their energies held against the truth; SEED=n, RUNS=n, MUTATE=gain must turn it red
+	@scripts/seeded-runs
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n
 	@scripts/gpu
