@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from joulemark.cards.contents import contents, json_bytes, one_line, readings_csv, readings_path, used_prices
@@ -24,6 +25,19 @@ def test_gap_rows_are_empty_with_their_reason(with_gap: Series) -> None:
     gaps = [row for row in rows if row.split(",")[3] == "8"]
     assert len(gaps) == 3
     assert gaps[0].split(",", 4)[2:] == ["", "8", "BMC did not answer, 3 s"]
+
+
+def test_raw_times_stand_before_the_reason(with_gap: Series) -> None:
+    """A series with raw times has their columns; where the device said no time the cell is empty, never 0."""
+    said_ns = np.where(np.arange(len(with_gap)) == 1, with_gap.t_ns - 5, 0)
+    dated = replace(with_gap, t_read0_ns=with_gap.t_ns - 2, t_read1_ns=with_gap.t_ns + 2, t_device_ns=said_ns)
+    rows = readings_csv(dated).decode().splitlines()
+    assert rows[0] == "t_ns,t_unc_ns,power_watt,quality,t_read0_ns,t_read1_ns,t_device_ns,reason"
+    t_ns = with_gap.t_ns.tolist()
+    assert rows[1].split(",")[4:] == [f"{t_ns[0] - 2}", f"{t_ns[0] + 2}", "", ""]
+    assert rows[2].split(",")[6] == f"{t_ns[1] - 5}"
+    gap = next(row for row in rows if row.split(",")[3] == "8")
+    assert gap.split(",", 7)[7] == "BMC did not answer, 3 s"
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,32 @@ def test_device_times_reorder_rows_and_their_reasons() -> None:
     assert (series.clock_bound_ns, series.device_stamps) == (7, True)
 
 
+def test_raw_times_stay_with_their_rows() -> None:
+    """The read bracket moves to the collector's axis, the device's own word stays as said, and both follow the order of the rows."""
+    meter = MeterInfo(METER.meter_id, "fake", Quantity.POWER, -3, Boundary.GPU, timestamp_source=TimestampSource.DEVICE)
+    series = Series.from_columns(
+        meter,
+        t_read_ns=column(100, 200, 300),
+        bracket_ns=column(3, 4, 0),
+        t_device_ns=column(195, 90, 0),
+        value=column(1, 2, 3),
+        quality=np.full(3, Quality.OK, dtype=np.uint8),
+        clock_offset_ns=column(1000, 1000, 2000),
+    )
+    assert series.value.tolist() == [2, 1, 3]
+    raw = [None if one is None else one.tolist() for one in (series.t_read0_ns, series.t_read1_ns, series.t_device_ns)]
+    assert raw == [[1198, 1099, 2300], [1202, 1102, 2300], [90, 195, 0]]
+    kept = series.rows(np.array([True, False, True]))
+    assert kept.t_read0_ns is not None
+    assert kept.t_read0_ns.tolist() == [1198, 2300]
+
+
+def test_raw_times_must_have_a_row_each() -> None:
+    """A column of raw times that is too short raises ValueError."""
+    with pytest.raises(ValueError, match="differ in length"):
+        replace(Series.plain(METER, column(1, 2), column(1, 2)), t_read0_ns=column(1))
+
+
 def test_a_repeated_stamp_is_one_moment_whatever_the_offset_did() -> None:
     """Rows under one device stamp get one time, that of the first, though the offset of the clock differs from row to row."""
     meter = replace(METER, quantity=Quantity.ENERGY_COUNTER, averaging_window_s=None, timestamp_source=TimestampSource.DRIVER)

@@ -22,11 +22,11 @@ def written(folder: Path, text: str, name: str = "log.csv") -> Path:
 METER = MeterInfo("nvml:host:GPU-1:energy", "nvml", Quantity.ENERGY_COUNTER, -3, Boundary.GPU, covers=("GPU-1",))
 
 
-def bundle(folder: Path, rows: str) -> Path:
+def bundle(folder: Path, rows: str, *, more: str = "") -> Path:
     readings = folder / "readings"
     readings.mkdir()
     (folder / "meters.json").write_text(json.dumps({"meters": [METER.to_json()]}))
-    return written(readings, f"t_ns,t_unc_ns,energy_millijoule,quality\n{rows}", quote(METER.meter_id, safe="") + ".csv")
+    return written(readings, f"t_ns,t_unc_ns,energy_millijoule,quality{more}\n{rows}", quote(METER.meter_id, safe="") + ".csv")
 
 
 def test_own_readings_are_described_by_the_bundle(tmp_path: Path) -> None:
@@ -36,6 +36,29 @@ def test_own_readings_are_described_by_the_bundle(tmp_path: Path) -> None:
     assert series.value.tolist() == [7, 0, 9]
     assert series.quality.tolist() == [Quality.OK, Quality.GAP, Quality.WRAPPED]
     assert series.t_unc_ns.tolist() == [5, 5, 6]
+
+
+def test_raw_times_are_read_where_they_stand(tmp_path: Path) -> None:
+    """The columns of the read bracket and of the device's clock come back; an empty one is a device that said nothing."""
+    rows = "1000,5,7,1,990,1010,,\n2000,5,8,1,1990,2010,1995,\n3000,5,,8,2990,3010,,no answer, twice\n"
+    (series,) = traces.read(bundle(tmp_path, rows, more=",t_read0_ns,t_read1_ns,t_device_ns,reason"), tz=None)
+    found = [None if column is None else column.tolist() for column in (series.t_read0_ns, series.t_read1_ns, series.t_device_ns)]
+    assert found == [[990, 1990, 2990], [1010, 2010, 3010], [0, 1995, 0]]
+    assert dict(series.reasons) == {2: "no answer, twice"}
+
+
+def test_readings_of_before_have_no_raw_times(tmp_path: Path) -> None:
+    """Without the columns the raw times are None, and commas after the quality belong to the reason."""
+    (series,) = traces.read(bundle(tmp_path, "1000,5,,8,1,2,3\n", more=",reason"), tz=None)
+    assert (series.t_read0_ns, series.t_read1_ns, series.t_device_ns) == (None, None, None)
+    assert dict(series.reasons) == {0: "1,2,3"}
+
+
+@pytest.mark.parametrize("raw", ["x,1010,", "990,1010", "990,1_0,", "990,9999999999999999999,", "-990,1010,"])
+def test_damaged_raw_times_are_refused(tmp_path: Path, raw: str) -> None:
+    """A raw time that is no believable time of its column raises FormatError."""
+    with pytest.raises(FormatError):
+        traces.read(bundle(tmp_path, f"1000,5,7,1,{raw}\n", more=",t_read0_ns,t_read1_ns,t_device_ns"), tz=None)
 
 
 def test_own_readings_alone_keep_their_unit(tmp_path: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
+import numpy as np
+
 from joulemark import request_log
 from joulemark.calibration.alignment import Record
 from joulemark.cards.evidence import Aligned, Evidence
-from joulemark.energy.series import Series
+from joulemark.energy.series import RAW_TIMES, Int64, Series, UInt8
 from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Quality
@@ -91,19 +94,37 @@ def readings_path(series: Series) -> str:
 def readings_csv(series: Series) -> bytes:
     """The readings as integers, exactly those that enter the energy.
 
-    Columns: `t_ns,t_unc_ns,<quantity>_<unit>,quality,reason`; quality is the code of `readings.Quality`; a gap has an empty value.
+    Columns: `t_ns,t_unc_ns,<quantity>_<unit>,quality`, those of `RAW_TIMES` that the series has, and `reason`; quality is the code of
+    `readings.Quality`; a gap has an empty value, and a reading that the device did not date an empty `t_device_ns`.
     """
-    gap = int(Quality.GAP)
-    rows = [f"t_ns,t_unc_ns,{series.meter.value_column},quality,reason"]
-    columns = zip(series.t_ns.tolist(), series.t_unc_ns.tolist(), series.value.tolist(), series.quality.tolist(), strict=True)
-    for row, (t_ns, t_unc_ns, value, quality) in enumerate(columns):
-        shown = "" if quality == gap else value
-        rows.append(f"{t_ns},{t_unc_ns},{shown},{quality},{one_line(series.reasons.get(row, ''))}")
-    return ("\n".join(rows) + "\n").encode()
+    gaps = np.flatnonzero(series.quality == int(Quality.GAP)).tolist()
+    columns = {
+        "t_ns": printed(series.t_ns),
+        "t_unc_ns": printed(series.t_unc_ns),
+        series.meter.value_column: printed(series.value, empty=gaps),
+        "quality": printed(series.quality),
+    }
+    for name in RAW_TIMES:
+        times: Int64 | None = getattr(series, name)
+        if times is not None:
+            columns[name] = printed(times, empty=np.flatnonzero(times == 0).tolist())
+    reasons = [""] * len(series)
+    for row, reason in series.reasons.items():
+        reasons[row] = one_line(reason)
+    rows = map(",".join, zip(*columns.values(), reasons, strict=True))
+    return ("\n".join([",".join([*columns, "reason"]), *rows]) + "\n").encode()
+
+
+def printed(column: Int64 | UInt8, *, empty: Sequence[int] = ()) -> list[str]:
+    """The integers as text, nothing at the rows `empty`."""
+    cells = list(map(str, column.tolist()))
+    for row in empty:
+        cells[row] = ""
+    return cells
 
 
 def one_line(reason: str) -> str:
-    """`reason` as the rest of a row: printable, in one line; the reader takes everything after the fourth comma.
+    """`reason` as the rest of a row: printable, in one line; the reader takes everything behind the integers.
 
     A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it: a space before it makes it text.
     """

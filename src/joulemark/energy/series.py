@@ -17,6 +17,7 @@ UInt8 = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
 
 RAW_TIMES = ("t_read0_ns", "t_read1_ns", "t_device_ns")
+"""Columns that a series may lack: when its readings were taken, and what the device said of their time (SMP-5)."""
 
 INTEGRABLE = np.isin(np.arange(256), [q for q in Quality if q.integrable])
 """Quality code to whether it may be integrated, bool[256]."""
@@ -48,7 +49,8 @@ class Series:
 
     def __post_init__(self) -> None:
         n = len(self.t_ns)
-        if not len(self.value) == len(self.quality) == len(self.t_unc_ns) == n:
+        raw = [column for name in RAW_TIMES if (column := getattr(self, name)) is not None]
+        if any(len(column) != n for column in (self.value, self.quality, self.t_unc_ns, *raw)):
             raise ValueError(f"columns of {self.meter.meter_id} differ in length")
         if n > 1 and bool(np.any(np.diff(self.t_ns) < 0)):
             raise ValueError(f"times of {self.meter.meter_id} go backwards")
@@ -85,10 +87,13 @@ class Series:
         """The columns as stored, dated by the rule of `readings.effective_time` and moved to the collector's axis.
 
         `t_read_ns`: middle of the read bracket in the agent's UTC. `t_device_ns`: UTC of device or driver, 0 where a row has
-        none; None when the meter has no such clock. `clock_offset_ns` is added to every time: one number, or one for each row.
+        none; None when the meter has no such clock. `clock_offset_ns` is added to every time: one number, or one for each row. Only
+        the raw `t_device_ns` stays as the device said it.
         """
         own = t_device_ns is not None and meter.timestamp_source is not TimestampSource.READ_BRACKET
-        t_ns, unc = np.asarray(t_read_ns, dtype=np.int64), np.asarray(bracket_ns, dtype=np.int64) // 2
+        t_ns, bracket_ns = np.asarray(t_read_ns, dtype=np.int64), np.asarray(bracket_ns, dtype=np.int64)
+        unc, read0_ns = bracket_ns // 2, t_ns - bracket_ns // 2 + clock_offset_ns
+        said_ns = np.zeros_like(t_ns) if t_device_ns is None else np.asarray(t_device_ns, dtype=np.int64)
         period_ns = round((meter.update_period_measured_s or meter.update_period_s or 0.0) * NS_PER_S)
         unc = unc + period_ns // 2
         if own:
@@ -111,6 +116,9 @@ class Series:
             moved,
             clock_bound_ns,
             own,
+            read0_ns[order],
+            (read0_ns + bracket_ns)[order],
+            said_ns[order],
         )
 
     def integrable(self) -> Self:

@@ -1,4 +1,6 @@
-"""Our own readings as they lie in a bundle: `t_ns,t_unc_ns,<quantity>_<unit>,quality[,reason]`, integers, one meter per file.
+"""Our own readings as they lie in a bundle: `t_ns,t_unc_ns,<quantity>_<unit>,quality[,t_read0_ns,t_read1_ns,t_device_ns][,reason]`.
+
+Integers, one meter per file; a bundle from before the raw times were kept has none of them.
 
 `meters.json` in the same folder or the one above describes the meters; the file of a meter is named after its
 percent-encoded id. Without it the unit is taken from the column's name, and the boundary must be said.
@@ -15,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from joulemark import document, foreign
-from joulemark.energy.series import Series
+from joulemark.energy.series import RAW_TIMES, Series
 from joulemark.errors import FormatError
 from joulemark.readings import Boundary, MeterInfo, Quality, Quantity
 from joulemark.traces.recording import Recording
@@ -31,8 +33,10 @@ QUALITIES: Final = {str(q.value): q for q in Quality} | {q.name.lower(): q for q
 OF_SERIES: Final = ("file", "clock_bound_ns", "device_stamps")
 """Keys of an entry of `meters.json` that describe its file; the others describe the meter."""
 
-WHOLE: Final = re.compile(r"-?\d{1,20}", re.ASCII)
-Row = tuple[int, int, int, Quality, str]
+WHOLE: Final = r"-?\d{1,20}"
+VALUE: Final = re.compile(WHOLE, re.ASCII)
+Row = tuple[int, int, int, Quality, list[int], str]
+"""Time, its half-width, value, quality, raw times in the order of the header, reason."""
 
 
 def matches(head: str) -> bool:
@@ -53,7 +57,8 @@ def read(recording: Recording) -> list[Series]:
     column = head.split(",")[2]
     if VALUE_COLUMNS[column] != (meter.quantity, meter.exponent):
         raise FormatError(f"{recording.path}: column {column} is not {meter.value_column} of {meter.meter_id}", "restore the bundle")
-    rows = [_row(line, where=where) for where, line in lines]
+    pattern, raw = row_pattern(head)
+    rows = [_row(pattern, line, where=where) for where, line in lines]
     t_ns = np.array([row[0] for row in rows], dtype=np.int64)
     if len(rows) > 1 and bool(np.any(np.diff(t_ns) < 0)):
         raise FormatError(f"{recording.path}: times go backwards", "restore the bundle: its readings are written in time order")
@@ -64,31 +69,37 @@ def read(recording: Recording) -> list[Series]:
             np.array([row[2] for row in rows], dtype=np.int64),
             np.array([row[3] for row in rows], dtype=np.uint8),
             np.array([row[1] for row in rows], dtype=np.int64),
-            {number: row[4] for number, row in enumerate(rows) if not row[3].integrable},
+            {number: row[5] for number, row in enumerate(rows) if not row[3].integrable},
             bound_ns,
             stamped,
+            **{name: np.array([row[4][place] for row in rows], dtype=np.int64) for place, name in enumerate(raw)},
         )
     ]
 
 
-def _row(line: str, *, where: str) -> Row:
-    fields = line.split(",")
-    try:
-        quality = QUALITIES[fields[3].lower()]
-        t_ns, t_unc_ns = in_range(_whole(fields[0]), where=where), in_range(_whole(fields[1]), where=where)
-        value = 0 if quality is Quality.GAP else _whole(fields[2])
-    except (ValueError, IndexError, KeyError) as error:
-        raise FormatError(f"{where}: not a reading: {line[:60]!r}", "restore the bundle: its rows are integers") from error
+def row_pattern(head: str) -> tuple[re.Pattern[str], list[str]]:
+    """What a row below the header `head` looks like, and the raw times in it.
+
+    Integers as we write them: Python would also take `1_0` for one. The value of a gap is not looked at, and the reason is the rest.
+    """
+    names = head.split(",")
+    raw = [name for name in RAW_TIMES if name in names]
+    if names[4:] not in ([*raw, "reason"], raw):
+        raw = []
+    return re.compile(rf"({WHOLE}),({WHOLE}),([^,]*),(\w+)" + rf",(|{WHOLE})" * len(raw) + r"(?:,(.*))?", re.ASCII), raw
+
+
+def _row(pattern: re.Pattern[str], line: str, *, where: str) -> Row:
+    found = pattern.fullmatch(line)
+    quality = QUALITIES.get(found[4].lower()) if found else None
+    if found is None or quality is None or (quality is not Quality.GAP and not VALUE.fullmatch(found[3])):
+        raise FormatError(f"{where}: not a reading: {line[:60]!r}", "restore the bundle: its rows are integers")
+    t_ns, t_unc_ns, printed, _, *raw, reason = found.groups()
+    value = 0 if quality is Quality.GAP else int(printed)
     if not -(2**63) <= value < 2**63:
-        raise FormatError(f"{where}: value {fields[2][:30]} does not fit 64 bits", "restore the bundle")
-    return t_ns, t_unc_ns, value, quality, ",".join(fields[4:]) or quality.name.lower()
-
-
-def _whole(printed: str) -> int:
-    """An integer as we write it. Raises ValueError for what only Python would take for one, as `1_0`."""
-    if not WHOLE.fullmatch(printed):
-        raise ValueError(f"{printed[:30]!r} is no whole number")
-    return int(printed)
+        raise FormatError(f"{where}: value {printed[:30]} does not fit 64 bits", "restore the bundle")
+    times = [in_range(int(text), where=where) for text in (t_ns, t_unc_ns, *(text or "0" for text in raw))]
+    return times[0], times[1], value, quality, times[2:], reason or quality.name.lower()
 
 
 def _entry(recording: Recording) -> dict[str, Any]:

@@ -68,6 +68,20 @@ def test_chained_parts_stand_in_time_order() -> None:
     assert (dict(both.reasons), both.clock_bound_ns) == ({1: "second", 2: "third"}, 7)
 
 
+def test_raw_times_are_cut_and_chained_with_their_rows() -> None:
+    """The read bracket stays with its reading; where one part never kept it, the whole has none."""
+    early, late = (
+        replace(Series.plain(DEVICE.meters[0], times, times), t_read0_ns=times - 1, t_read1_ns=times + 1)
+        for times in (np.array([10, 30, 50]), np.array([20, 40]))
+    )
+    both = cut(chained([late, early]), 15, 45)
+    assert both.t_read0_ns is not None
+    assert both.t_read1_ns is not None
+    assert (both.t_read0_ns.tolist(), both.t_read1_ns.tolist()) == ([19, 29, 39], [21, 31, 41])
+    assert both.t_device_ns is None
+    assert chained([replace(late, t_read0_ns=None), early]).t_read0_ns is None
+
+
 def test_rows_wait_for_their_description(store: SqliteStore) -> None:
     """Blocks of a device nobody described are durable, are not sealed, and are read once the description arrives."""
     store.append(batch(1)).result()

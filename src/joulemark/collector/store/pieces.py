@@ -13,7 +13,7 @@ import numpy as np
 
 from joulemark.collector.store.base import Described
 from joulemark.collector.store.columns import Columns, FirstClock
-from joulemark.energy.series import Series
+from joulemark.energy.series import RAW_TIMES, Series
 from joulemark.proto import convert
 from joulemark.proto.messages import BlockView
 from joulemark.readings import DeviceInfo, MeterInfo
@@ -110,14 +110,7 @@ def series_of(meter_id: str, parts: Sequence[Piece], t0_ns: int, t1_ns: int) -> 
 def cut(series: Series, t0_ns: int, t1_ns: int) -> Series:
     """The rows of `series` in [t0_ns, t1_ns]."""
     a, b = int(np.searchsorted(series.t_ns, t0_ns, "left")), int(np.searchsorted(series.t_ns, t1_ns, "right"))
-    return replace(
-        series,
-        t_ns=series.t_ns[a:b],
-        value=series.value[a:b],
-        quality=series.quality[a:b],
-        t_unc_ns=series.t_unc_ns[a:b],
-        reasons={row - a: text for row, text in series.reasons.items() if a <= row < b},
-    )
+    return replace(series.rows(slice(a, b)), reasons={row - a: text for row, text in series.reasons.items() if a <= row < b})
 
 
 def chained(parts: Sequence[Series]) -> Series:
@@ -128,6 +121,7 @@ def chained(parts: Sequence[Series]) -> Series:
     order = np.argsort(t_ns, kind="stable")
     starts = np.cumsum([0, *(len(p) for p in parts)])
     reasons = {int(starts[k]) + row: text for k, p in enumerate(parts) for row, text in p.reasons.items()}
+    raw = {name: [column for p in parts if (column := getattr(p, name)) is not None] for name in RAW_TIMES}
     return Series(
         parts[-1].meter,
         t_ns[order],
@@ -137,6 +131,7 @@ def chained(parts: Sequence[Series]) -> Series:
         {new: reasons[old] for new, old in enumerate(order.tolist()) if old in reasons} if reasons else {},
         max(p.clock_bound_ns for p in parts),
         any(p.device_stamps for p in parts),
+        **{name: np.concatenate(found)[order] for name, found in raw.items() if len(found) == len(parts)},
     )
 
 
