@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+import standard_pages
 
 from joulemark import cli, whitelist
 from joulemark.cli import config_text as config_text_module
@@ -181,11 +182,12 @@ def main() -> int:
     if not parser.parse_args().check:
         for name, text in FILES.items():
             (REFERENCE / name).write_text(text(), encoding="utf-8")
+        standard_pages.write()
         return 0
     exact = {name: written(name) == page(name) for name in PAGES if name != "cli.md"}
     current = {**exact, "cli.md": cli_is_current(), "openapi.json": openapi_is_current()}
-    if stale := [name for name, is_current in current.items() if not is_current]:
-        print(f"docs/reference is out of date ({', '.join(stale)}): run make docs", file=sys.stderr)
+    if stale := [name for name, is_current in current.items() if not is_current] + standard_pages.stale():
+        print(f"docs is out of date ({', '.join(stale)}): run make docs", file=sys.stderr)
         return 1
     return 0
 
