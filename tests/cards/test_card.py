@@ -17,7 +17,7 @@ from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Accuracy, Boundary, Current
-from joulemark.runs import Run, Tokens
+from joulemark.runs import IdleKind, PhaseKind, Run, Tokens, Window
 from tests.cards.conftest import seconds
 
 Gather = Callable[..., Evidence]
@@ -187,3 +187,50 @@ def test_cards_are_json(gather: Gather) -> None:
     """A card survives JSON unchanged: it holds plain values only."""
     made = card.build(gather())
     assert json.loads(json_bytes(made)) == made
+
+
+def test_repetitions_have_a_score(gather: Gather, run: Run) -> None:
+    """Three measured phases with tokens have the block `score`; one or two have null and the reason."""
+    tokens = Tokens(output=1_000_000, source="server usage")
+    parts = tuple(Window(f"measured-{n}", PhaseKind.MEASURED, seconds(200 * n), seconds(200 * n + 199), tokens=tokens) for n in range(3))
+    made = card.build(gather(run=replace(run, windows=parts)))
+    assert made["score"]["joules_per_1k_output_tokens"] == pytest.approx(995.0, rel=1e-9)
+    assert made["score_reason"] == ""
+    alone = card.build(gather())
+    assert alone["score"] is None
+    assert "1 measured phases" in alone["score_reason"]
+
+
+def test_phases_that_nobody_marked_as_measured_have_no_score(gather: Gather, run: Run) -> None:
+    """A run that marks no phase as measured has a headline, and no score."""
+    tokens = Tokens(output=1_000_000, source="server usage")
+    parts = tuple(Window(f"part-{n}", PhaseKind.OTHER, seconds(200 * n), seconds(200 * n + 199), tokens=tokens) for n in range(3))
+    assert card.build(gather(run=replace(run, windows=parts)))["score"] is None
+
+
+def test_energy_above_idle_stands_beside_the_gross_one(gather: Gather, run: Run) -> None:
+    """With idle_ready at 2400 W, 3 MJ in 600 s are 1.56 MJ above idle; the headline stays gross."""
+    idle, measured = run.windows
+    made = card.build(gather(run=replace(run, windows=(replace(idle, idle_kind=IdleKind.READY), measured))))
+    (shown,) = made["idle"]
+    assert (shown["phase"], shown["idle_kind"], shown["mean_power_w"]) == ("idle", "idle_ready", pytest.approx(2400.0))
+    assert made["phases"][1]["energy_dynamic_j"] == pytest.approx(1_560_000, rel=1e-9)
+    assert made["phases"][1]["energy_j"] == made["headline"]["energy_j"] == pytest.approx(3_000_000, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", [IdleKind.BARE, None])
+def test_only_an_idle_that_was_ready_is_taken_off(gather: Gather, run: Run, kind: IdleKind | None) -> None:
+    """Idle without engine, or of no declared kind, is shown and never subtracted."""
+    idle, measured = run.windows
+    made = card.build(gather(run=replace(run, windows=(replace(idle, idle_kind=kind), measured))))
+    assert made["idle"][0]["mean_power_w"] == pytest.approx(2400.0)
+    assert made["phases"][1]["energy_dynamic_j"] is None
+
+
+def test_aborted_repetitions_are_listed_with_what_they_took(gather: Gather, run: Run) -> None:
+    """A repetition that does not count is named with its reason and its energy, and is no part of the headline."""
+    idle, measured = run.windows
+    stopped = replace(measured, name="first", begin_ns=seconds(-8), end_ns=seconds(-1), aborted="server crashed")
+    made = card.build(gather(run=replace(run, windows=(idle, stopped, measured))))
+    assert made["aborted"] == [{"phase": "first", "reason": "server crashed", "energy_j": pytest.approx(35_000)}]
+    assert made["headline"]["phases"] == ["decode"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from joulemark.cards import costs
@@ -12,11 +12,13 @@ from joulemark.cards.compute import compute, levels
 from joulemark.cards.contents import contents
 from joulemark.cards.costs import Work
 from joulemark.cards.evidence import Evidence, counted
+from joulemark.cards.score import scored
 from joulemark.energy.attribute import Ratio, joules_per, joules_per_1k
 from joulemark.energy.cords import named, proven, uncovered
+from joulemark.energy.idle import above_idle
 from joulemark.energy.uncertainty import displayed
 from joulemark.readings import Boundary, Current, Quality
-from joulemark.runs import Tokens, Window
+from joulemark.runs import IdleKind, PhaseKind, Run, Tokens, Window
 
 CARD_SCHEMA: Final = "joulemark.card/1"
 
@@ -50,12 +52,14 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
     computed = compute(evidence.series, evidence.run)
     scope, scope_reason = scope_of(evidence, computed["power"]["boundary"])
     windows = {(w.name, w.begin_ns): w for w in counted(evidence.run)}
+    idle = idle_phases(evidence.run, computed["phases"])
     phases = []
     for figures in computed["phases"]:
         window = windows.get((figures["name"], figures["begin_ns"]))
-        more = {} if window is None else per_work(work_of(window, figures), figures, evidence, scope)
+        more = {} if window is None else {**per_work(work_of(window, figures), figures, evidence, scope), **dynamic(figures, idle)}
         phases.append({**figures, **more})
     told = [phase for phase in phases if (phase["name"], phase["begin_ns"]) in windows]
+    score, score_reason = scored(told if evidence.run.measured else [])
     incomplete = gaps_and_losses(evidence, told)
     simulated = any(one.meter.simulated for one in evidence.series)
     return {
@@ -72,7 +76,11 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "complete": not incomplete,
         "incomplete_because": incomplete,
         "headline": headline(told, list(windows.values()), evidence, scope),
+        "score": score,
+        "score_reason": score_reason,
         "phases": phases,
+        "idle": idle,
+        "aborted": aborted_phases(evidence.run, phases),
         "closure": computed["closure"],
         "meters": computed["power"]["meters"],
         "clock": str(evidence.run.clock),
@@ -103,6 +111,42 @@ def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:
     if covered := proven(group, evidence.series):
         return scope, f"boundary {boundary}, {current}, as the meters declare; they cover every cord of {', '.join(covered)}"
     return scope, f"boundary {boundary}, {current}, as the meters declare; that they cover every node and cord is not proven"
+
+
+def idle_phases(run: Run, phases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The mean power of each idle phase with its kind, null where one of them is not known. The kinds are never mixed (PHA-9)."""
+    kinds = {(w.name, w.begin_ns): w.idle_kind for w in run.windows if w.kind in (PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER)}
+    return [
+        {
+            "phase": phase["name"],
+            "idle_kind": None if (kind := kinds[phase["name"], phase["begin_ns"]]) is None else str(kind),
+            "duration_s": phase["duration_s"],
+            "mean_power_w": phase["mean_power_w"],
+        }
+        for phase in phases
+        if (phase["name"], phase["begin_ns"]) in kinds
+    ]
+
+
+def dynamic(figures: Mapping[str, Any], idle: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`energy_dynamic_j`: what a phase took above idle with the engine loaded. It stands beside the gross figure (SCO-6).
+
+    Null where no such idle phase was measured, or where the power of one of them is not known.
+    """
+    ready = [phase for phase in idle if phase["idle_kind"] == IdleKind.READY]
+    if not ready or figures["energy_j"] is None or any(phase["mean_power_w"] is None for phase in ready):
+        return {"energy_dynamic_j": None}
+    duration_s = math.fsum(phase["duration_s"] for phase in ready)
+    idle_w = math.fsum(phase["mean_power_w"] * phase["duration_s"] for phase in ready) / duration_s
+    found = above_idle(figures["energy_j"], figures["duration_s"], idle_power_w=idle_w, idle_kind=IdleKind.READY)
+    return {"energy_dynamic_j": found.energy_dynamic_j}
+
+
+def aborted_phases(run: Run, phases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The repetitions that do not count, with the reason and what they took (REP-2)."""
+    energies = {(phase["name"], phase["begin_ns"]): phase["energy_j"] for phase in phases}
+    stopped = [window for window in run.windows if window.aborted]
+    return [{"phase": w.name, "reason": w.aborted, "energy_j": energies[w.name, w.begin_ns]} for w in stopped]
 
 
 def work_of(window: Window, figures: Mapping[str, Any]) -> Work:

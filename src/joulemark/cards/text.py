@@ -19,16 +19,39 @@ def render(card: Mapping[str, Any]) -> str:
     for name in ("joules_per_1k_output_tokens", "joules_per_1k_total_tokens", "joules_per_request", "energy_j"):
         if shown := head["display"].get(name):
             lines.append(f"  {shown['value']} +- {shown['u95']} {shown['unit']}")
+    lines += score_lines(card)
     if head["energy_j"] is None:
         lines.append("  energy not known")
     if head["uncertainty_missing"]:
         lines.append(f"  not in the uncertainty, because not known: {', '.join(head['uncertainty_missing'])}")
     lines.append(f"  scope {card['scope'] or 'undefined'} ({head['boundary']}), level not validated, phases: {', '.join(head['phases'])}")
     lines.append(f"  meters: {', '.join(m['meter_id'] for m in card['meters'] if m['used'])}")
+    lines += idle_lines(card["idle"])
+    lines += [f"  aborted: {one['phase']}, {one['reason']}" for one in card["aborted"]]
     lines += closure_lines(card.get("closure", ()))
     lines += [f"  rent: {market_line(head['cost']['market'])}", f"  electricity: {energy_line(head['cost']['energy'])}"]
     lines += [f"  incomplete: {reason}" for reason in card["incomplete_because"]]
     return "\n".join(lines)
+
+
+def score_lines(card: Mapping[str, Any]) -> list[str]:
+    """The score of the repetitions, or why there is none where several were measured."""
+    score = card["score"]
+    if score is None:
+        return [f"  no score: {card['score_reason']}"] if len(card["headline"]["phases"]) > 1 else []
+    shown = score["display"]
+    how = f"{score['method']} of {score['count']}, CV {score['cv_rel']:.2%}, k = {score['k']:.3g}"
+    return [f"  score {shown['value']} +- {shown['u95']} {shown['unit']} ({how})"]
+
+
+def idle_lines(idle: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The power of each idle phase with what idle meant, in one line."""
+    shown = [
+        f"{one['phase']} {'not known' if one['mean_power_w'] is None else format(one['mean_power_w'], '.1f') + ' W'}"
+        f" ({one['idle_kind'] or 'kind not declared'})"
+        for one in idle
+    ]
+    return [f"  idle: {', '.join(shown)}"] if shown else []
 
 
 def closure_lines(closed: Sequence[Mapping[str, Any]]) -> list[str]:
