@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -10,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from joulemark.cards import card as cards
-from joulemark.cards.bundle import closed
-from joulemark.cards.contents import contents
+from joulemark.cards import bundle
 from joulemark.cards.evidence import Evidence
+from joulemark.chain import Chain
 from joulemark.standard import read
 from joulemark.standard.case import Case
 from joulemark.standard.trust import Trust
@@ -58,10 +58,11 @@ def good_case(level: str) -> Case:
 
 def case_of(evidence: Evidence) -> Case:
     """A case straight from evidence, as if it had been written, signed and read back."""
-    inside = contents(evidence)
-    chain = closed(evidence, inside, sign)
-    card = cards.build(evidence, files=inside)
-    return Case(Path("."), replace(evidence, chain=chain), card, {"root_sha256": chain.head_sha256}, trust=TRUST)
+    files = bundle.build(evidence, sign=sign)
+    documents = {path: json.loads(data) for path, data in files.items() if path.endswith(".json")}
+    chain = Chain.from_json(documents["energy/chain.json"]) if "energy/chain.json" in documents else evidence.chain
+    card, manifest = documents["energy/card.json"], documents["energy/manifest.json"]
+    return Case(Path("."), replace(evidence, chain=chain), card, manifest, documents, trust=TRUST)
 
 
 def spoiled_case(spoil: Spoil, level: str, folder: Path) -> Case:

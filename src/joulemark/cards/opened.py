@@ -14,7 +14,7 @@ from joulemark.cards.bundle import FOLDER
 from joulemark.cards.evidence import Aligned, Evidence
 from joulemark.chain import Chain
 from joulemark.energy.series import Series
-from joulemark.errors import JoulemarkError
+from joulemark.errors import FormatError, JoulemarkError
 from joulemark.meter_log import MeterLog
 from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
@@ -35,6 +35,7 @@ DOCUMENTS: Final = (
     "workload",
     "meter_log",
     "calibration",
+    "calibration/meters",
     "chain",
     "prices",
 )
@@ -137,8 +138,6 @@ def aligned_in(folder: Path, record: Record, tried: Tried) -> list[Aligned]:
 
 def absent(alignment_id: str) -> None:
     """Say that an alignment lacks its readings. Raises FormatError."""
-    from joulemark.errors import FormatError
-
     raise FormatError(f"alignment {alignment_id} has no raw readings in the bundle", "add its folder below energy/calibration")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from joulemark.cards import card as cards
+from joulemark.cards.bundle import Finding
 from joulemark.cards.compute import levels
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.cords import named
@@ -23,14 +24,14 @@ from joulemark.energy.series import Float64, Series
 from joulemark.errors import JoulemarkError
 from joulemark.readings import Boundary, Quantity
 from joulemark.runs import PhaseKind, Run, Window
-from joulemark.standard.trust import Trust
+from joulemark.standard.trust import KIT, Trust
 
 
 @dataclass(frozen=True)
 class Case:
     """`folder`: the bundle. `evidence`: what its files hold, None where there is no run or no reading. `card`, `manifest` and `documents`:
-    JSON files as they stand, by path below the folder. `faults`: path -> why it could not be read. `trust`: whose keys count.
-    `foreign`: a benchmark's own artefacts, to which Joulemark never added anything.
+    JSON files as they stand, by path below the folder. `faults`: path -> why it could not be read. `findings`: what the files' hashes
+    say of the manifest. `trust`: whose keys count. `foreign`: a benchmark's own artefacts, to which Joulemark never added anything.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Case:
     manifest: Mapping[str, Any] | None = None
     documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
     trust: Trust = field(default_factory=Trust)
     foreign: bool = False
 
@@ -46,6 +48,13 @@ class Case:
     def run(self) -> Run | None:
         """The run with its phases."""
         return None if self.evidence is None else self.evidence.run
+
+    @property
+    def kit(self) -> bool:
+        """Whether the published key of the conformance kit signed it: everything in it is simulated."""
+        signatures = () if self.evidence is None else self.evidence.chain.signatures
+        keys = (self.trust.key(one.public_key) for one in signatures)
+        return any(key is not None and key.role == KIT for key in keys)
 
     @property
     def measured(self) -> tuple[Window, ...]:

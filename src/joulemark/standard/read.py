@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from joulemark.cards.bundle import verify
 from joulemark.cards.opened import opened
 from joulemark.standard.case import Case
 from joulemark.standard.trust import Trust
@@ -19,5 +20,6 @@ def bundle(folder: Path, *, trust: Trust | None = None) -> Case:
         found.document("manifest"),
         found.documents,
         found.faults,
+        tuple(verify(folder)),
         Trust.read() if trust is None else trust,
     )

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from joulemark import document, foreign
 from joulemark.errors import FormatError
+
+KIT: Final = "kit"
+ROLES: Final = ("agent", "collector", "board", KIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +51,8 @@ def _keys(content: str, *, where: str) -> tuple[Key, ...]:
     entries = data.get("key", [])
     if not isinstance(entries, list) or set(data) - {"key"}:
         raise FormatError(f"{where} is no list of keys", "write [[key]] tables with public_key, role and owner")
-    return tuple(document.record(Key, entry, where=f"{where}: key") for entry in entries)
+    keys = tuple(document.record(Key, entry, where=f"{where}: key") for entry in entries)
+    for key in keys:
+        if key.role not in ROLES:
+            raise FormatError(f"{where}: role {document.shown(key.role)} is none of {', '.join(ROLES)}", "say what the key may do")
+    return keys
