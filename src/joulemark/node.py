@@ -5,6 +5,8 @@ None means not known: no rule takes it for a good answer.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
@@ -13,6 +15,9 @@ from joulemark import document
 from joulemark.errors import FormatError
 
 NODES_SCHEMA: Final = "joulemark.nodes/1"
+
+ASKED_SETTINGS: Final = ("power_cap_w", "clocks", "governor", "c_states", "fan_policy", "psu_redundancy")
+"""Power settings that ENV-2 asks for, as keys of `Settings.values`; one of several parts has a dot and its name behind: `clocks.GPU-1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,21 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Power settings as they stood at `t_ns`: caps, clocks, governor, C-states, fan policy, PSU redundancy."""
+    """Power settings as they stood at `t_ns`, by the names of `ASKED_SETTINGS` and any others."""
 
     t_ns: int
     values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the values without their time, which an alignment is bound to: JSON, keys in order, no spaces, UTF-8."""
+        text = json.dumps(dict(self.values), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def missing(self) -> tuple[str, ...]:
+        """The settings asked for that it does not hold."""
+        held = {key.partition(".")[0] for key, value in self.values.items() if value}
+        return tuple(name for name in ASKED_SETTINGS if name not in held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ class TimestampSource(enum.StrEnum):
 class Accuracy:
     """Limit of error as the maker states it: +-(pct_reading of reading + pct_range of range_w + abs_w).
 
-    `source` names the document. `pct_*` are percent, `range_w` and `abs_w` watts. Rectangular, so u = limit / sqrt(3).
+    `source` names the document. `pct_*` are percent, `range_w` and `abs_w` watts; of a witness, units of its quantity (K, V, A).
+    Rectangular, so u = limit / sqrt(3).
     """
 
     pct_reading: float = 0.0

@@ -41,6 +41,7 @@ LEAD_S: Final = 40.0
 KIT_KEY: Final = seal.key_of_seed(hashlib.sha256(b"joulemark conformance kit").digest())
 SETTINGS: Final = {
     "power_cap_w": "700",
+    "clocks": "default",
     "governor": "performance",
     "fan_policy": "full",
     "psu_redundancy": "active-active",

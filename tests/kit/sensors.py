@@ -108,7 +108,8 @@ class Sensors:
         """A power signal as `meter` shows it: averaged, late by `lag_s` beyond the half of its window, noisy, in its steps."""
         rng = self.rng(meter.meter_id)
         window_s = meter.averaging_window_s or every_s
-        at_s = np.arange(window_s + lag_s + rng.uniform(0, every_s), self.truth.length_s, every_s)
+        phase_s = self.rng(meter.device_id).uniform(0, every_s)  # the channels of one device are read together
+        at_s = np.arange(window_s + lag_s + phase_s, self.truth.length_s, every_s)
         shown = self.truth.averaged(watts, at_s - lag_s, window_s=window_s) * gain + rng.normal(0, noise_w, len(at_s))
         return self.dated(meter, at_s, shown)
 
@@ -175,10 +176,11 @@ class Sensors:
         """Temperature at the inlet of the node, and around the analyser."""
         inlet = replace(BMC, meter_id=f"redfish:{HOST}:CN0123456789:inlet", covers=(HOST,), averaging=Averaging.UNKNOWN)
         ambient = replace(WALL, meter_id=f"{ANALYZER}:ambient", covers=(ANALYZER,), averaging=Averaging.UNKNOWN)
-        return [
-            self.witness(beside(inlet, Quantity.TEMPERATURE, -1, channel="inlet"), 22.4, every_s=30.0),
-            self.witness(beside(ambient, Quantity.TEMPERATURE, -1, channel="ambient"), 23.1, every_s=30.0),
-        ]
+        found = []
+        for meter, name, shown in ((inlet, "inlet", 22.4), (ambient, "ambient", 23.1)):
+            witness = replace(beside(meter, Quantity.TEMPERATURE, -1, channel=name), accuracy=Accuracy(abs_w=1.0, source="data sheet"))
+            found.append(self.witness(witness, shown, every_s=30.0))
+        return found
 
 
 def warmed(busy: Float64) -> Float64:
