@@ -28,6 +28,8 @@ def free_port() -> int:
         port: int = probe.getsockname()[1]
     return port
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
 
 class Bench:
     """An analyser and its interfaces, in a thread of its own. `start` and `stop` may alternate; the ports stay.
@@ -100,7 +102,7 @@ class Bench:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
 
-    def _cut_off(self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]):  # type: ignore[no-untyped-def]
+    def _cut_off(self, serve: Serve) -> Serve:
         """`serve` for one connection, which may end at any moment."""
 
         async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

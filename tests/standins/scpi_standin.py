@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 UNDEFINED_HEADER = '113,"Undefined Header"'
 NO_ERROR = '0,"No error"'
@@ -160,7 +161,7 @@ class Analyser:
     def _count(self, argument: str) -> None:
         self.item_count = int(argument)
 
-    def _set_range(self, ranges: dict[int, float], known: tuple[float, ...]) -> Callable[..., None]:
+    def _set_range(self, ranges: dict[int, Any], known: tuple[float, ...]) -> Callable[..., None]:
         def change(argument: str, *element: int) -> None:
             if self.integration == "STAR":
                 self.errors.append(BUSY)
@@ -235,7 +236,7 @@ class Analyser:
             "INPut:VOLTage:AUTO?": auto,
             "INPut:CURRent:AUTO?": auto,
             "INPut:VOLTage:RANGe": self._set_range(self.volts, VOLTS),
-            "INPut:CURRent:RANGe": self._set_range(self.amps, AMPS),  # type: ignore[arg-type]
+            "INPut:CURRent:RANGe": self._set_range(self.amps, AMPS),
             "INPut:VOLTage:AUTO": self._automatic,
             "INPut:CURRent:AUTO": self._automatic,
         }
@@ -256,7 +257,7 @@ class Analyser:
             "UAUTO<x>?": auto,
             "IAUTO<x>?": auto,
             "URNG<x>": self._set_range(self.volts, VOLTS),
-            "IRNG<x>": self._set_range(self.amps, AMPS),  # type: ignore[arg-type]
+            "IRNG<x>": self._set_range(self.amps, AMPS),
             "UAUTO<x>": self._automatic,
             "IAUTO<x>": self._automatic,
         }
