@@ -25,7 +25,7 @@ from joulemark.meter_log import MeterLog
 from joulemark.node import Build, Component, Gpu, Node, Nodes, Overhead, Psu, Settings, Survey
 from joulemark.pki import seal
 from joulemark.pricing.dates import moment_ns
-from joulemark.pricing.price import Price, PriceModel, Unit
+from joulemark.pricing.price import Price, PriceModel, Tax, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.tariffs import Basis, Tariff
 from joulemark.request_log import Request, Status
@@ -48,6 +48,8 @@ SETTINGS: Final = {
     "c_states": "on",
 }
 INPUT_TOKENS, OUTPUT_TOKENS = 640, 480
+EDGE_S: Final = 0.01
+"""The first request of a repetition starts so long after its begin, the last one ends so long before its end."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Plan:
 
 
 PLANS: Final = {
-    "ES1": Plan(60.0, 130.0, 70.0, 130.0, 40.0, 140.0, 3, 260),
-    "ES2": Plan(130.0, 310.0, 130.0, 610.0, 70.0, 140.0, 5, 1020),
+    "ES1": Plan(60.0, 130.0, 70.0, 130.0, 70.0, 140.0, 3, 260),
+    "ES2": Plan(130.0, 310.0, 220.0, 610.0, 70.0, 140.0, 5, 1020),
 }
 
 
@@ -161,8 +163,10 @@ class Lab:
             if kind is not PhaseKind.MEASURED:
                 continue
             starts_s = np.sort(rng.uniform(begin_s, end_s - 6.0, self.plan.requests))
+            starts_s[0] = begin_s + EDGE_S
             for start_s in starts_s.tolist():
-                end_of_s = start_s + float(rng.uniform(2.0, 5.5))
+                last = start_s == starts_s[-1]
+                end_of_s = end_s - EDGE_S if last else start_s + float(rng.uniform(2.0, 5.5))
                 tokens_in, tokens_out = int(rng.integers(600, 680)), int(rng.integers(400, 560))
                 found.append(
                     Request(len(found), name, self.at(start_s), self.at(end_of_s), Status.COMPLETED, tokens_in, 0, tokens_out, 0, None)
@@ -331,6 +335,11 @@ def prices() -> Snapshot:
         unit=Unit.INSTANCE_HOUR,
         source_url="https://example.com/list",
         price_model=PriceModel.ON_DEMAND,
+        sku_id="H7NQKW8R2XJ4ZP5T",
+        tax=Tax.EXCLUDED,
+        billing_step_s=1,
+        billing_minimum_s=60,
+        payload_sha256="55" * 32,
         **dates,
     )
     tariff = Tariff("US-VA", Decimal("0.0871"), "USD", Basis.MEASURED, source_url="https://example.com/bill", pue=Decimal("1.2"), **dates)
