@@ -124,7 +124,8 @@ class Sensors:
         t_read_ns = self.begin_ns + np.round(at_s * 1e9).astype(np.int64)
         steps = np.round(shown / 10.0**meter.exponent / meter.step).astype(np.int64) * meter.step
         unc_ns = BRACKET_NS // 2
-        plain = Series.plain(meter, t_read_ns - meter.lag_ns, steps, np.full(len(at_s), Quality.OK, dtype=np.uint8), t_unc_ns=unc_ns)
+        half_ns = unc_ns + round((meter.update_period_s or 0.0) * 1e9) // 2
+        plain = Series.plain(meter, t_read_ns - meter.lag_ns, steps, np.full(len(at_s), Quality.OK, dtype=np.uint8), t_unc_ns=half_ns)
         return replace(
             plain,
             clock_bound_ns=2_000_000,

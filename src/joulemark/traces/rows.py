@@ -25,6 +25,10 @@ NUMBER: Final = re.compile(r"[+-]?(\d{1,60}\.?\d{0,60}|\.\d{1,60})([eE][+-]?\d{1
 """As recorders print it; Python also takes 1_0 and digits of other scripts, which no recorder means."""
 
 
+NO_MEASUREMENT: Final = frozenset({"not a number", "overflow", "not available (-1)", "not positive"})
+"""Reasons of gaps where something was printed, but no power (SMP-11); the others are reads that brought nothing."""
+
+
 def watts(text: str) -> tuple[Decimal | None, str]:
     """(power in watts, "") as printed, exactly, or (None, why it is a gap).
 
