@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from joulemark.energy.series import Float64, Series
+from joulemark.energy.series import Float64, Int64, Series
 from joulemark.readings import (
     Accuracy,
     Averaging,
@@ -16,7 +16,6 @@ from joulemark.readings import (
     Current,
     MeterInfo,
     MeterRange,
-    Quality,
     Quantity,
     TimestampSource,
 )
@@ -111,28 +110,13 @@ class Sensors:
         phase_s = self.rng(meter.device_id).uniform(0, every_s)  # the channels of one device are read together
         at_s = np.arange(window_s + lag_s + phase_s, self.truth.length_s, every_s)
         shown = self.truth.averaged(watts, at_s - lag_s, window_s=window_s) * gain + rng.normal(0, noise_w, len(at_s))
-        return self.dated(meter, at_s, shown)
+        return dated(meter, self.begin_ns + np.round(at_s * 1e9).astype(np.int64), shown)
 
     def witness(self, meter: MeterInfo, value: Float64 | float, *, every_s: float = 10.0) -> Series:
         """A quantity that is no energy: the grid's values, or one constant, looked at now and then."""
         at_s = np.arange(every_s / 2, self.truth.length_s, every_s)
         shown = np.full(len(at_s), value) if isinstance(value, float) else np.interp(at_s, self.truth.t_s, value)
-        return self.dated(meter, at_s, shown)
-
-    def dated(self, meter: MeterInfo, at_s: Float64, shown: Float64) -> Series:
-        """Readings of SI values at the ends of their windows, with the bracket of each read."""
-        t_read_ns = self.begin_ns + np.round(at_s * 1e9).astype(np.int64)
-        steps = np.round(shown / 10.0**meter.exponent / meter.step).astype(np.int64) * meter.step
-        unc_ns = BRACKET_NS // 2
-        half_ns = unc_ns + round((meter.update_period_s or 0.0) * 1e9) // 2
-        plain = Series.plain(meter, t_read_ns - meter.lag_ns, steps, np.full(len(at_s), Quality.OK, dtype=np.uint8), t_unc_ns=half_ns)
-        return replace(
-            plain,
-            clock_bound_ns=2_000_000,
-            t_read0_ns=t_read_ns - unc_ns,
-            t_read1_ns=t_read_ns + unc_ns,
-            t_device_ns=np.zeros_like(t_read_ns),
-        )
+        return dated(meter, self.begin_ns + np.round(at_s * 1e9).astype(np.int64), shown)
 
     def gpus(self) -> list[Series]:
         """Power of each GPU, and what it was like: temperature, utilization, throttling."""
@@ -182,6 +166,21 @@ class Sensors:
             witness = replace(beside(meter, Quantity.TEMPERATURE, -1, channel=name), accuracy=Accuracy(abs_w=1.0, source="data sheet"))
             found.append(self.witness(witness, shown, every_s=30.0))
         return found
+
+
+def dated(meter: MeterInfo, t_read_ns: Int64, shown: Float64) -> Series:
+    """Readings of SI values at the ends of their windows, in the steps of the meter, with the bracket of each read."""
+    steps = np.round(shown / 10.0**meter.exponent / meter.step).astype(np.int64) * meter.step
+    unc_ns = BRACKET_NS // 2
+    half_ns = unc_ns + round((meter.update_period_s or 0.0) * 1e9) // 2
+    plain = Series.plain(meter, t_read_ns - meter.lag_ns, steps, t_unc_ns=half_ns)
+    return replace(
+        plain,
+        clock_bound_ns=2_000_000,
+        t_read0_ns=t_read_ns - unc_ns,
+        t_read1_ns=t_read_ns + unc_ns,
+        t_device_ns=np.zeros_like(t_read_ns),
+    )
 
 
 def warmed(busy: Float64) -> Float64:
