@@ -96,8 +96,9 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
 
 def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:
     """(scope of the standard or None, what it rests on) of meters at `boundary`."""
-    cords = named(evidence.series)
-    group = levels(evidence.series, cords)[Boundary(boundary)]
+    series = [one for one in evidence.series if one.meter.quantity.measures_energy]
+    cords = named(series)
+    group = levels(series, cords)[Boundary(boundary)]
     if bare := uncovered(group, cords):
         return None, f"no meter at {boundary} covers {', '.join(bare)}"
     currents = {one.meter.current for one in group}
@@ -108,7 +109,7 @@ def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:
     scope = ac if current is Current.AC else dc
     if scope is None:
         return None, f"no scope is defined for {boundary} on the DC side"
-    if covered := proven(group, evidence.series):
+    if covered := proven(group, series):
         return scope, f"boundary {boundary}, {current}, as the meters declare; they cover every cord of {', '.join(covered)}"
     return scope, f"boundary {boundary}, {current}, as the meters declare; that they cover every node and cord is not proven"
 
