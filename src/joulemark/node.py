@@ -152,6 +152,11 @@ class Nodes:
     builds: tuple[Build, ...] = ()
     overheads: tuple[Overhead, ...] = ()
 
+    @property
+    def upper_bounds_w(self) -> dict[str, float]:
+        """What is added to the power for parts that no meter sees, by name (SCO-5)."""
+        return {part.name: bound_w for part in self.components or () if (bound_w := part.upper_bound_w) is not None}
+
     def to_json(self) -> dict[str, Any]:
         """The object of schema `joulemark.nodes/1`."""
         return {"schema": NODES_SCHEMA, **asdict(self)}

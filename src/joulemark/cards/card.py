@@ -49,7 +49,12 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
     `files`: what `contents.contents` makes of the same evidence, if that is at hand. Raises InsufficientData when the readings cover
     no measured phase, UsageError when the run has no phase or there is no meter.
     """
-    computed = compute(evidence.series, evidence.run)
+    computed = compute(
+        evidence.series,
+        evidence.run,
+        alignments=[one.record for one in evidence.alignments],
+        upper_bounds_w=evidence.nodes.upper_bounds_w,
+    )
     scope, scope_reason = scope_of(evidence, computed["power"]["boundary"])
     windows = {(w.name, w.begin_ns): w for w in counted(evidence.run)}
     idle = idle_phases(evidence.run, computed["phases"])

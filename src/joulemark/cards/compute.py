@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from joulemark import whitelist
+from joulemark.calibration.alignment import Alignment
+from joulemark.calibration.in_force import in_force
+from joulemark.energy.alignment import Applied
 from joulemark.energy.closure import closures
 from joulemark.energy.cords import counting, hosts, named, uncovered, whole_of
 from joulemark.energy.device import devices
@@ -20,7 +24,7 @@ from joulemark.errors import InsufficientData, UsageError
 from joulemark.meters import quality, registry
 from joulemark.meters.quality import Tier
 from joulemark.readings import Accuracy, Boundary, MeterInfo, Quality
-from joulemark.runs import Run, ToolReported, Window
+from joulemark.runs import PhaseKind, Run, ToolReported, Window
 
 COMPUTE_SCHEMA: Final = "joulemark.compute/1"
 
@@ -58,6 +62,7 @@ MOST_REASONS: Final = 3
 
 PHASE_FIGURES: Final = (
     "energy_j",
+    "energy_upper_bound_j",
     "energy_method",
     "energy_counter_j",
     "energy_trapezoid_j",
@@ -78,11 +83,20 @@ PHASE_FIGURES: Final = (
 
 
 def compute(
-    series: Sequence[Series], run: Run, *, accuracy: Accuracy | None = None, power_idle_w: float | None = None, clock_bound_ns: int = 0
+    series: Sequence[Series],
+    run: Run,
+    *,
+    accuracy: Accuracy | None = None,
+    power_idle_w: float | None = None,
+    clock_bound_ns: int = 0,
+    alignments: Sequence[Alignment] = (),
+    upper_bounds_w: Mapping[str, float] = types.MappingProxyType({}),
 ) -> dict[str, Any]:
     """Energy of every phase of `run` from `series`, at the widest boundary among them.
 
     `accuracy` goes before what the meters say of themselves; `power_idle_w` and `clock_bound_ns` as in `energy.phase.measure`.
+    `alignments`: those in force when the run begins correct their meters. `upper_bounds_w`: of parts that no meter sees; they are added
+    to the headline of the measured phases.
     A phase that the readings do not cover has null for its energy and a finding. Raises InsufficientData, naming the missing
     seconds, when that is so for every measured phase; UsageError for no phase, no series, or the same readings twice.
     """
@@ -94,11 +108,14 @@ def compute(
     by_boundary = levels(series, cords)
     if not by_boundary:
         raise UsageError("there is no power to compute from", "give at least one power log with --power")
+    headline = next(iter(by_boundary))
     hosts_of = {boundary: hosts(group, cords) for boundary, group in by_boundary.items()}
+    applied, not_applied = in_force(alignments, at_ns=min(window.begin_ns for window in run.windows))
     phases, errors, closed = [], [], []
     for window in run.windows:
         measured: dict[Boundary, PhaseEnergy | InsufficientData] = {}
         for boundary, group in by_boundary.items():
+            counts = boundary is headline and window.kind is PhaseKind.MEASURED
             try:
                 measured[boundary] = measure(
                     window,
@@ -107,22 +124,24 @@ def compute(
                     accuracy=accuracy,
                     clock_bound_ns=clock_bound_ns,
                     uncovered=uncovered(group, cords),
+                    alignments=applied,
+                    upper_bounds_w=upper_bounds_w if counts else {},
                 )
             except InsufficientData as error:
                 measured[boundary] = error
         phases.append(_phase(window, run, measured))
         known = {boundary: found for boundary, found in measured.items() if isinstance(found, PhaseEnergy)}
         closed += [{"phase": window.name, **found.to_json()} for found in closures(known, hosts_of)]
-        headline = next(iter(measured.values()))
-        if isinstance(headline, InsufficientData) and window in (run.measured or run.windows):
-            errors.append(headline)
+        leads = measured[headline]
+        if isinstance(leads, InsufficientData) and window in (run.measured or run.windows):
+            errors.append(leads)
     if len(errors) == len(run.measured or run.windows):
         raise InsufficientData(
             errors[0].what, "give a power log from before the phase until after it; if both were recorded together, check --tz"
         )
     return {
         "schema": COMPUTE_SCHEMA,
-        "power": _power(series, by_boundary),
+        "power": _power(series, by_boundary, applied),
         "benchmark": {key: value for key, value in run.to_json().items() if key not in ("schema", "phases", "findings", "tool_reported")},
         "phases": phases,
         "closure": closed,
@@ -130,6 +149,7 @@ def compute(
             dict.fromkeys(
                 [
                     *run.findings,
+                    *not_applied,
                     *_power_findings(by_boundary),
                     *_uncounted(series, by_boundary),
                     *_phase_findings(phases),
@@ -204,12 +224,12 @@ def _beside(figure: ToolReported, ours: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _power(series: Sequence[Series], by_boundary: dict[Boundary, list[Series]]) -> dict[str, Any]:
+def _power(series: Sequence[Series], by_boundary: dict[Boundary, list[Series]], applied: Mapping[str, Applied]) -> dict[str, Any]:
     used = {one.meter.meter_id for one in _used(by_boundary)}
     return {
         "boundary": str(next(iter(by_boundary))),
         "boundaries": [str(boundary) for boundary in by_boundary],
-        "meters": [_meter(one, used=one.meter.meter_id in used) for one in series],
+        "meters": [_meter(one, used=one.meter.meter_id in used, alignment=applied.get(one.meter.meter_id)) for one in series],
     }
 
 
@@ -218,12 +238,13 @@ def _used(by_boundary: dict[Boundary, list[Series]]) -> list[Series]:
     return [one for group in by_boundary.values() for part in devices(group).values() for one in part]
 
 
-def _meter(one: Series, *, used: bool) -> dict[str, Any]:
+def _meter(one: Series, *, used: bool, alignment: Applied | None) -> dict[str, Any]:
     return {
         **one.meter.to_json(),
         "readings": len(one),
         "gaps": len(one) - len(one.integrable()),
         "used": used,
+        "alignment": None if alignment is None else alignment.to_json(),
         "whitelist": listing(one.meter),
     }
 

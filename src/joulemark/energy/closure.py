@@ -81,10 +81,10 @@ def sides(
 
 
 def side_of(boundary: Boundary, phase: PhaseEnergy | None, hosts: Mapping[Boundary, frozenset[str]]) -> Side | None:
-    """One boundary; None where its energy is not known."""
-    if phase is None or phase.energy_j is None or phase.budget is None:
+    """What the meters of one boundary saw; None where that is not known."""
+    if phase is None or phase.metered_j is None or phase.budget is None:
         return None
-    return Side(str(boundary), phase.energy_j, phase.budget.u95_j, hosts[boundary], phase.budget.missing)
+    return Side(str(boundary), phase.metered_j, phase.budget.u95_j, hosts[boundary], phase.budget.missing)
 
 
 def closure(outer: Side, inner: Side) -> Closure:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import types
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
 import numpy as np
 
+from joulemark.energy.alignment import NOT_ALIGNED, Applied
 from joulemark.energy.cords import WHOLE, seen
 from joulemark.energy.estimate import Estimate, PowerSource, Source, blur_s, source_of
-from joulemark.energy.integrate import samples_inside
 from joulemark.energy.local import Level, PowerTrace, level
 from joulemark.energy.series import INTEGRABLE, Series
 from joulemark.energy.uncertainty import Component, u_cert, u_spec
@@ -56,6 +57,7 @@ class DeviceEnergy:
         return {
             "device_id": self.device_id,
             "meter_id": None if best is None else best.meter.meter_id,
+            "alignment_id": None if best is None or best.alignment is None else best.alignment.alignment_id,
             "energy_j": self.energy_j,
             "energy_method": None if best is None else best.method,
             "energy_counter_j": self.energy_counter_j,
@@ -146,17 +148,25 @@ def _channels(group: list[Series]) -> list[tuple[Series, ...]]:
     raise UsageError(f"{device} has several channels of power and of energy", "let `covers` of each meter say what it measures")
 
 
-def measure_device(window: Window, name: str, series: Sequence[Series], *, accuracy: Accuracy | None = None) -> DeviceEnergy:
+def measure_device(
+    window: Window,
+    name: str,
+    series: Sequence[Series],
+    *,
+    accuracy: Accuracy | None = None,
+    alignments: Mapping[str, Applied] = types.MappingProxyType({}),
+) -> DeviceEnergy:
     """The energy of the device `name` over `window`, from its meters `series`: the one with the least uncertainty leads.
 
     A counter wins against power of equal merit (see `leading`). `accuracy` goes before what the meters say of themselves.
+    `alignments`: by the id of the meter; they replace the meter's own specification.
     """
     findings: list[str] = []
     sources: list[Source] = []
     for one in sorted(series, key=lambda s: s.meter.quantity is Quantity.POWER):
         findings.extend(flagged(window, one))
         try:
-            sources.append(source_of(one))
+            sources.append(source_of(one, alignment=alignments.get(one.meter.meter_id)))
         except InsufficientData as error:
             findings.append(error.what)
     traces = [trace for source in sources if (trace := source.trace) is not None]
@@ -196,7 +206,10 @@ def leading(estimates: Sequence[Estimate], duration_s: float) -> Estimate | None
     energy_j = fmean(e.energy_j for e in eligible) if eligible else 0.0
 
     def merit(estimate: Estimate) -> tuple[float, float]:
-        u_limit_j = u_spec(energy_j, duration_s, accuracy=estimate.meter.accuracy or TAKEN_FOR_UNKNOWN)
+        if estimate.alignment is None:
+            u_limit_j = u_spec(energy_j, duration_s, accuracy=estimate.meter.accuracy or TAKEN_FOR_UNKNOWN)
+        else:
+            u_limit_j = math.hypot(*(c.u_j or 0.0 for c in estimate.alignment.limits(energy_j, duration_s)))
         return math.hypot(estimate.u_j, u_limit_j), estimate.u_j
 
     return min(eligible, key=merit, default=None)
@@ -223,11 +236,13 @@ def _mean_of_samples_w(window: Window, sources: Sequence[Source], trapezoid: Est
     powers = [source for source in sources if isinstance(source, PowerSource)]
     if trapezoid is not None:
         powers = [source for source in powers if source.series.meter is trapezoid.meter]
-    return samples_inside(powers[0].series, window.begin_ns, window.end_ns)[1] if powers else None
+    return powers[0].mean_w(window) if powers else None
 
 
 def _components(best: Estimate, window: Window, accuracy: Accuracy | None) -> tuple[Component, ...]:
     meter = best.meter
+    if best.alignment is not None:
+        return (*best.alignment.limits(best.energy_j, window.duration_s), *best.components)
     stated = accuracy or meter.accuracy
     model = " ".join(part for part in (meter.kind, meter.vendor, meter.model) if part)
     if stated is None:
@@ -235,7 +250,7 @@ def _components(best: Estimate, window: Window, accuracy: Accuracy | None) -> tu
     else:
         u_j = u_spec(best.energy_j, window.duration_s, accuracy=stated)
         spec = Component("spec", u_j, stated.source or "stated accuracy", correlation_group=model)
-    return (spec, _certificate(meter, best.energy_j), *best.components)
+    return (spec, _certificate(meter, best.energy_j), *NOT_ALIGNED, *best.components)
 
 
 def _certificate(meter: MeterInfo, energy_j: float) -> Component:

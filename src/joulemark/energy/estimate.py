@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from joulemark.energy.alignment import Applied
 from joulemark.energy.counters import CounterEnergy, Dating, Refreshes, counter_energy, refreshes, shortest_window_s
 from joulemark.energy.integrate import Coverage, coverage, enclosing, nominal_interval_s, samples_inside, trapezoid_j
 from joulemark.energy.local import PowerTrace, level
@@ -34,7 +35,7 @@ class Estimate:
 
     `components`: sampling, counter, edge, gap and resolution. `bracket_s`: distance of the readings around the edges, the
     larger one. `t_unc_s`: typical half-width of a reading's time, as far as no component holds it yet. `fine`: it integrates, and
-    what its steps hide is a small share of the energy.
+    what its steps hide is a small share of the energy. `alignment`: what made the figures those of the reference.
     """
 
     meter: MeterInfo
@@ -46,6 +47,7 @@ class Estimate:
     bracket_s: float
     t_unc_s: float
     fine: bool = False
+    alignment: Applied | None = None
 
     @property
     def u_j(self) -> float:
@@ -69,21 +71,23 @@ class PowerSource:
     """Power readings of one meter. `series` holds only what may be integrated, `invalid_t_ns` the times of what may not.
 
     A power of 0 W or less is no reading but a failed one: a gap (SMP-11). `interval_s`: median spacing of all reads, the failed
-    ones too, so that a meter that fails at every second read does not pass for one that is read half as often.
+    ones too, so that a meter that fails at every second read does not pass for one that is read half as often. Every power that
+    comes out is that of the reference where there is an `alignment`, whose lag `series` has been moved by.
     """
 
     series: Series
     invalid_t_ns: Int64
     interval_s: float
+    alignment: Applied | None = None
 
     @classmethod
-    def of(cls, series: Series) -> PowerSource:
+    def of(cls, series: Series, *, alignment: Applied | None = None) -> PowerSource:
         """The valid readings of `series`."""
         good = series.integrable()
         positive = good.value > 0
         distinct = np.concatenate(([True], np.diff(series.t_ns) > 0)) if len(series) else np.zeros(0, dtype=bool)
         interval_s = nominal_interval_s(series.t_ns[distinct])
-        return cls(good if positive.all() else good.rows(positive), good.t_ns[~positive], interval_s)
+        return cls(good if positive.all() else good.rows(positive), good.t_ns[~positive], interval_s, alignment)
 
     def invalid_inside(self, window: Window) -> int:
         """How many readings inside `window` are not valid."""
@@ -92,7 +96,13 @@ class PowerSource:
     @cached_property
     def power_w(self) -> Float64:
         """Power in W, float64[n]."""
-        return self.series.si()
+        shown_w = self.series.si()
+        return shown_w if self.alignment is None else self.alignment.power_w(shown_w)
+
+    def mean_w(self, window: Window) -> float | None:
+        """Plain mean of the readings strictly inside `window`; None where there is none."""
+        shown_w = samples_inside(self.series, window.begin_ns, window.end_ns)[1]
+        return shown_w if shown_w is None or self.alignment is None else self.alignment.gain * shown_w + self.alignment.offset_w
 
     @property
     def trace(self) -> PowerTrace | None:
@@ -106,7 +116,7 @@ class PowerSource:
         covered = coverage(t_near, window.begin_ns, window.end_ns, interval_s=self.interval_s)
         count, _ = samples_inside(self.series, window.begin_ns, window.end_ns)
         sd_w = float(power.std(ddof=1)) if len(power) > 1 else 0.0
-        resolution_w = meter.step * 10.0**meter.exponent
+        resolution_w = meter.step * 10.0**meter.exponent * (1.0 if self.alignment is None else self.alignment.gain)
         brackets = (_bracket_s(t_near, window.begin_ns, first=True), _bracket_s(t_near, window.end_ns, first=False))
         duty = duty_of(meter, self.interval_s)
         looks = looks_of(meter, window, count)
@@ -119,8 +129,9 @@ class PowerSource:
             Component("resolution", u_q(window.duration_s, resolution_w=resolution_w, sd_w=sd_w, count=looks), f"step {resolution_w:g} W"),
         )
         energy_j = trapezoid_j(t_near, power, window.begin_ns, window.end_ns)
-        t_unc_s = float(self.series.t_unc_ns[rows].mean()) / NS_PER_S
-        return Estimate(meter, "trapezoid", energy_j, count, covered, components, max(brackets), t_unc_s, fine=duty >= 1.0)
+        t_unc_s = float(self.series.t_unc_ns[rows].mean()) / NS_PER_S + _latency_s(self.alignment)
+        fine, alignment = duty >= 1.0, self.alignment
+        return Estimate(meter, "trapezoid", energy_j, count, covered, components, max(brackets), t_unc_s, fine, alignment)
 
     def _gap(self, covered: Coverage) -> Component:
         terms = []
@@ -134,15 +145,17 @@ class PowerSource:
 
 @dataclass(frozen=True, slots=True)
 class CounterSource:
-    """An energy counter and its refreshes."""
+    """An energy counter and its refreshes, as the reference would have counted where there is an `alignment`."""
 
     series: Series
     points: Refreshes
+    alignment: Applied | None = None
 
     @classmethod
-    def of(cls, series: Series) -> CounterSource:
+    def of(cls, series: Series, *, alignment: Applied | None = None) -> CounterSource:
         """The refreshes of `series`. Raises InsufficientData for a counter that never changes."""
-        return cls(series.integrable(), refreshes(series))
+        points = refreshes(series)
+        return cls(series.integrable(), points if alignment is None else alignment.counter(points), alignment)
 
     @property
     def trace(self) -> PowerTrace | None:
@@ -170,7 +183,8 @@ class CounterSource:
         )
         power_w = found.energy_j / window.duration_s
         fine = power_w > 0.0 and window.duration_s >= shortest_window_s(points.step_j, refresh_s=points.refresh_s, power_w=power_w)
-        return Estimate(meter, "counter", found.energy_j, found.refresh_count, covered, components, max(brackets), 0.0, fine=fine)
+        energy_j, count, late_s = found.energy_j, found.refresh_count, _latency_s(self.alignment)
+        return Estimate(meter, "counter", energy_j, count, covered, components, max(brackets), late_s, fine, self.alignment)
 
     def _sampling(self, window: Window, found: CounterEnergy) -> Component:
         duty = self.series.meter.coverage
@@ -274,11 +288,16 @@ def _bracket_s(t_ns: Int64, at_ns: int, *, first: bool) -> float:
     return 0.0 if int(outer) == at_ns else abs(int(inner) - int(outer)) / NS_PER_S
 
 
-def source_of(series: Series) -> Source:
-    """The way to read `series`. Raises InsufficientData when it holds nothing to read."""
+def _latency_s(alignment: Applied | None) -> float:
+    return 0.0 if alignment is None else alignment.lag_residual_s
+
+
+def source_of(series: Series, *, alignment: Applied | None = None) -> Source:
+    """The way to read `series`, moved by the lag of `alignment`. Raises InsufficientData when it holds nothing to read."""
+    series = series if alignment is None else alignment.moved(series)
     if series.meter.quantity is Quantity.ENERGY_COUNTER:
-        return CounterSource.of(series)
-    source = PowerSource.of(series)
+        return CounterSource.of(series, alignment=alignment)
+    source = PowerSource.of(series, alignment=alignment)
     if len(source.series) == 0:
         raise InsufficientData(f"power readings of {series.meter.meter_id}: there is no valid one", "check the meter")
     return source

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from joulemark.energy.alignment import Applied
 from joulemark.energy.attribute import Ratio, joules_per, joules_per_1k
 from joulemark.energy.device import DeviceEnergy, devices, disagreement_rel, measure_device
 from joulemark.energy.estimate import Estimate
@@ -18,11 +20,7 @@ from joulemark.runs import Window
 from joulemark.units import NS_PER_S
 
 NOT_APPLIED = (
-    Component("gain_offset", 0.0, "no alignment was applied", "normal"),
-    Component("drift", 0.0, "no alignment was applied"),
-    Component("residual", 0.0, "no alignment was applied"),
     Component("temperature", 0.0, "no temperature coefficient is stated for the meter"),
-    Component("estimate", 0.0, "no part of the energy is estimated"),
     Component("tokens", 0.0, "enters the joules per token, not the energy"),
     Component("repeat", 0.0, "one repetition; enters the score of several", "normal"),
 )
@@ -30,18 +28,32 @@ NOT_APPLIED = (
 
 @dataclass(frozen=True, slots=True)
 class PhaseEnergy:
-    """Energy of one window at one boundary, summed over its devices. None where unknown; `findings` say why."""
+    """Energy of one window at one boundary, summed over its devices. None where unknown; `findings` say why.
+
+    `upper_bounds_w`: of parts that no meter sees, by name; they count in full in `energy_j`, and in nothing else.
+    """
 
     window: Window
     boundary: Boundary
     devices: tuple[DeviceEnergy, ...]
     budget: Budget | None
     findings: tuple[str, ...] = field(default=())
+    upper_bounds_w: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def energy_j(self) -> float | None:
-        """The headline: gross energy of all devices."""
+        """The headline: gross energy of all devices, and the upper bound of what no meter sees."""
+        return None if self.metered_j is None else self.metered_j + self.upper_bound_j
+
+    @property
+    def metered_j(self) -> float | None:
+        """What the meters saw of it."""
         return _sum([d.energy_j for d in self.devices])
+
+    @property
+    def upper_bound_j(self) -> float:
+        """What is added for parts that no meter sees."""
+        return math.fsum(self.upper_bounds_w.values()) * self.window.duration_s
 
     @property
     def energy_method(self) -> str | None:
@@ -124,6 +136,7 @@ class PhaseEnergy:
             "end_ns": window.end_ns,
             "duration_s": window.duration_s,
             "energy_j": energy_j,
+            "energy_upper_bound_j": self.upper_bound_j,
             "energy_method": self.energy_method,
             "energy_counter_j": self.energy_counter_j,
             "energy_trapezoid_j": self.energy_trapezoid_j,
@@ -155,12 +168,15 @@ def measure(
     accuracy: Accuracy | None = None,
     clock_bound_ns: int = 0,
     uncovered: Sequence[str] = (),
+    alignments: Mapping[str, Applied] = types.MappingProxyType({}),
+    upper_bounds_w: Mapping[str, float] = types.MappingProxyType({}),
 ) -> PhaseEnergy:
     """The energy of `window` from all `series` of one boundary.
 
     `power_idle_w`: idle power of all devices together, for the timing component; the lowest power near the marks when None.
     `accuracy`: of every meter, before what they say of themselves. `clock_bound_ns`: bound of the clock that dated the window
     against the one that dates the series. `uncovered`: cords that have no meter here, each of which counts as a device without energy.
+    `alignments`: by the id of the meter. `upper_bounds_w`: of parts that no meter sees, by name, which are counted in full.
 
     A device without energy leaves the sum None, with the reason among the findings. Raises InsufficientData when no device
     has any, UsageError for no series, for several boundaries, and for meters whose sum would be ambiguous.
@@ -171,7 +187,7 @@ def measure(
         found = ", ".join(sorted(boundaries)) or "none"
         raise UsageError(f"phase {window.name!r} needs meters of one boundary, found {found}", "choose the meters of one boundary")
     groups = devices(series)
-    measured = tuple(measure_device(window, name, group, accuracy=accuracy) for name, group in groups.items())
+    measured = tuple(measure_device(window, name, group, accuracy=accuracy, alignments=alignments) for name, group in groups.items())
     boundary = boundaries.pop()
     measured += tuple(_bare_cord(cord, boundary) for cord in uncovered)
     findings = tuple(finding for device in measured for finding in device.findings) + _left_out(series, groups) + _taken_as_one(groups)
@@ -180,9 +196,9 @@ def measure(
     budget = None
     if all(device.energy_j is not None for device in measured):
         timing = _timing(window, measured, power_idle_w, clock_bound_ns)
-        budget = _budget(measured, timing)
+        budget = _budget(measured, timing, _estimate(upper_bounds_w))
         findings += tuple(budget.component(name).source for name in budget.missing)
-    return PhaseEnergy(window, boundary, measured, budget, findings)
+    return PhaseEnergy(window, boundary, measured, budget, findings, dict(upper_bounds_w))
 
 
 def _bare_cord(cord: str, boundary: Boundary) -> DeviceEnergy:
@@ -203,10 +219,17 @@ def _taken_as_one(groups: Mapping[str, Sequence[Series]]) -> tuple[str, ...]:
     return tuple(f"{' and '.join(ids)} are taken to watch one server: say in covers what each measures" for ids in several if len(ids) > 1)
 
 
-def _budget(measured: Sequence[DeviceEnergy], timing: Component) -> Budget:
-    names = [c.name for c in measured[0].components]
+def _estimate(upper_bounds_w: Mapping[str, float]) -> Component:
+    if not upper_bounds_w:
+        return Component("estimate", 0.0, "no part of the energy is estimated")
+    said = ", ".join(f"{name} {bound_w:g} W" for name, bound_w in upper_bounds_w.items())
+    return Component("estimate", 0.0, f"upper bound counted in full: {said}")
+
+
+def _budget(measured: Sequence[DeviceEnergy], timing: Component, estimate: Component) -> Budget:
+    names = dict.fromkeys(c.name for c in measured[0].components)
     lines = [combined([c for device in measured for c in device.components if c.name == name]) for name in names]
-    return Budget.of([*lines, timing, *NOT_APPLIED])
+    return Budget.of([*lines, timing, estimate, *NOT_APPLIED])
 
 
 def _timing(window: Window, measured: Sequence[DeviceEnergy], power_idle_w: float | None, clock_bound_ns: int) -> Component:
