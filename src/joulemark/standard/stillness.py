@@ -26,8 +26,10 @@ class Stillness:
 
 
 def stillness(stretch: Stretch, *, limit_s: float, steps: float) -> Stillness:
-    """The longest stillness of a stretch; frozen above `limit_s` if its device's time stood, if it is a counter, or if another stream of
-    the node moved meanwhile by more than `steps` steps of it.
+    """The longest stillness that reaches into a stretch.
+
+    Frozen above `limit_s` if the time of its device stood, if it is a counter, or if another stream of the node moved meanwhile by more
+    than `steps` steps of it.
     """
     if stretch.is_counter:
         return of_counter(stretch, limit_s)
@@ -37,9 +39,9 @@ def stillness(stretch: Stretch, *, limit_s: float, steps: float) -> Stillness:
         return Stillness(stood, frozen=True, why=f"the time of the device stood still for {stood:.1f} s")
     found = Stillness(0.0, frozen=False)
     for rows in runs(raw.value):
-        part = rows[(raw.t_ns[rows] >= stretch.window.begin_ns) & (raw.t_ns[rows] <= stretch.window.end_ns)]
-        if len(part) > 1:
-            found = max(found, of_value(stretch, raw, part, limit_s=limit_s, steps=steps), key=rank)
+        repeats_ns = raw.t_ns[rows[1:]]
+        if np.any((repeats_ns >= stretch.window.begin_ns) & (repeats_ns <= stretch.window.end_ns)):
+            found = max(found, of_value(stretch, raw, rows, limit_s=limit_s, steps=steps), key=rank)
     return found
 
 
@@ -55,12 +57,12 @@ def runs(column: Int64 | None) -> Iterator[Int64]:
 
 
 def lasted(rows: Int64, stretch: Stretch, raw: Series) -> float:
-    """Seconds of the phase over which the rows were read under one device time; 0 where the device said none."""
+    """Seconds over which the rows were read under one device time; 0 where the device said none, and outside the phase."""
     if raw.t_device_ns is None or raw.t_device_ns[rows[0]] == 0:
         return 0.0
-    read_ns = raw.t_ns if raw.t_read0_ns is None else raw.t_read0_ns
-    begin_ns, end_ns = max(int(read_ns[rows[0]]), stretch.window.begin_ns), min(int(read_ns[rows[-1]]), stretch.window.end_ns)
-    return max(0, end_ns - begin_ns) / NS_PER_S
+    read_ns = (raw.t_ns if raw.t_read0_ns is None else raw.t_read0_ns)[rows]
+    apart = read_ns[-1] < stretch.window.begin_ns or read_ns[0] > stretch.window.end_ns
+    return 0.0 if apart else float(read_ns[-1] - read_ns[0]) / NS_PER_S
 
 
 def of_value(stretch: Stretch, raw: Series, rows: Int64, *, limit_s: float, steps: float) -> Stillness:

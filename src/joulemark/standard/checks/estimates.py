@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from joulemark.energy.counters import refreshes
+from joulemark.energy.counters import Refreshes, counter_energy, refreshes
 from joulemark.energy.device import devices
+from joulemark.energy.estimate import PowerSource
+from joulemark.energy.integrate import trapezoid_j
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.readings import Quantity
@@ -17,20 +21,38 @@ from joulemark.standard.verdict import Measured, Outcome, Verdict, cannot_tell, 
 SOURCE: Final = "energy/readings/*.csv"
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A counter and a power of the same thing, both raw: an alignment of one of them says nothing of the other."""
+
+    name: str
+    points: Refreshes
+    power: Series
+
+    def difference(self, window: Window, *, coarse: float) -> float | None:
+        """|counter / trapezoid - 1| over a phase; None where either is not known or the counter's step is above `coarse` of the energy."""
+        try:
+            counter_j = counter_energy(self.points, window.begin_ns, window.end_ns).energy_j
+            power_j = trapezoid_j(self.power.t_ns, self.power.si(), window.begin_ns, window.end_ns)
+        except InsufficientData:
+            return None
+        return None if power_j <= 0.0 or self.points.step_j > coarse * counter_j else abs(counter_j / power_j - 1.0)
+
+
 def estimates_agree(case: Case, rule: Rule, grade: str) -> Outcome:
     """SMP-9: the worst measured phase decides; an idle phase that disagrees is a warning."""
     if case.boundary is None or not case.measured:
         return cannot_tell("the bundle has no measured phase, or no readings", source=SOURCE)
-    both = pairs(case)
+    both = pairs(case.by_boundary[case.boundary])
     if not both:
-        return not_applicable("no thing at the headline's boundary has both a counter and a power", source="energy/meters.json")
+        return not_applicable("nothing at the headline's boundary has both a counter and a power", source="energy/meters.json")
     limit, coarse = rule.limit(grade, "difference"), rule.limit(grade, "step")
-    measured = differences(case, both, case.measured, coarse=coarse)
+    measured = differences(both, case.measured, coarse=coarse)
     said = f"<= {limit:.1%} where the counter's step is <= {coarse:.1%} of the energy"
     if not measured:
-        return not_applicable(f"every counter steps by more than {coarse:.1%} of the energy, or has none", source=SOURCE)
+        return not_applicable(f"every counter steps by more than {coarse:.1%} of the energy, or does not enclose a phase", source=SOURCE)
     found, name = max(measured)
-    idle = differences(case, both, case.phases(PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER), coarse=coarse)
+    idle = differences(both, case.phases(PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER), coarse=coarse)
     worst_idle, idle_name = max(idle, default=(0.0, ""))
     shown: Measured = {"difference": found, "stream": name, "idle_difference": worst_idle if idle else None}
     if found <= limit < worst_idle:
@@ -38,39 +60,26 @@ def estimates_agree(case: Case, rule: Rule, grade: str) -> Outcome:
     return judged(found <= limit, measured=shown, limit=said, source=SOURCE)
 
 
-def pairs(case: Case) -> dict[str, float]:
-    """Name of each device of the headline that has a counter and a power -> step of the counter in J."""
-    assert case.boundary is not None
+def pairs(group: Sequence[Series]) -> list[Pair]:
+    """Every counter that moves beside every power of the same device."""
     try:
-        groups = devices(case.by_boundary[case.boundary])
+        by_device = devices(group)
     except UsageError:
-        return {}
-    return {
-        name: step
-        for name, group in groups.items()
-        if any(one.meter.quantity is Quantity.POWER for one in group) and (step := step_j(group)) is not None
-    }
-
-
-def step_j(group: tuple[Series, ...]) -> float | None:
-    """The finest step of the counters of a group; None without one that moves."""
-    steps = []
-    for one in group:
-        if one.meter.quantity is Quantity.ENERGY_COUNTER:
-            try:
-                steps.append(refreshes(one).step_j)
-            except InsufficientData:
-                continue
-    return min(steps, default=None)
-
-
-def differences(case: Case, steps: dict[str, float], windows: tuple[Window, ...], *, coarse: float) -> list[tuple[float, str]]:
-    """(|counter / trapezoid - 1|, device and phase) wherever both are known and the counter is fine enough."""
+        return []
     found = []
-    for window in windows:
-        entries: list[dict[str, Any]] = case.figures(window).get("devices", [])
-        for entry in entries:
-            step, difference, energy_j = steps.get(entry["device_id"]), entry["disagreement_rel"], entry["energy_counter_j"]
-            if step is not None and difference is not None and energy_j and step <= coarse * abs(energy_j):
-                found.append((abs(difference), f"{entry['device_id']} in {window.name}"))
+    for name, alternatives in by_device.items():
+        powers = [PowerSource.of(one).series for one in alternatives if one.meter.quantity is Quantity.POWER]
+        for one in alternatives:
+            if one.meter.quantity is Quantity.ENERGY_COUNTER and powers:
+                try:
+                    points = refreshes(one)
+                except InsufficientData:
+                    continue
+                found += [Pair(name, points, power) for power in powers]
     return found
+
+
+def differences(both: Sequence[Pair], windows: Sequence[Window], *, coarse: float) -> list[tuple[float, str]]:
+    """(difference, device and phase) wherever it is known."""
+    every = [(pair.difference(window, coarse=coarse), f"{pair.name} in {window.name}") for window in windows for pair in both]
+    return [(difference, name) for difference, name in every if difference is not None]
