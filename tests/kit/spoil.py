@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import os
@@ -9,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from joulemark.cards import bundle
 from joulemark.cards.evidence import Evidence
@@ -27,14 +28,15 @@ SEED: Final = int(os.environ.get("SEED") or 1)
 
 @dataclass(frozen=True)
 class Spoil:
-    """One fault. `rule` has to see it in each column of `grades`, on the good bundle of that level changed by `evidence` (before it is
-    hashed and signed) or by `files` (on the written bundle), and to come to `verdict`.
+    """One fault. `rule` has to see it in each column of `grades`, on the good bundle of that level changed by `evidence` (before it
+    is hashed and signed) or by `files` (on the written bundle), and to come to `verdict`.
     """
 
     rule: str
     name: str
     evidence: Callable[[Evidence], Evidence] | None = None
     files: Callable[[Path], None] | None = None
+    card: Callable[[dict[str, Any]], object] | None = None
     grades: tuple[str, ...] = GRADES
     verdict: Verdict = Verdict.FAIL
 
@@ -56,6 +58,20 @@ def good_case(level: str) -> Case:
     return case_of(good(level))
 
 
+@functools.cache
+def good_files(level: str) -> dict[str, bytes]:
+    """The files of the good bundle of a level, signed."""
+    return bundle.build(good(level), sign=sign)
+
+
+def written(folder: Path, level: str) -> Path:
+    """The good bundle of a level in `folder`."""
+    for path, data in good_files(level).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
 def case_of(evidence: Evidence) -> Case:
     """A case straight from evidence, as if it had been written, signed and read back."""
     files = bundle.build(evidence, sign=sign)
@@ -65,12 +81,25 @@ def case_of(evidence: Evidence) -> Case:
     return Case(Path("."), replace(evidence, chain=chain), card, manifest, documents, trust=TRUST)
 
 
+def claiming(case: Case, change: Callable[[dict[str, Any]], object]) -> Case:
+    """The same evidence under a card that claims something else; what was computed of the evidence is kept."""
+    card = copy.deepcopy(dict(case.card or {}))
+    change(card)
+    other = copy.copy(case)
+    object.__setattr__(other, "card", card)
+    return other
+
+
 def spoiled_case(spoil: Spoil, level: str, folder: Path) -> Case:
     """The case of a spoilt bundle; through files below `folder` where the spoil changes files."""
     evidence = good(level) if spoil.evidence is None else spoil.evidence(good(level))
     if spoil.files is None:
-        return case_of(evidence)
+        case = good_case(level) if spoil.evidence is None else case_of(evidence)
+        return case if spoil.card is None else claiming(case, spoil.card)
     place = Path(tempfile.mkdtemp(dir=folder))
-    write(place, evidence)
+    if spoil.evidence is None:
+        written(place, level)
+    else:
+        write(place, evidence)
     spoil.files(place)
     return read.bundle(place, trust=TRUST)

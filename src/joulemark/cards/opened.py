@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -38,6 +38,8 @@ DOCUMENTS: Final = (
     "calibration/meters",
     "chain",
     "prices",
+    "ranks",
+    "ring",
 )
 
 
@@ -80,7 +82,7 @@ def opened(folder: Path) -> Opened:
         return None if data is None else tried(f"{FOLDER}/{name}.json", lambda: read(data))
 
     run = parsed("phases", Run.from_json)
-    series = tuple(series_in(folder, f"{FOLDER}/readings", tried))
+    series = in_order(series_in(folder, f"{FOLDER}/readings", tried), documents.get(f"{FOLDER}/meters.json", {}))
     if run is None or not series:
         return Opened(folder, documents, faults)
     clock = documents.get(f"{FOLDER}/clock.json", {})
@@ -121,6 +123,12 @@ def series_in(folder: Path, below: str, tried: Tried) -> list[Series]:
             name = path.relative_to(folder).as_posix()
             found += tried(name, lambda path=path: traces.read(path, tz=None)) or []  # type: ignore[misc]  # as above
     return found
+
+
+def in_order(series: Sequence[Series], meters: Mapping[str, Any]) -> tuple[Series, ...]:
+    """The series as `meters.json` lists them, which is how they stood when the card was made; those it does not list come last."""
+    place = {str(entry.get("meter_id")): place for place, entry in reversed(list(enumerate(listed(meters.get("meters")))))}
+    return tuple(sorted(series, key=lambda one: place.get(one.meter.meter_id, len(place))))
 
 
 def aligned_in(folder: Path, record: Record, tried: Tried) -> list[Aligned]:
