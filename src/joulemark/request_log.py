@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import enum
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
@@ -44,6 +45,54 @@ class Request:
     rejected_tokens: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the requests of one phase add up to. Tokens are those of the completed ones, None where one of them does not tell.
+
+    `begin_ns`, `end_ns`: the first begin and the last end of all, whatever became of them; no end where none is known.
+    """
+
+    issued: int
+    completed: int
+    failed: int
+    cancelled: int
+    begin_ns: int
+    end_ns: int | None
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    rejected_tokens: int | None
+
+    @property
+    def lost_share(self) -> float:
+        """Failed and cancelled ones among all that were issued."""
+        return (self.failed + self.cancelled) / self.issued
+
+
+def tallies(requests: Sequence[Request]) -> dict[str, Tally]:
+    """The tally of each phase that has a request."""
+    by_phase: dict[str, list[Request]] = defaultdict(list)
+    for request in requests:
+        by_phase[request.phase].append(request)
+    return {phase: _tally(found) for phase, found in by_phase.items()}
+
+
+def _tally(found: Sequence[Request]) -> Tally:
+    done = [request for request in found if request.status is Status.COMPLETED]
+    counts = {name: [getattr(request, name) for request in done] for name in COUNTS}
+    return Tally(
+        issued=len(found),
+        completed=len(done),
+        failed=sum(request.status is Status.FAILED for request in found),
+        cancelled=sum(request.status is Status.CANCELLED for request in found),
+        begin_ns=min(request.begin_ns for request in found),
+        end_ns=max((request.end_ns for request in found if request.end_ns is not None), default=None),
+        **{name: None if None in values else sum(values) for name, values in counts.items()},
+    )
+
+
+COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "rejected_tokens")
 COLUMNS: Final = tuple(field.name for field in fields(Request))
 
 
