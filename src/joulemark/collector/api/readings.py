@@ -16,7 +16,7 @@ from joulemark.collector.api.state import Served, State
 from joulemark.collector.catalog import Full
 from joulemark.collector.measure import newest
 from joulemark.collector.store.base import Stream
-from joulemark.energy.series import Series
+from joulemark.energy.series import RAW_TIMES, Int64, Series
 from joulemark.readings import Quality
 from joulemark.units import NS_PER_S
 
@@ -30,7 +30,8 @@ MAX_SPAN_NS: Final = 10 * DAY_NS
 DEFAULT_LIMIT: Final = 100_000
 MARGIN_NS: Final = 3600 * NS_PER_S
 """How far a reading may lie outside of what the streams tell: clocks differ."""
-COLUMNS = ("meter_id", "t_ns", "value", "quality", "t_unc_ns", "reason")
+COLUMNS = ("meter_id", "t_ns", "value", "quality", "t_unc_ns", "reason", *RAW_TIMES)
+"""Of a row; the raw times are empty where they were not kept, that of the device also where it told none."""
 
 
 @router.get("/hosts")
@@ -120,6 +121,7 @@ def columns(series: Series, limit: int) -> dict[str, Any]:
         "quantity": series.meter.quantity,
         "exponent": series.meter.exponent,
         "clock_bound_ns": series.clock_bound_ns,
+        "device_stamps": series.device_stamps,
         **{name: [row[i] for row in rows] for i, name in enumerate(COLUMNS) if name not in ("meter_id", "reason")},
         "reasons": {str(row): text for row, text in series.reasons.items() if row < limit},
     }
@@ -135,11 +137,20 @@ def csv_text(series: list[Series], limit: int) -> str:
     return out.getvalue()
 
 
-def rows_of(series: Series, limit: int) -> Iterator[tuple[str, int, int | None, str, int, str]]:
-    """The first `limit` readings; the value of a gap is None."""
+def rows_of(series: Series, limit: int) -> Iterator[tuple[str | int | None, ...]]:
+    """The first `limit` readings as COLUMNS; the value of a gap is None."""
     first = slice(limit)
     columns = (series.t_ns[first].tolist(), series.value[first].tolist(), series.quality[first].tolist(), series.t_unc_ns[first].tolist())
-    for row, (t_ns, value, code, t_unc_ns) in enumerate(zip(*columns, strict=True)):
+    raw = [raw_times(series, name, limit) for name in RAW_TIMES]
+    for row, (t_ns, value, code, t_unc_ns, *times) in enumerate(zip(*columns, *raw, strict=True)):
         quality = Quality(code)
         shown = None if quality is Quality.GAP else value
-        yield series.meter.meter_id, t_ns, shown, quality.name.lower(), t_unc_ns, series.reasons.get(row, "")
+        yield series.meter.meter_id, t_ns, shown, quality.name.lower(), t_unc_ns, series.reasons.get(row, ""), *times
+
+
+def raw_times(series: Series, name: str, limit: int) -> list[int | None]:
+    """The column `name` of the first `limit` readings, None where nothing was kept or told."""
+    times: Int64 | None = getattr(series, name)
+    if times is None:
+        return [None] * min(limit, len(series))
+    return [t_ns or None for t_ns in times[:limit].tolist()]
