@@ -48,6 +48,36 @@ def test_a_phase_is_marked_around_its_block(collector: Collector) -> None:
     ]
 
 
+def test_a_phase_tells_how_idle_it_was_and_why_it_does_not_count(collector: Collector) -> None:
+    """The kind of idling goes with the begin; an exception, or a word of the program, makes the phase an aborted one; counts go over."""
+    client = joulemark.Client(collector.rest)
+    run_id = client.start()
+    with joulemark.phase("idle", "idle_before", idle_kind="idle_bare", run_id=run_id, url=collector.rest):
+        pass
+    with joulemark.phase("good", run_id=run_id, url=collector.rest) as counts:
+        counts.output_tokens, counts.cached_input_tokens, counts.reasoning_tokens = 12, 3, 4
+        counts.token_source, counts.disagreement = "server_usage", 1.5
+    with joulemark.phase("stopped", run_id=run_id, url=collector.rest) as counts:
+        counts.aborted = "the server died"
+    with pytest.raises(KeyError), joulemark.phase("broken", run_id=run_id, url=collector.rest):
+        raise KeyError
+    phases = client.call("GET", f"/v1/runs/{run_id}/phases")
+    assert [(p["name"], p["idle_kind"], p["aborted"]) for p in phases] == [
+        ("idle", "idle_bare", ""),
+        ("good", None, ""),
+        ("stopped", None, "the server died"),
+        ("broken", None, "the block raised KeyError"),
+    ]
+    assert {key: phases[1]["tokens"][key] for key in ("cached_input", "reasoning", "source", "disagreement")} == {
+        "cached_input": 3,
+        "reasoning": 4,
+        "source": "server_usage",
+        "disagreement": 1.5,
+    }
+    with pytest.raises(ValueError, match="resting"), joulemark.phase("x", idle_kind="resting", run_id=run_id, url=collector.rest):
+        pass
+
+
 def test_a_phase_outside_a_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a run the error names the command that gives one."""
     monkeypatch.delenv("JOULEMARK_RUN_ID", raising=False)

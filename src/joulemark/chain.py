@@ -20,11 +20,15 @@ CHAIN_SCHEMA: Final = "joulemark.chain/1"
 BEGINNING: Final = "0" * 64
 FILES: Final = "files"
 MARK: Final = "mark"
+PLACED: Final = "placed"
+RUN: Final = "run"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One link. `kind`: `run` (its id and labels), `mark` (phase, edge, times), `batch` (a frozen batch of readings), `files`."""
+    """One link. `kind`: `run` (its id and labels), `mark` (phase, edge, times), `batch` (a frozen batch of readings), `placed` (by number
+    of the event, the times of marks that the clock states moved), `files`.
+    """
 
     seq: int
     t_ns: int
@@ -104,6 +108,19 @@ class Chain:
     def of_kind(self, kind: str) -> tuple[Event, ...]:
         """The events of one kind, in order."""
         return tuple(event for event in self.events if event.kind == kind)
+
+    def edges(self) -> tuple[tuple[str, str, int], ...]:
+        """(phase, edge, time on the collector's axis) of each mark, in order: as a later event `placed` says, else as it was hashed.
+
+        Marks without these keys are left out.
+        """
+        moved = {seq: t_ns for event in self.of_kind(PLACED) for seq, t_ns in event.data.items()}
+        found = []
+        for event in self.of_kind(MARK):
+            phase, edge, t_ns = event.data.get("phase"), event.data.get("edge"), moved.get(str(event.seq), event.data.get("utc_ns"))
+            if isinstance(phase, str) and isinstance(edge, str) and isinstance(t_ns, int):
+                found.append((phase, edge, t_ns))
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """The object of schema `joulemark.chain/1`."""

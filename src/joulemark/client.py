@@ -23,7 +23,7 @@ from joulemark import config, kept_marks, timebase
 from joulemark.addresses import is_loopback
 from joulemark.config import Config
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
-from joulemark.runs import PhaseKind, Run, new_run_id
+from joulemark.runs import IdleKind, PhaseKind, Run, new_run_id
 from joulemark.timebase import Clock, SystemClock
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
@@ -36,16 +36,31 @@ MARK_TIMEOUT_S: Final = 3.0
 
 @dataclass
 class Counts:
-    """What a phase produced; set it inside the block. None where not known."""
+    """What a phase produced; set it inside the block. None where not known. `input_tokens` includes the cached ones, `output_tokens` the
+    reasoning; `token_source`: who counted; `disagreement`: largest difference between two counts of the same tokens. `aborted`: why
+    the phase does not count, empty when it does.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     requests: int | None = None
     requests_failed: int | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    token_source: str = ""
+    disagreement: float = 0.0
+    aborted: str = ""
 
     def body(self) -> dict[str, Any]:
         """The keys of the REST bodies. Raises UsageError for what is no whole number."""
-        tokens = {"input": whole(self.input_tokens), "output": whole(self.output_tokens)}
+        tokens: dict[str, Any] = {
+            "input": whole(self.input_tokens),
+            "output": whole(self.output_tokens),
+            "cached_input": whole(self.cached_input_tokens),
+            "reasoning": whole(self.reasoning_tokens),
+            "source": self.token_source or None,
+            "disagreement": self.disagreement or None,
+        }
         requests = {"requests": whole(self.requests), "requests_failed": whole(self.requests_failed)}
         known = {name: value for name, value in tokens.items() if value is not None}
         return {**({"tokens": known} if known else {}), **{name: value for name, value in requests.items() if value is not None}}
@@ -80,13 +95,16 @@ class Client:
         run_id: str = self.call("POST", "/v1/runs", body)["run_id"]
         return run_id
 
-    def begin(self, run_id: str, name: str, kind: PhaseKind = PhaseKind.MEASURED) -> None:
-        """Begin a phase now."""
-        self.deliver(run_id, "phases", {"name": name, "kind": kind, "edge": "begin", "moment": self.moment()})
+    def begin(self, run_id: str, name: str, kind: PhaseKind = PhaseKind.MEASURED, *, idle_kind: IdleKind | str | None = None) -> None:
+        """Begin a phase now. `idle_kind`: of an idle one, whether an engine is loaded. Raises ValueError for an unknown one."""
+        idle = {} if idle_kind is None else {"idle_kind": IdleKind(idle_kind)}
+        self.deliver(run_id, "phases", {"name": name, "kind": kind, "edge": "begin", "moment": self.moment(), **idle})
 
     def end(self, run_id: str, name: str, counts: Counts | None = None) -> None:
-        """End a phase now, with what it produced."""
-        self.deliver(run_id, "phases", {"name": name, "edge": "end", "moment": self.moment(), **(counts or Counts()).body()})
+        """End a phase now, with what it produced, or why it was aborted."""
+        counts = counts or Counts()
+        aborted = {"aborted": counts.aborted} if counts.aborted else {}
+        self.deliver(run_id, "phases", {"name": name, "edge": "end", "moment": self.moment(), **counts.body(), **aborted})
 
     def benchmark(self, run_id: str, run: Run, *, source: str) -> None:
         """Hand in what `source`, a benchmark's files, tells: phases dated in UTC of this host, counts, the tool's own figures."""
@@ -95,6 +113,22 @@ class Client:
     def stop(self, run_id: str, counts: Counts | None = None) -> None:
         """Stop a run now; phases still open end here."""
         self.deliver(run_id, "stop", {"moment": self.moment(), **(counts or Counts()).body()})
+
+    def evidence(self, run_id: str, documents: Mapping[str, Any]) -> list[str]:
+        """Hand in what only the client knows, by name: `workload`, `nodes`, `meter_log` and `receipts` as JSON values, `requests` as the
+        text of the CSV file. One given again replaces the one before it; receipts add up. The names that were taken.
+        """
+        taken: list[str] = self.call("POST", f"/v1/runs/{quoted(run_id)}/evidence", documents)["documents"]
+        return taken
+
+    def chain(self, run_id: str) -> dict[str, Any]:
+        """The chain of what was heard of a run so far, with `head_sha256`, for an authority that gives receipts."""
+        found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/chain")
+        return found
+
+    def seal(self, run_id: str) -> None:
+        """Let nothing more be added to a stopped run. Raises InsufficientData while readings of its end may still arrive."""
+        self.call("POST", f"/v1/runs/{quoted(run_id)}/seal")
 
     def energy(self, run_id: str) -> dict[str, Any]:
         """Energy of every phase. Raises InsufficientData while there is none."""
@@ -218,23 +252,34 @@ def whole(count: Any) -> int | None:
 
 
 @contextmanager
-def phase(name: str, kind: PhaseKind | str = PhaseKind.MEASURED, *, run_id: str | None = None, url: str | None = None) -> Iterator[Counts]:
+def phase(
+    name: str,
+    kind: PhaseKind | str = PhaseKind.MEASURED,
+    *,
+    idle_kind: IdleKind | str | None = None,
+    run_id: str | None = None,
+    url: str | None = None,
+) -> Iterator[Counts]:
     """Mark a phase of the run that `joulemark run -- ...` started (`$JOULEMARK_RUN_ID`), or of `run_id`.
 
-    The meters are read at both edges. Set `input_tokens`, `output_tokens` and `requests` of the object it gives. Raises UsageError
-    when there is no run, and ValueError for an unknown kind, both before the block begins. Whatever else goes wrong (a collector that is
-    silent or refuses, a run it does not know, a count that is no number) costs a warning, never the benchmark.
+    The meters are read at both edges. Set `input_tokens`, `output_tokens` and `requests` of the object it gives; set `aborted` when
+    the phase shall not count, as an exception that leaves the block does. Raises UsageError when there is no run, and ValueError for an
+    unknown kind, both before the block begins. Whatever else goes wrong (a collector that is silent or refuses, a run it does not know,
+    a count that is no number) costs a warning, never the benchmark.
     """
     run = run_id or os.environ.get(RUN_VARIABLE)
     if not run:
         raise UsageError(f"phase {name!r} belongs to no run", "run the program under: joulemark run -- COMMAND, or pass run_id")
-    begun, counts = PhaseKind(kind), Counts()
-    warned(lambda: Client(url).begin(run, name, begun))
+    begun, idle, counts = PhaseKind(kind), None if idle_kind is None else IdleKind(idle_kind), Counts()
+    warned(lambda: Client(url).begin(run, name, begun, idle_kind=idle))
     try:
         yield counts
+    except Exception as error:
+        counts.aborted = counts.aborted or f"the block raised {type(error).__name__}"
+        raise
     finally:
         if not warned(counts.body):
-            counts = Counts()
+            counts = Counts(aborted=counts.aborted)
         warned(lambda: Client(url).end(run, name, counts))
 
 

@@ -103,6 +103,8 @@ class CollectorConfig:
     """Folder that holds readings.db, catalog.db, prices.json, tokens.json and the audit log."""
     seal_after_s: float = 600.0
     """Seconds after which the readings of a device are sealed into a compressed chunk."""
+    seal_key: Path | None = None
+    """Private key (Ed25519, PEM) that signs bundles; make one with: joulemark pki seal-key FILE."""
 
     def __post_init__(self) -> None:
         at_least("collector.seal_after_s", self.seal_after_s, 1.0)

@@ -12,6 +12,7 @@ import pytest
 
 from joulemark import tls
 from joulemark.config import TlsConfig
+from joulemark.pki import seal
 from tests import certificates
 
 
@@ -105,3 +106,12 @@ def test_names_that_no_agent_has(tmp_path: Path, name: str) -> None:
     certificates.authority(tmp_path)
     done = pki("issue", name, "--for", "agent", "--ca", tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_seal_key_is_made_once(tmp_path: Path) -> None:
+    """The file is its owner's alone and holds the key whose public half was printed; one that is there is not overwritten."""
+    made = answer("seal-key", tmp_path / "seal.pem")
+    assert (tmp_path / "seal.pem").stat().st_mode & 0o777 == 0o600
+    assert made["public_key"] == seal.public_text(seal.read_key(tmp_path / "seal.pem"))
+    again = pki("seal-key", tmp_path / "seal.pem")
+    assert (again.returncode, "File exists" in again.stderr) == (2, True)

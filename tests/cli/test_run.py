@@ -7,16 +7,20 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from joulemark import request_log
+from joulemark.chain import Chain
 from joulemark.collector.tokens import Scope, Tokens
 from tests.collector.conftest import Agent, Collector
 from tests.collector.conftest import collector as collector
 from tests.collector.conftest import start_collector as start_collector
+from tests.kit.lab import Lab, receipt
 
 S = 1_000_000_000
 
@@ -153,3 +157,28 @@ def test_a_token_is_asked_before_the_command_and_may_go_during_it(
     revoking = f"{sys.executable} -m joulemark token revoke ci --config {collector.folder}/collector.toml; exit 7"
     result = joulemark("run", "--url", collector.rest, "--", "sh", "-c", revoking, environment=with_token)
     assert (result.returncode, "the mark is kept" in result.stderr) == (7, True), result.stderr
+
+
+def test_documents_are_handed_in_from_files(collector: Collector, environment: dict[str, str], tmp_path: Path) -> None:
+    """Files of each kind reach the run; a receipt for the head that `run chain` printed is taken; a file that is none is refused."""
+    lab, environment = Lab.of("ES1"), {**environment, "JOULEMARK_URL": collector.rest}
+    run_id = httpx.post(f"{collector.rest}/v1/runs", json={"moment": {"utc_ns": time.time_ns()}}).json()["run_id"]
+    marked = joulemark("run", "phase", "idle", "--run", run_id, "--begin", "--idle-kind", "idle_bare", environment=environment)
+    assert marked.returncode == 0, marked.stderr
+    assert joulemark("run", "phase", "idle", "--run", run_id, "--end", "--aborted", "why", environment=environment).returncode == 0
+    (tmp_path / "workload.json").write_text(json.dumps(lab.workload.to_json()))
+    (tmp_path / "requests.csv").write_text(request_log.to_csv(lab.requests))
+    shown = json.loads(joulemark("run", "chain", run_id, "--json", environment=environment).stdout)
+    head = receipt(Chain.from_json({key: value for key, value in shown.items() if key != "head_sha256"}), t_ns=time.time_ns())
+    (tmp_path / "receipts.json").write_text(json.dumps({"receipts": [asdict(head)]}))
+    files = [f"--{kind}={tmp_path / name}" for kind, name in (("workload", "workload.json"), ("requests", "requests.csv"))]
+    done = joulemark("run", "evidence", run_id, *files, f"--receipts={tmp_path / 'receipts.json'}", environment=environment)
+    assert (done.returncode, done.stdout) == (0, "taken: receipts, requests, workload\n"), done.stderr
+    assert httpx.get(f"{collector.rest}/v1/runs/{run_id}/chain").json()["receipts"] == [asdict(head)]
+    (phase,) = httpx.get(f"{collector.rest}/v1/runs/{run_id}/phases").json()
+    assert (phase["idle_kind"], phase["aborted"]) == ("idle_bare", "why")
+    wrong = joulemark("run", "evidence", run_id, f"--nodes={tmp_path / 'workload.json'}", environment=environment)
+    assert wrong.returncode != 0
+    assert "joulemark.nodes/1" in wrong.stderr
+    assert joulemark("run", "evidence", run_id, environment=environment).returncode == 2
+    assert joulemark("run", "seal", run_id, environment=environment).returncode != 0

@@ -9,14 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from joulemark.collector.catalog import Catalog
+from joulemark.collector.catalog import Catalog, Sealed
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import EnvironmentFailed
-from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported
+from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens, ToolReported
 
 START = Mark(Edge.START, "", PhaseKind.OTHER, 10, 1, "boot", 11)
 WINDOW = Mark(
-    Edge.WINDOW, "decode", PhaseKind.MEASURED, 20, 2, "boot", 21, 90, 5, Tokens(output=0, input=1.5, source="server"), 0, 3, "f.json"
+    Edge.WINDOW,
+    "decode",
+    PhaseKind.MEASURED,
+    20,
+    2,
+    "boot",
+    21,
+    90,
+    5,
+    Tokens(output=0, input=1.5, source="server"),
+    0,
+    3,
+    "f.json",
+    IdleKind.READY,
+    "it broke",
 )
 STOP = Mark(Edge.STOP, "", PhaseKind.OTHER, 99, 3, "boot", 100)
 RUN = Recorded("r", "tool", {"model": "m"}, ("a", "b"), (START,))
@@ -110,3 +124,29 @@ def test_a_newer_catalogue_is_refused_and_not_touched(path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match=r"newer joulemark \(of_tomorrow\), this is version"):
         Catalog(path)
     assert path.read_bytes() == before
+
+
+def test_the_last_document_of_a_name_stands(catalog: Catalog, path: Path) -> None:
+    """Documents survive a restart, each by its name; a second one replaces the first and leaves the others alone."""
+    catalog.start(RUN, 11)
+    catalog.document("r", {"workload": "1", "nodes": "2"}, 20)
+    catalog.document("r", {"workload": "3"}, 30)
+    reopened = Catalog(path)
+    assert reopened.documents("r") == {"workload": "3", "nodes": "2"}
+    assert reopened.documents("another") == {}
+    reopened.close()
+
+
+def test_a_sealed_run_takes_nothing_more(catalog: Catalog) -> None:
+    """Neither marks nor files nor documents, and a second seal keeps the first one's time; another run is not touched."""
+    catalog.start(RUN, 11)
+    catalog.start(Recorded("other"), 12)
+    assert (catalog.sealed_ns("r"), catalog.seal("r", 50), catalog.seal("r", 60)) == (None, 50, 50)
+    for act in (
+        lambda: catalog.mark("r", STOP),
+        lambda: catalog.tell("r", Run(())),
+        lambda: catalog.document("r", {"workload": "1"}, 70),
+    ):
+        with pytest.raises(Sealed, match="sealed"):
+            act()
+    catalog.mark("other", STOP)

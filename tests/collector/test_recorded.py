@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from joulemark.collector.recorded import Edge, Mark, Recorded, run_of
-from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported
+from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens, ToolReported
 
 S = 1_000_000_000
 
@@ -103,3 +103,27 @@ def test_what_a_benchmarks_files_told_stands_beside_the_marks() -> None:
         {"model": "b"},
         ("No x.",),
     )
+
+
+def test_idling_and_aborts_reach_the_window() -> None:
+    """What the begin says of idling and what the end says of an abort stand in the window; an aborted phase takes no counts of the stop."""
+    run = run_of(
+        Recorded(
+            "r",
+            marks=(
+                mark(Edge.BEGIN, 1, "idle", PhaseKind.IDLE_BEFORE, idle_kind=IdleKind.BARE),
+                mark(Edge.END, 2, "idle"),
+                mark(Edge.BEGIN, 3, "a"),
+                mark(Edge.END, 4, "a", aborted="the server died"),
+                mark(Edge.BEGIN, 5, "b"),
+                mark(Edge.END, 6, "b"),
+                mark(Edge.STOP, 7, tokens=Tokens(output=9)),
+            ),
+        ),
+        lambda _: (0, 0),
+    )
+    assert [(w.name, w.idle_kind, w.aborted, w.tokens.output) for w in run.windows] == [
+        ("idle", IdleKind.BARE, "", None),
+        ("a", None, "the server died", None),
+        ("b", None, "", 9),
+    ]

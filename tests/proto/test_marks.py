@@ -10,7 +10,7 @@ from joulemark.collector.api.bodies import PhaseBody, StartBody, StopBody
 from joulemark.errors import FormatError
 from joulemark.proto import marks
 from joulemark.proto.v1 import runs_pb2 as pb
-from joulemark.runs import PhaseKind
+from joulemark.runs import IdleKind, PhaseKind
 
 MOMENT = pb.Moment(utc_ns=7, mono_ns=8, boot_id="b")
 
@@ -56,3 +56,16 @@ def test_bytes_that_are_no_message_are_a_format_error(parse: Callable[[bytes], o
     """A truncated message is refused, not read half."""
     with pytest.raises(FormatError):
         parse(b"\x0a\xff")
+
+
+def test_idling_and_aborts_go_over() -> None:
+    """Each kind of idling by its own number, the reason of an abort, and how far two counts disagree; an edge that tells none has none."""
+    assert set(marks.IDLE_KINDS.values()) == set(IdleKind)
+    for number, kind in marks.IDLE_KINDS.items():
+        tokens = pb.TokenCount(output=5, disagreement=1.5)
+        request = pb.MarkPhaseRequest(name="p", edge=pb.EDGE_END, moment=MOMENT, idle_kind=number, aborted="why", tokens=tokens)
+        body = PhaseBody.model_validate(marks.phase_body(request.SerializeToString())[1])
+        assert (body.idle_kind, body.aborted, body.tokens.disagreement) == (kind, "why", 1.5)
+    _, bare = marks.phase_body(pb.MarkPhaseRequest(name="p", edge=pb.EDGE_END, moment=MOMENT).SerializeToString())
+    assert "idle_kind" not in bare
+    assert "aborted" not in bare

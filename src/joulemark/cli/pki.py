@@ -10,6 +10,7 @@ import click
 
 from joulemark import timebase
 from joulemark.cli import emit, json_option
+from joulemark.errors import UsageError
 
 if TYPE_CHECKING:
     from joulemark.pki.authority import Authority, Issued
@@ -47,6 +48,22 @@ def init(folder: Path, days: int, as_json: bool) -> None:
     }
     next_step = f"next: joulemark pki issue NAME --for collector --ca {shlex.quote(str(folder))}"
     emit(data, as_json=as_json, text=lambda d: f"authority: {d['ca_file']}, until {date(d)}\nrevoked:   {d['revoked_file']}\n{next_step}")
+
+
+@command.command("seal-key")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def seal_key(file: Path, as_json: bool) -> None:
+    """Make a key in the new FILE that signs bundles, for collector.seal_key; print the public one, by which others know it."""
+    from joulemark.pki import seal
+
+    key = seal.new_key()
+    try:
+        seal.write_key(file, key)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", "give the name of a new file in a folder that is writable") from error
+    data = {"seal_key": str(file), "public_key": seal.public_text(key)}
+    emit(data, as_json=as_json, text=lambda d: f"key:    {d['seal_key']}\npublic: {d['public_key']}")
 
 
 @command.command()

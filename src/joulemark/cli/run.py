@@ -15,16 +15,18 @@ from typing import Any, Final
 
 import click
 
-from joulemark import timebase
+from joulemark import document, foreign, timebase
 from joulemark.cli import emit, json_option, printable
 from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client, Counts
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
-from joulemark.runs import PhaseKind
+from joulemark.runs import IdleKind, PhaseKind
 
 SETTLE_LIMIT_S: Final = 20.0
 RESEND_LIMIT_S: Final = 5.0
 POLL_S: Final = 0.3
 KINDS: Final = click.Choice([str(kind) for kind in PhaseKind])
+IDLE_KINDS: Final = click.Choice([str(kind) for kind in IdleKind])
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class RunGroup(click.Group):
@@ -217,17 +219,29 @@ def start(name: str, labels: dict[str, str], url: str | None, as_json: bool) -> 
 @click.option("--end", "edge", flag_value="end", help="The phase ends now.")
 @click.option("--run", "run_id", envvar=RUN_VARIABLE, required=True, help=f"Id of the run; default ${RUN_VARIABLE}.")
 @click.option("--kind", type=KINDS, default=str(PhaseKind.MEASURED), show_default=True)
+@click.option("--idle-kind", type=IDLE_KINDS, help="Of an idle phase: an engine is loaded and has no requests, or there is none.")
+@click.option("--aborted", default="", metavar="WHY", help="With --end: the phase does not count, for this reason.")
 @count_options
 @url_option
-def phase(phase_name: str, edge: str | None, run_id: str, kind: str, url: str | None, **given: int | None) -> None:
+def phase(
+    phase_name: str,
+    edge: str | None,
+    run_id: str,
+    kind: str,
+    idle_kind: str | None,
+    aborted: str,
+    url: str | None,
+    **given: int | None,
+) -> None:
     """Begin or end the phase NAME of a run; every meter is read at the mark."""
     if edge is None:
         raise UsageError("neither --begin nor --end is given", f"for example: joulemark run phase {phase_name} --begin")
     client = Client(url)
     if edge == "begin":
-        client.begin(run_id, phase_name, PhaseKind(kind))
+        client.begin(run_id, phase_name, PhaseKind(kind), idle_kind=idle_kind)
     else:
-        client.end(run_id, phase_name, Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"]))
+        counts = Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"], aborted=aborted)
+        client.end(run_id, phase_name, counts)
 
 
 @command.command()
@@ -240,6 +254,52 @@ def stop(run_id: str, url: str | None, as_json: bool, **given: int | None) -> No
     client = Client(url)
     client.stop(run_id, Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"]))
     report(client, run_id, 0, [], as_json=as_json)
+
+
+@command.command()
+@click.argument("run_id", envvar=RUN_VARIABLE)
+@click.option("--workload", type=FILE, help="What was run: joulemark.workload/1.")
+@click.option("--requests", type=FILE, help="A row for every request: requests.csv.")
+@click.option("--nodes", type=FILE, help="What the operator knows of the nodes: joulemark.nodes/1.")
+@click.option("--meter-log", type=FILE, help="What meters complained of: joulemark.meter-log/1.")
+@click.option("--receipts", type=FILE, help="Receipts for events of the run's chain: a JSON object with the list `receipts`.")
+@url_option
+@json_option
+def evidence(run_id: str, url: str | None, as_json: bool, **files: Path | None) -> None:
+    """Hand in what only the benchmark's side knows of RUN_ID, until the run is sealed. A file of the same kind replaces the one before."""
+    given = {name: path for name, path in files.items() if path is not None}
+    if not given:
+        raise UsageError("no file is given", "for example: joulemark run evidence RUN_ID --workload workload.json")
+    taken = Client(url).evidence(run_id, {name: read_document(name, path) for name, path in given.items()})
+    emit({"run_id": run_id, "documents": taken}, as_json=as_json, text=lambda data: f"taken: {', '.join(data['documents'])}")
+
+
+def read_document(name: str, path: Path) -> Any:
+    """The value to hand in as `name`. Raises FormatError."""
+    if name == "requests":
+        return foreign.text(path, max_bytes=foreign.MAX_DOCUMENT_BYTES, errors="strict")
+    data = document.load(path)
+    return data.get("receipts", []) if name == "receipts" else data
+
+
+@command.command()
+@click.argument("run_id", envvar=RUN_VARIABLE)
+@url_option
+@json_option
+def chain(run_id: str, url: str | None, as_json: bool) -> None:
+    """Print the hash of the last thing heard of RUN_ID; an authority's receipt for it proves that it was not written later."""
+    found = Client(url).chain(run_id)
+    emit(found, as_json=as_json, text=lambda data: f"{len(data['events']) - 1} {data['head_sha256']}")
+
+
+@command.command()
+@click.argument("run_id", envvar=RUN_VARIABLE)
+@url_option
+@json_option
+def seal(run_id: str, url: str | None, as_json: bool) -> None:
+    """Let nothing more be added to RUN_ID, which was stopped and whose readings have all arrived."""
+    Client(url).seal(run_id)
+    emit({"run_id": run_id}, as_json=as_json, text=lambda data: f"sealed: {data['run_id']}")
 
 
 @command.command("resend")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlite_utils import Database, Migrations
 from joulemark import __version__
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import EnvironmentFailed, UsageError
-from joulemark.runs import PhaseKind, Run, Tokens
+from joulemark.runs import IdleKind, PhaseKind, Run, Tokens
 from joulemark.units import NS_PER_S
 
 MAX_OPEN_RUNS: Final = 1000
@@ -70,6 +71,20 @@ def benchmark_files(db: Database) -> None:
     db.table("told").create_index(["run_id", "body"], unique=True)
 
 
+@migrations()
+def conditions(db: Database) -> None:
+    """What the rules of the standard ask about: of a mark, how idle it was and why it does not count; of a run, documents and a seal."""
+    db.table("mark").add_column("idle_kind", str)
+    db.table("mark").add_column("aborted", str, not_null_default="")
+    db.table("run").add_column("sealed_ns", int)
+    db.table("document").create(
+        {"run_id": str, "name": str, "body": str, "received_ns": int},
+        pk=("run_id", "name"),
+        not_null={"body", "received_ns"},
+        foreign_keys=[("run_id", "run", "run_id")],
+    )
+
+
 def check(path: Path) -> None:
     """Raises EnvironmentFailed for a catalogue that a newer version has changed; nothing is written to it."""
     if not path.exists() or not path.stat().st_size:
@@ -86,6 +101,10 @@ def check(path: Path) -> None:
 
 class Full(UsageError):
     """As much of it is kept already as may be."""
+
+
+class Sealed(UsageError):
+    """The run takes nothing more."""
 
 
 class Catalog:
@@ -127,7 +146,8 @@ class Catalog:
         return int(self._db.execute(query, (now_ns - OPEN_NS,)).fetchone()[0])
 
     def mark(self, run_id: str, *marks: Mark) -> None:
-        """Keep marks, all or none; the same mark again changes nothing. A stop also closes the run. Raises Full."""
+        """Keep marks, all or none; the same mark again changes nothing. A stop also closes the run. Raises Full and Sealed."""
+        self._refuse_sealed(run_id)
         if self._count("mark", run_id) + len(marks) > MAX_MARKS:
             raise Full(f"run {run_id!r} would have more than {MAX_MARKS} marks", "begin another run for what follows")
         rows = ({"run_id": run_id, **asdict(mark), "tokens": json.dumps(asdict(mark.tokens))} for mark in marks)
@@ -138,10 +158,37 @@ class Catalog:
                 self._db.conn.commit()
 
     def tell(self, run_id: str, told: Run) -> None:
-        """Keep what a benchmark's files said; the same again changes nothing. Raises Full."""
+        """Keep what a benchmark's files said; the same again changes nothing. Raises Full and Sealed."""
+        self._refuse_sealed(run_id)
         if self._count("told", run_id) >= MAX_TOLD:
             raise Full(f"run {run_id!r} was told of {MAX_TOLD} files of benchmarks", "begin another run for what follows")
         self._db.table("told").insert({"run_id": run_id, "body": json.dumps(told.to_json(), sort_keys=True)}, ignore=True)
+
+    def document(self, run_id: str, texts: Mapping[str, str], received_ns: int) -> None:
+        """Keep documents of a run by name, all or none; one of the same name is replaced. Raises Sealed."""
+        self._refuse_sealed(run_id)
+        rows = [{"run_id": run_id, "name": name, "body": body, "received_ns": received_ns} for name, body in texts.items()]
+        self._db.table("document").insert_all(rows, replace=True)
+
+    def documents(self, run_id: str) -> dict[str, str]:
+        """The documents of a run, by name."""
+        rows = self._db.query("SELECT name, body FROM document WHERE run_id = ? ORDER BY name", (run_id,))
+        return {row["name"]: row["body"] for row in rows}
+
+    def seal(self, run_id: str, sealed_ns: int) -> int:
+        """Take nothing more for a run; since when that is so. A second time changes nothing."""
+        self._db.execute("UPDATE run SET sealed_ns = ? WHERE run_id = ? AND sealed_ns IS NULL", (sealed_ns, run_id))
+        self._db.conn.commit()
+        return self.sealed_ns(run_id) or sealed_ns
+
+    def sealed_ns(self, run_id: str) -> int | None:
+        """Since when the run takes nothing more, None while it does."""
+        row = next(self._db.query("SELECT sealed_ns FROM run WHERE run_id = ?", (run_id,)), None)
+        return None if row is None else row["sealed_ns"]
+
+    def _refuse_sealed(self, run_id: str) -> None:
+        if self.sealed_ns(run_id) is not None:
+            raise Sealed(f"run {run_id!r} is sealed: nothing is added to it", "begin another run for what follows")
 
     def _count(self, table: str, run_id: str) -> int:
         return int(self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE run_id = ?", (run_id,)).fetchone()[0])
@@ -171,5 +218,6 @@ class Catalog:
 def mark_of(row: dict[str, Any]) -> Mark:
     """The mark in a row of the table."""
     values = {name: row[name] for name in Mark.__slots__}
+    idle_kind = None if row["idle_kind"] is None else IdleKind(row["idle_kind"])
     kinds = {"edge": Edge(row["edge"]), "kind": PhaseKind(row["kind"]), "tokens": Tokens(**json.loads(row["tokens"]))}
-    return Mark(**{**values, **kinds})
+    return Mark(**{**values, **kinds, "idle_kind": idle_kind})

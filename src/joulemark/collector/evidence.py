@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from joulemark.cards.evidence import Evidence
+from joulemark.collector.documents import Documents
 from joulemark.collector.measure import Gathered
 from joulemark.collector.store.base import HostState
 from joulemark.config import Config
+from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
 
 
-def evidence_of(gathered: Gathered, prices: Snapshot) -> Evidence:
-    """Everything the card of a run is made from. Raises what `Evidence.gathered` does."""
+def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = None) -> Evidence:
+    """Everything the card of a run is made from; `told`: what was handed in for it. Raises what `Evidence.gathered` does."""
+    told = told or Documents()
     by_host: dict[str, list[HostState]] = defaultdict(list)
     for state in gathered.states:
         by_host[state.agent_id].append(state)
@@ -28,6 +31,11 @@ def evidence_of(gathered: Gathered, prices: Snapshot) -> Evidence:
         losses=tuple({"agent_id": agent_id, **asdict(loss)} for agent_id, loss in gathered.losses),
         overhead={host: overhead_of(states) for host, states in by_host.items()},
         clock_steps=tuple(asdict(step) for step in gathered.clock_steps),
+        nodes=told.nodes or Nodes(),
+        workload=told.workload,
+        requests=told.requests,
+        meter_log=told.meter_log,
+        chain=replace(gathered.chain, receipts=told.receipts),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from joulemark.chain import Chain
+from joulemark.collector.chain import chain_of
 from joulemark.collector.placement import Axis, told
 from joulemark.collector.recorded import Recorded, run_of
 from joulemark.collector.store.axis import COLLECTOR
@@ -29,7 +31,8 @@ MARGIN_NS: Final = 90 * NS_PER_S
 class Gathered:
     """A run and everything the store knows around it; `settled`: every meter that counts has spoken beyond its end.
 
-    `states` and `losses` are those of the agents whose meters count, with what is `unheard`; `clock_steps` the collector's too.
+    `states` and `losses` are those of the agents whose meters count, with what is `unheard`; `clock_steps` the collector's too. `chain`:
+    what was said of the run, with the times of its marks on the collector's axis.
     """
 
     run: Run
@@ -38,6 +41,7 @@ class Gathered:
     losses: tuple[tuple[str, Loss], ...]
     settled: bool
     clock_steps: tuple[ClockStep, ...] = ()
+    chain: Chain = field(default_factory=Chain)
 
 
 def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
@@ -45,21 +49,22 @@ def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
     return placed(recorded, store, boot_id)[0]
 
 
-def placed(recorded: Recorded, store: ReadingStore, boot_id: str) -> tuple[Run, tuple[ClockStep, ...]]:
-    """The run on the collector's axis, and the steps of its agents' clocks and of the collector's in its time."""
+def placed(recorded: Recorded, store: ReadingStore, boot_id: str) -> tuple[Run, tuple[ClockStep, ...], Chain]:
+    """The run on the collector's axis, the steps of its agents' clocks and of the collector's in its time, and the chain of its marks."""
     times = [t_ns for m in recorded.marks for t_ns in (m.utc_ns, m.received_ns, m.end_ns or m.utc_ns)]
     t0_ns, t1_ns = min(times, default=0) - MARGIN_NS, max(times, default=0) + MARGIN_NS
     streams, found = store.streams(), store.clock_steps(t0_ns, t1_ns)
-    run = run_of(recorded, Axis(boot_id, streams, store.states(t0_ns, t1_ns), axes=store.axes(), steps=found))
+    axis = Axis(boot_id, streams, store.states(t0_ns, t1_ns), axes=store.axes(), steps=found)
+    run = run_of(recorded, axis)
     begin_ns, end_ns = min((w.begin_ns for w in run.windows), default=t0_ns), max((w.end_ns for w in run.windows), default=t1_ns)
     count = {COLLECTOR, *agents_of(recorded, streams)}
     steps = tuple(s for s in found if s.agent_id in count and s.t_ns + s.unc_ns >= begin_ns and s.t_ns - s.unc_ns <= end_ns)
-    return replace(run, findings=(*run.findings, *told(steps))), steps
+    return replace(run, findings=(*run.findings, *told(steps))), steps, chain_of(recorded, axis)
 
 
 def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
     """The run with its readings. Raises InsufficientData while it has no window or no reading lies around one."""
-    run, steps = placed(recorded, store, boot_id)
+    run, steps, chain = placed(recorded, store, boot_id)
     if not run.windows:
         raise InsufficientData(f"run {run.run_id} has no finished phase", f"end its phase, or stop it: joulemark run stop {run.run_id}")
     begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
@@ -81,6 +86,7 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
         (*losses, *unheard(agents, streams, heard, begin_ns, end_ns), *unread(states, begin_ns, end_ns)),
         settled=settled(series, end_ns) and not any(pending([s for s in streams if s.agent_id == a], end_ns) for a in agents),
         clock_steps=steps,
+        chain=chain,
     )
 
 

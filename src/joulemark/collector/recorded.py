@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, Window
+from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens, Window
 
 
 class Edge(enum.StrEnum):
@@ -23,7 +23,8 @@ class Edge(enum.StrEnum):
 class Mark:
     """One mark. `utc_ns`, `mono_ns`, `boot_id`: the client's clocks; `received_ns`: the collector's UTC when it heard of it.
 
-    `end_ns`: second edge of a window, else None. `unc_ns`: half-width that the source of a window states.
+    `end_ns`: second edge of a window, else None. `unc_ns`: half-width that the source of a window states. `idle_kind`: of an idle
+    phase. `aborted`: why the phase does not count, empty when it does.
     """
 
     edge: Edge
@@ -39,6 +40,8 @@ class Mark:
     requests: int | None = None
     requests_failed: int | None = None
     source: str = ""
+    idle_kind: IdleKind | None = None
+    aborted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +142,26 @@ def paired(placed: Iterable[tuple[Mark, int, int]]) -> tuple[list[Window], list[
 
 
 def window_of(begin: Mark, counted: Mark, begin_ns: int, end_ns: int, unc_ns: int) -> Window:
-    """The window named by `begin`, with the counts of `counted`."""
-    return Window(begin.name, begin.kind, begin_ns, end_ns, unc_ns, counted.tokens, counted.requests, counted.requests_failed)
+    """The window named by `begin`, with the counts of `counted`. What either edge says of idling or of an abort holds for both."""
+    return Window(
+        begin.name,
+        begin.kind,
+        begin_ns,
+        end_ns,
+        unc_ns,
+        counted.tokens,
+        counted.requests,
+        counted.requests_failed,
+        idle_kind=begin.idle_kind or counted.idle_kind,
+        aborted=counted.aborted or begin.aborted,
+    )
 
 
 def with_counts(windows: Sequence[Window], stop: Mark) -> tuple[list[Window], list[str]]:
     """The windows with the counts given at the stop, where they can only mean one window."""
     if stop.tokens == Tokens() and stop.requests is None and stop.requests_failed is None:
         return list(windows), []
-    bare = [w for w in windows if w.kind is PhaseKind.MEASURED and w.tokens == Tokens() and w.requests is None]
+    bare = [w for w in windows if w.kind is PhaseKind.MEASURED and not w.aborted and w.tokens == Tokens() and w.requests is None]
     if len(bare) != 1:
         return list(windows), [f"Counts given at the stop were dropped: {len(bare)} measured phases without counts, not one."]
     counted = replace(bare[0], tokens=stop.tokens, requests=stop.requests, requests_failed=stop.requests_failed)

@@ -21,6 +21,7 @@ from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
 from joulemark.collector.store.sqlite import SqliteReadings
 from joulemark.config import Config
+from joulemark.pki import seal
 
 STOP_LIMIT_S = 5
 
@@ -61,7 +62,9 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     folder, limits = config.collector.data_dir, limits or Limits()
     catalog = Catalog(folder / "catalog.db")
     store = SqliteReadings(folder / "readings.db")
-    state = State(config, store, catalog, Control(folder), axis.current(store, timebase.SystemClock()), timebase.boot_id())
+    clock, key_file = axis.current(store, timebase.SystemClock()), config.collector.seal_key
+    sign = None if key_file is None else seal.signer(seal.read_key(key_file), role="collector")
+    state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign)
     try:
         await Server(settings(state, limits), ready, handshake_s=limits.head_s).serve([bound])
     finally:

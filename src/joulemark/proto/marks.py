@@ -6,10 +6,11 @@ from typing import Any
 
 from joulemark.proto.convert import parsed
 from joulemark.proto.v1 import runs_pb2 as pb
-from joulemark.runs import PhaseKind
+from joulemark.runs import IdleKind, PhaseKind
 
 EDGES = {pb.EDGE_BEGIN: "begin", pb.EDGE_END: "end"}
 KINDS = {pb.PhaseKind.Value(f"PHASE_KIND_{kind.name}"): kind for kind in PhaseKind}
+IDLE_KINDS = {pb.IdleKind.Value(f"IDLE_KIND_{kind.name}"): kind for kind in IdleKind}
 
 
 def start_body(raw: bytes) -> dict[str, Any]:
@@ -24,6 +25,10 @@ def phase_body(raw: bytes) -> tuple[str, dict[str, Any]]:
     body = {"name": message.name, "edge": EDGES.get(message.edge, ""), "moment": moment(message.moment), **counts(message)}
     if message.kind in KINDS:
         body["kind"] = KINDS[message.kind]
+    if message.idle_kind in IDLE_KINDS:
+        body["idle_kind"] = IDLE_KINDS[message.idle_kind]
+    if message.aborted:
+        body["aborted"] = message.aborted
     return message.run_id, body
 
 

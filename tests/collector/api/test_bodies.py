@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from joulemark.collector.api.bodies import BenchmarkBody, PhaseBody, StartBody, StopBody
 from joulemark.collector.recorded import Edge
 from joulemark.errors import FormatError
-from joulemark.runs import PhaseKind, Run, Tokens, Window
+from joulemark.runs import IdleKind, PhaseKind, Run, Tokens, Window
 
 MOMENT = {"utc_ns": 1_000, "mono_ns": 5, "boot_id": "b"}
 WINDOW = {"name": "p", "edge": "window", "moment": MOMENT}
@@ -93,3 +93,14 @@ def test_a_run_id_can_be_reached_by_url() -> None:
     for run_id in (".", "..", "a/b", ""):
         with pytest.raises(ValidationError):
             StartBody(run_id=run_id, moment={"utc_ns": 1})
+
+
+def test_idling_and_aborts_are_told_by_either_body() -> None:
+    """A phase mark and a file's phase carry them to the mark; a kind of idling that is none is refused."""
+    more = {"idle_kind": "idle_bare", "aborted": "why"}
+    mark = PhaseBody.model_validate({"name": "p", "edge": "end", "moment": MOMENT, **more}).mark(9)
+    told = Run((Window("p", PhaseKind.MEASURED, 1, 2, idle_kind=IdleKind.BARE, aborted="why"),)).to_json()
+    (filed,) = BenchmarkBody.model_validate({"moment": MOMENT, "run": told}).marks(9)
+    assert (mark.idle_kind, mark.aborted) == (filed.idle_kind, filed.aborted) == (IdleKind.BARE, "why")
+    with pytest.raises(ValidationError, match="idle_kind"):
+        PhaseBody.model_validate({"name": "p", "edge": "end", "moment": MOMENT, "idle_kind": "resting"})

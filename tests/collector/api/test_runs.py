@@ -5,15 +5,21 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import asdict
 
 import pytest
 
+from joulemark import request_log
+from joulemark.chain import Chain
 from joulemark.collector.api.bodies import DATE_END_NS
 from joulemark.collector.api.runs import zipped
+from joulemark.pki import seal
 from joulemark.proto.messages import Loss
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
+from joulemark.workload import Workload
 from tests.collector.api.conftest import BOOT_ID, Api, S
 from tests.collector.conftest import POWER_W, Agent
+from tests.kit.lab import Lab, receipt
 
 
 def test_energy_of_a_run(api: Api) -> None:
@@ -157,3 +163,71 @@ def test_the_farthest_dates_can_still_be_asked_for(api: Api) -> None:
     for what, statuses in (("", {200}), ("/phases", {200}), ("/energy", {200, 409}), ("/card", {200, 409}), ("/bundle", {200, 409})):
         assert api.get(f"/v1/runs/r{what}").status_code in statuses, what
     assert api.post("/v1/runs/r/phases", {**window, "end_ns": DATE_END_NS}).status_code == 422
+
+
+def bundle(api: Api, run_id: str) -> dict[str, bytes]:
+    """Path -> bytes of the run's bundle."""
+    with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_what_only_the_client_knows_reaches_the_bundle(api: Api) -> None:
+    """Documents lie in the bundle as files; a later one replaces the earlier; one that is none is refused and changes nothing."""
+    run_id = api.run_of_three_seconds()
+    lab = Lab.of("ES1")
+    first = {"workload": Workload(model="a").to_json(), "requests": request_log.to_csv(lab.requests)}
+    answer = api.post(f"/v1/runs/{run_id}/evidence", first)
+    assert (answer.status_code, answer.json()["documents"]) == (201, ["requests", "workload"])
+    second = {"workload": Workload(model="b").to_json(), "nodes": lab.nodes.to_json()}
+    assert api.post(f"/v1/runs/{run_id}/evidence", second).status_code == 201
+    refused = api.post(f"/v1/runs/{run_id}/evidence", {"workload": {"schema": "x"}})
+    assert (refused.status_code, "schema" in refused.json()["detail"]) == (422, True)
+    files = bundle(api, run_id)
+    assert json.loads(files["energy/workload.json"])["model"] == "b"
+    assert files["energy/requests.csv"].decode() == request_log.to_csv(lab.requests)
+    assert json.loads(files["energy/nodes.json"])["participating"] == 1
+
+
+def test_the_chain_of_a_run_takes_receipts(api: Api) -> None:
+    """An authority signs the head it was shown; its word is in the bundle, over an event of the chain that was closed with the files."""
+    run_id = api.run_of_three_seconds()
+    shown = api.get(f"/v1/runs/{run_id}/chain").json()
+    known = Chain.from_json({key: value for key, value in shown.items() if key != "head_sha256"})
+    assert (known.broken(), known.head_sha256, len(known.edges())) == ([], shown["head_sha256"], 2)
+    given = receipt(known, t_ns=api.clock.utc_ns())
+    assert api.post(f"/v1/runs/{run_id}/evidence", {"receipts": [asdict(given)]}).status_code == 201
+    false = {**asdict(given), "t_ns": 1}
+    assert api.post(f"/v1/runs/{run_id}/evidence", {"receipts": [false]}).status_code == 422
+    files = bundle(api, run_id)
+    chain = Chain.from_json(json.loads(files["energy/chain.json"]))
+    assert (chain.broken(), chain.events[-1].kind, chain.receipts) == ([], "files", (given,))
+    assert chain.events[: len(known.events)] == known.events
+    assert json.loads(files["energy/manifest.json"])["root_sha256"] == chain.head_sha256
+
+
+def test_a_sealed_run_stays_as_it_is(api: Api) -> None:
+    """It has to be stopped first; then nothing is taken any more, and its bundle is the same bytes each time, signed by the collector."""
+    key = seal.new_key()
+    object.__setattr__(api.state, "sign", seal.signer(key, role="collector"))
+    running = api.post("/v1/runs", {"moment": api.moment(0)}).json()["run_id"]
+    assert api.request("POST", f"/v1/runs/{running}/seal").status_code == 409
+    run_id = api.run_of_three_seconds()
+    first = api.get(f"/v1/runs/{run_id}/bundle").content
+    sealed = api.request("POST", f"/v1/runs/{run_id}/seal")
+    assert (sealed.status_code, sealed.json()["sealed_ns"]) == (200, api.clock.utc_ns())
+    refused = api.post(f"/v1/runs/{run_id}/evidence", {"workload": Workload().to_json()})
+    assert (refused.status_code, "sealed" in refused.json()["detail"]) == (409, True)
+    assert api.get(f"/v1/runs/{run_id}/bundle").content == first
+    chain = Chain.from_json(json.loads(bundle(api, run_id)["energy/chain.json"]))
+    (signature,) = chain.signatures
+    assert (signature.role, signature.public_key) == ("collector", seal.public_text(key))
+    assert seal.holds(signature.public_key, chain.head_sha256, signature.signature)
+
+
+def test_a_log_of_requests_may_be_larger_than_a_mark(api: Api) -> None:
+    """Two megabytes of it are taken where a mark of that size is refused."""
+    run_id = api.run_of_three_seconds()
+    text = request_log.to_csv(Lab.of("ES1").requests * 40)
+    assert len(text) > 2 * 1024 * 1024
+    assert api.post(f"/v1/runs/{run_id}/evidence", {"requests": text}).status_code == 201
+    assert api.post(f"/v1/runs/{run_id}/phases", {"name": text}).status_code == 413

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from joulemark.collector.documents import MAX_RECEIPTS, Documents
 from joulemark.collector.recorded import Edge, Mark
-from joulemark.runs import ClockKind, PhaseKind, Run, Tokens
+from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Amount = Count | Annotated[float, Field(ge=0, lt=2**63, allow_inf_nan=False)]
@@ -73,7 +74,10 @@ class StartBody(Body):
 
 
 class PhaseBody(Counts):
-    """Begins or ends a phase, or with `edge` = `window` gives both edges: then `end_ns` is the second one, UTC of the same host."""
+    """Begins or ends a phase, or with `edge` = `window` gives both edges: then `end_ns` is the second one, UTC of the same host.
+
+    `idle_kind`: of an idle phase. `aborted`: why a measured phase does not count.
+    """
 
     name: Name
     kind: PhaseKind = PhaseKind.MEASURED
@@ -82,6 +86,8 @@ class PhaseBody(Counts):
     end_ns: Nanoseconds | None = None
     unc_ns: Nanoseconds = 0
     source: Label = ""
+    idle_kind: IdleKind | None = None
+    aborted: Label = ""
 
     @model_validator(mode="after")
     def window_has_two_edges(self) -> PhaseBody:
@@ -108,6 +114,8 @@ class PhaseBody(Counts):
             self.requests,
             self.requests_failed,
             self.source,
+            self.idle_kind,
+            self.aborted,
         )
 
 
@@ -122,6 +130,8 @@ class ToldPhase(Body):
     tokens: Counted | None = None
     requests: Count | None = None
     requests_failed: Count | None = None
+    idle_kind: IdleKind | None = None
+    aborted: Label = ""
 
 
 class ToldFigure(Body):
@@ -177,9 +187,27 @@ class BenchmarkBody(Body):
                 window.requests,
                 window.requests_failed,
                 self.source,
+                window.idle_kind,
+                window.aborted,
             )
             for window in self.plain().windows
         )
+
+
+class EvidenceBody(Body):
+    """What only the client knows of a run, by name; `requests` is the text of a CSV file. One given again replaces the one before it,
+    except for `receipts`, which add up.
+    """
+
+    workload: dict[str, Any] | None = None
+    requests: str | None = None
+    nodes: dict[str, Any] | None = None
+    meter_log: dict[str, Any] | None = None
+    receipts: Annotated[list[dict[str, Any]], Field(max_length=MAX_RECEIPTS)] | None = None
+
+    def plain(self) -> Documents:
+        """The same as values. Raises FormatError."""
+        return Documents.parsed(self.model_dump(exclude_none=True))
 
 
 class StopBody(Counts):

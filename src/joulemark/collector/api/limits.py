@@ -20,9 +20,10 @@ MEDIA_TYPE: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the REST interface. A mark has a few hundred bytes and is there at once."""
+    """Bounds of the REST interface. A mark has a few hundred bytes and is there at once; a log of requests has a hundred for each."""
 
     body_bytes: int = 1024 * 1024
+    evidence_bytes: int = 32 * 1024 * 1024
     body_s: float = 10.0
     requests: int = 64
     large_answers: int = 8
@@ -62,7 +63,7 @@ async def body(request: Request, limits: Limits) -> bytes:
     """The body of `request`, whole, and JSON where there is one. Raises Refusal."""
     try:
         async with asyncio.timeout(limits.body_s):
-            raw = await whole(request, limits.body_bytes)
+            raw = await whole(request, limits.evidence_bytes if request.scope["path"].endswith("/evidence") else limits.body_bytes)
     except TimeoutError:
         what = f"the body did not arrive within {limits.body_s:g} s"
         raise Refusal(Reason.TOO_SLOW, 408, what, "send it at once", {"Connection": "close"}) from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from joulemark.collector.api.refusals import Reason
-from joulemark.collector.catalog import Full
+from joulemark.collector.catalog import Full, Sealed
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -28,6 +28,7 @@ LONGEST: Final = 2000
 STATUS: Final[tuple[tuple[type[JoulemarkError], int], ...]] = (
     (InsufficientData, 409),
     (Full, 429),
+    (Sealed, 409),
     (UsageError, 422),
     (RemoteUnreachable, 503),
 )

@@ -16,13 +16,16 @@ from fastapi.responses import Response
 from joulemark.cards import bundle as bundles
 from joulemark.cards import card as cards
 from joulemark.cards.evidence import Evidence
+from joulemark.collector import chain as chains
 from joulemark.collector import measure
-from joulemark.collector.api.bodies import BenchmarkBody, PhaseBody, StartBody, StopBody
+from joulemark.collector.api.bodies import BenchmarkBody, EvidenceBody, PhaseBody, StartBody, StopBody
 from joulemark.collector.api.door import TOLD
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
+from joulemark.collector.documents import Documents, with_receipts
 from joulemark.collector.evidence import evidence_of, known_prices
 from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.errors import InsufficientData
 from joulemark.proto.messages import Directive
 from joulemark.runs import PhaseKind, new_run_id
 
@@ -57,6 +60,35 @@ async def benchmark(run_id: str, body: BenchmarkBody, state: Served) -> dict[str
     state.catalog.mark(run_id, *marks)
     state.catalog.tell(run_id, replace(body.plain(), windows=()))
     return {"received_ns": received_ns, "phases": len(marks)}
+
+
+@router.post("/{run_id}/evidence", status_code=201)
+async def documents(run_id: str, body: EvidenceBody, state: Served) -> dict[str, Any]:
+    """Give a run what only the client knows: workload, requests, nodes, meter log, receipts for events of its chain."""
+    received_ns, given = state.clock.utc_ns(), body.plain()
+    recorded = state.recorded(run_id)
+    if given.receipts:
+        kept = Documents.of(state.catalog.documents(run_id)).receipts
+        given = replace(given, receipts=with_receipts(kept, given.receipts, chains.heard(recorded)))
+    texts = given.texts()
+    state.catalog.document(run_id, texts, received_ns)
+    return {"received_ns": received_ns, "documents": sorted(texts)}
+
+
+@router.get("/{run_id}/chain")
+async def chain(run_id: str, state: Served) -> dict[str, Any]:
+    """The chain of what was heard of a run so far, for an authority that gives receipts: `joulemark.chain/1`, and the hash of its head."""
+    known = chains.heard(state.recorded(run_id))
+    receipts = Documents.of(state.catalog.documents(run_id)).receipts
+    return {**replace(known, receipts=receipts).to_json(), "head_sha256": known.head_sha256}
+
+
+@router.post("/{run_id}/seal")
+async def seal(run_id: str, state: Served) -> dict[str, Any]:
+    """Take nothing more for a run that was stopped and whose readings have all arrived: its bundle stays as it is."""
+    if state.recorded(run_id).first(Edge.STOP) is None or not (await gathered(state, run_id)).settled:
+        raise InsufficientData(f"run {run_id!r} is still going on, or readings of its end may arrive", "stop it, and ask again in a second")
+    return {"sealed_ns": state.catalog.seal(run_id, state.clock.utc_ns())}
 
 
 @router.post("/{run_id}/stop")
@@ -108,8 +140,9 @@ async def card(run_id: str, state: Served) -> dict[str, Any]:
 
 @router.get("/{run_id}/bundle", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
 async def bundle(run_id: str, state: Served) -> Response:
-    """The card and everything it was computed from, as a zip archive."""
-    files = await asyncio.to_thread(bundles.build, await evidence(state, run_id))
+    """The card and everything it was computed from, as a zip archive. A run that is sealed gives the same bytes each time."""
+    made = await evidence(state, run_id)
+    files = await asyncio.to_thread(lambda: bundles.build(made, sign=state.sign))
     headers = {"Content-Disposition": f'attachment; filename="{quote(run_id)}.zip"'}
     return Response(await asyncio.to_thread(zipped, files), media_type="application/zip", headers=headers)
 
@@ -122,7 +155,8 @@ async def gathered(state: State, run_id: str) -> measure.Gathered:
 async def evidence(state: State, run_id: str) -> Evidence:
     """What the card of a run is made from."""
     known = await gathered(state, run_id)
-    return evidence_of(known, await asyncio.to_thread(known_prices, state.config))
+    told = await asyncio.to_thread(Documents.of, state.catalog.documents(run_id))
+    return evidence_of(known, await asyncio.to_thread(known_prices, state.config), told)
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

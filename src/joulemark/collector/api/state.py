@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from joulemark.cards.bundle import Signer
 from joulemark.collector.api.problems import NotFound
 from joulemark.collector.api.refusals import Refused
 from joulemark.collector.catalog import Catalog
@@ -19,7 +20,7 @@ from joulemark.timebase import Clock
 
 @dataclass(frozen=True)
 class State:
-    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away."""
+    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles."""
 
     config: Config
     store: ReadingStore
@@ -28,6 +29,7 @@ class State:
     clock: Clock
     boot_id: str
     refused: Refused = field(default_factory=Refused)
+    sign: Signer | None = None
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1djoulemark/proto/v1/runs.proto\x12\x12joulemark.proto.v1\":\n\x06Moment\x12\x0e\n\x06utc_ns\x18\x01 \x01(\x03\x12\x0f\n\x07mono_ns\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\"\xc0\x01\n\x0fStartRunRequest\x12*\n\x06moment\x18\x01 \x01(\x0b\x32\x1a.joulemark.proto.v1.Moment\x12\x11\n\tbenchmark\x18\x02 \x01(\t\x12?\n\x06labels\x18\x03 \x03(\x0b\x32/.joulemark.proto.v1.StartRunRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\"\n\x10StartRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xcb\x02\n\x10MarkPhaseRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.joulemark.proto.v1.PhaseKind\x12&\n\x04\x65\x64ge\x18\x04 \x01(\x0e\x32\x18.joulemark.proto.v1.Edge\x12*\n\x06moment\x18\x05 \x01(\x0b\x32\x1a.joulemark.proto.v1.Moment\x12.\n\x06tokens\x18\x06 \x01(\x0b\x32\x1e.joulemark.proto.v1.TokenCount\x12\x1a\n\rrequest_count\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12!\n\x14\x66\x61iled_request_count\x18\x08 \x01(\x03H\x01\x88\x01\x01\x42\x10\n\x0e_request_countB\x17\n\x15_failed_request_count\"(\n\x11MarkPhaseResponse\x12\x13\n\x0breceived_ns\x18\x01 \x01(\x03\"\xac\x01\n\nTokenCount\x12\x12\n\x05input\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06output\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x19\n\x0c\x63\x61\x63hed_input\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x16\n\treasoning\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x0e\n\x06source\x18\x05 \x01(\tB\x08\n\x06_inputB\t\n\x07_outputB\x0f\n\r_cached_inputB\x0c\n\n_reasoning\"\xe6\x01\n\x0eStopRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12*\n\x06moment\x18\x02 \x01(\x0b\x32\x1a.joulemark.proto.v1.Moment\x12.\n\x06tokens\x18\x03 \x01(\x0b\x32\x1e.joulemark.proto.v1.TokenCount\x12\x1a\n\rrequest_count\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12!\n\x14\x66\x61iled_request_count\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x10\n\x0e_request_countB\x17\n\x15_failed_request_count\"&\n\x0fStopRunResponse\x12\x13\n\x0breceived_ns\x18\x01 \x01(\x03*:\n\x04\x45\x64ge\x12\x14\n\x10\x45\x44GE_UNSPECIFIED\x10\x00\x12\x0e\n\nEDGE_BEGIN\x10\x01\x12\x0c\n\x08\x45\x44GE_END\x10\x02*\xbd\x01\n\tPhaseKind\x12\x1a\n\x16PHASE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16PHASE_KIND_IDLE_BEFORE\x10\x01\x12\x15\n\x11PHASE_KIND_WARMUP\x10\x02\x12\x17\n\x13PHASE_KIND_MEASURED\x10\x03\x12\x17\n\x13PHASE_KIND_COOLDOWN\x10\x04\x12\x19\n\x15PHASE_KIND_IDLE_AFTER\x10\x05\x12\x14\n\x10PHASE_KIND_OTHER\x10\x06\x32\x91\x02\n\nRunService\x12U\n\x08StartRun\x12#.joulemark.proto.v1.StartRunRequest\x1a$.joulemark.proto.v1.StartRunResponse\x12X\n\tMarkPhase\x12$.joulemark.proto.v1.MarkPhaseRequest\x1a%.joulemark.proto.v1.MarkPhaseResponse\x12R\n\x07StopRun\x12\".joulemark.proto.v1.StopRunRequest\x1a#.joulemark.proto.v1.StopRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1djoulemark/proto/v1/runs.proto\x12\x12joulemark.proto.v1\":\n\x06Moment\x12\x0e\n\x06utc_ns\x18\x01 \x01(\x03\x12\x0f\n\x07mono_ns\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\"\xc0\x01\n\x0fStartRunRequest\x12*\n\x06moment\x18\x01 \x01(\x0b\x32\x1a.joulemark.proto.v1.Moment\x12\x11\n\tbenchmark\x18\x02 \x01(\t\x12?\n\x06labels\x18\x03 \x03(\x0b\x32/.joulemark.proto.v1.StartRunRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\"\n\x10StartRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x8d\x03\n\x10MarkPhaseRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.joulemark.proto.v1.PhaseKind\x12&\n\x04\x65\x64ge\x18\x04 \x01(\x0e\x32\x18.joulemark.proto.v1.Edge\x12*\n\x06moment\x18\x05 \x01(\x0b\x32\x1a.joulemark.proto.v1.Moment\x12.\n\x06tokens\x18\x06 \x01(\x0b\x32\x1e.joulemark.proto.v1.TokenCount\x12\x1a\n\rrequest_count\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12!\n\x14\x66\x61iled_request_count\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12/\n\tidle_kind\x18\t \x01(\x0e\x32\x1c.joulemark.proto.v1.IdleKind\x12\x0f\n\x07\x61\x62orted\x18\n \x01(\tB\x10\n\x0e_request_countB\x17\n\x15_failed_request_count\"(\n\x11MarkPhaseResponse\x12\x13\n\x0breceived_ns\x18\x01 \x01(\x03\"\xc2\x01\n\nTokenCount\x12\x12\n\x05input\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06output\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x19\n\x0c\x63\x61\x63hed_input\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x16\n\treasoning\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x14\n\x0c\x64isagreement\x18\x06 \x01(\x01\x42\x08\n\x06_inputB\t\n\x07_outputB\x0f\n\r_cached_inputB\x0c\n\n_reasoning\"\xe6\x01\n\x0eStopRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12*\n\x06moment\x18\x02 \x01(\x0b\x32\x1a.joulemark.proto.v1.Moment\x12.\n\x06tokens\x18\x03 \x01(\x0b\x32\x1e.joulemark.proto.v1.TokenCount\x12\x1a\n\rrequest_count\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12!\n\x14\x66\x61iled_request_count\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x10\n\x0e_request_countB\x17\n\x15_failed_request_count\"&\n\x0fStopRunResponse\x12\x13\n\x0breceived_ns\x18\x01 \x01(\x03*:\n\x04\x45\x64ge\x12\x14\n\x10\x45\x44GE_UNSPECIFIED\x10\x00\x12\x0e\n\nEDGE_BEGIN\x10\x01\x12\x0c\n\x08\x45\x44GE_END\x10\x02*\xbd\x01\n\tPhaseKind\x12\x1a\n\x16PHASE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16PHASE_KIND_IDLE_BEFORE\x10\x01\x12\x15\n\x11PHASE_KIND_WARMUP\x10\x02\x12\x17\n\x13PHASE_KIND_MEASURED\x10\x03\x12\x17\n\x13PHASE_KIND_COOLDOWN\x10\x04\x12\x19\n\x15PHASE_KIND_IDLE_AFTER\x10\x05\x12\x14\n\x10PHASE_KIND_OTHER\x10\x06*N\n\x08IdleKind\x12\x19\n\x15IDLE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fIDLE_KIND_READY\x10\x01\x12\x12\n\x0eIDLE_KIND_BARE\x10\x02\x32\x91\x02\n\nRunService\x12U\n\x08StartRun\x12#.joulemark.proto.v1.StartRunRequest\x1a$.joulemark.proto.v1.StartRunResponse\x12X\n\tMarkPhase\x12$.joulemark.proto.v1.MarkPhaseRequest\x1a%.joulemark.proto.v1.MarkPhaseResponse\x12R\n\x07StopRun\x12\".joulemark.proto.v1.StopRunRequest\x1a#.joulemark.proto.v1.StopRunResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STARTRUNREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_STARTRUNREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_EDGE']._serialized_start=1168
-  _globals['_EDGE']._serialized_end=1226
-  _globals['_PHASEKIND']._serialized_start=1229
-  _globals['_PHASEKIND']._serialized_end=1418
+  _globals['_EDGE']._serialized_start=1256
+  _globals['_EDGE']._serialized_end=1314
+  _globals['_PHASEKIND']._serialized_start=1317
+  _globals['_PHASEKIND']._serialized_end=1506
+  _globals['_IDLEKIND']._serialized_start=1508
+  _globals['_IDLEKIND']._serialized_end=1586
   _globals['_MOMENT']._serialized_start=53
   _globals['_MOMENT']._serialized_end=111
   _globals['_STARTRUNREQUEST']._serialized_start=114
@@ -46,15 +48,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTRUNRESPONSE']._serialized_start=308
   _globals['_STARTRUNRESPONSE']._serialized_end=342
   _globals['_MARKPHASEREQUEST']._serialized_start=345
-  _globals['_MARKPHASEREQUEST']._serialized_end=676
-  _globals['_MARKPHASERESPONSE']._serialized_start=678
-  _globals['_MARKPHASERESPONSE']._serialized_end=718
-  _globals['_TOKENCOUNT']._serialized_start=721
-  _globals['_TOKENCOUNT']._serialized_end=893
-  _globals['_STOPRUNREQUEST']._serialized_start=896
-  _globals['_STOPRUNREQUEST']._serialized_end=1126
-  _globals['_STOPRUNRESPONSE']._serialized_start=1128
-  _globals['_STOPRUNRESPONSE']._serialized_end=1166
-  _globals['_RUNSERVICE']._serialized_start=1421
-  _globals['_RUNSERVICE']._serialized_end=1694
+  _globals['_MARKPHASEREQUEST']._serialized_end=742
+  _globals['_MARKPHASERESPONSE']._serialized_start=744
+  _globals['_MARKPHASERESPONSE']._serialized_end=784
+  _globals['_TOKENCOUNT']._serialized_start=787
+  _globals['_TOKENCOUNT']._serialized_end=981
+  _globals['_STOPRUNREQUEST']._serialized_start=984
+  _globals['_STOPRUNREQUEST']._serialized_end=1214
+  _globals['_STOPRUNRESPONSE']._serialized_start=1216
+  _globals['_STOPRUNRESPONSE']._serialized_end=1254
+  _globals['_RUNSERVICE']._serialized_start=1589
+  _globals['_RUNSERVICE']._serialized_end=1862
 # @@protoc_insertion_point(module_scope)

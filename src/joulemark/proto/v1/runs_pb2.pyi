@@ -61,6 +61,24 @@ PHASE_KIND_IDLE_AFTER: PhaseKind.ValueType  # 5
 PHASE_KIND_OTHER: PhaseKind.ValueType  # 6
 global___PhaseKind = PhaseKind
 
+class _IdleKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _IdleKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_IdleKind.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    IDLE_KIND_UNSPECIFIED: _IdleKind.ValueType  # 0
+    IDLE_KIND_READY: _IdleKind.ValueType  # 1
+    IDLE_KIND_BARE: _IdleKind.ValueType  # 2
+
+class IdleKind(_IdleKind, metaclass=_IdleKindEnumTypeWrapper):
+    """What idle meant: engine loaded without requests, or no engine at all."""
+
+IDLE_KIND_UNSPECIFIED: IdleKind.ValueType  # 0
+IDLE_KIND_READY: IdleKind.ValueType  # 1
+IDLE_KIND_BARE: IdleKind.ValueType  # 2
+global___IdleKind = IdleKind
+
 @typing.final
 class Moment(google.protobuf.message.Message):
     """When the client says it happened. The collector adds when it heard of it."""
@@ -151,6 +169,8 @@ class MarkPhaseRequest(google.protobuf.message.Message):
     TOKENS_FIELD_NUMBER: builtins.int
     REQUEST_COUNT_FIELD_NUMBER: builtins.int
     FAILED_REQUEST_COUNT_FIELD_NUMBER: builtins.int
+    IDLE_KIND_FIELD_NUMBER: builtins.int
+    ABORTED_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     name: builtins.str
     kind: global___PhaseKind.ValueType
@@ -158,6 +178,10 @@ class MarkPhaseRequest(google.protobuf.message.Message):
     request_count: builtins.int
     """Completed and failed requests of the phase, with the end mark; absent when not known."""
     failed_request_count: builtins.int
+    idle_kind: global___IdleKind.ValueType
+    """Of an idle phase."""
+    aborted: builtins.str
+    """Why the phase does not count; empty when it does."""
     @property
     def moment(self) -> global___Moment: ...
     @property
@@ -173,9 +197,11 @@ class MarkPhaseRequest(google.protobuf.message.Message):
         tokens: global___TokenCount | None = ...,
         request_count: builtins.int | None = ...,
         failed_request_count: builtins.int | None = ...,
+        idle_kind: global___IdleKind.ValueType = ...,
+        aborted: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_failed_request_count", b"_failed_request_count", "_request_count", b"_request_count", "failed_request_count", b"failed_request_count", "moment", b"moment", "request_count", b"request_count", "tokens", b"tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_failed_request_count", b"_failed_request_count", "_request_count", b"_request_count", "edge", b"edge", "failed_request_count", b"failed_request_count", "kind", b"kind", "moment", b"moment", "name", b"name", "request_count", b"request_count", "run_id", b"run_id", "tokens", b"tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_failed_request_count", b"_failed_request_count", "_request_count", b"_request_count", "aborted", b"aborted", "edge", b"edge", "failed_request_count", b"failed_request_count", "idle_kind", b"idle_kind", "kind", b"kind", "moment", b"moment", "name", b"name", "request_count", b"request_count", "run_id", b"run_id", "tokens", b"tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_failed_request_count", b"_failed_request_count"]) -> typing.Literal["failed_request_count"] | None: ...
     @typing.overload
@@ -210,11 +236,14 @@ class TokenCount(google.protobuf.message.Message):
     CACHED_INPUT_FIELD_NUMBER: builtins.int
     REASONING_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
+    DISAGREEMENT_FIELD_NUMBER: builtins.int
     input: builtins.int
     output: builtins.int
     cached_input: builtins.int
     reasoning: builtins.int
     source: builtins.str
+    disagreement: builtins.float
+    """Largest difference between two counts of the same tokens."""
     def __init__(
         self,
         *,
@@ -223,9 +252,10 @@ class TokenCount(google.protobuf.message.Message):
         cached_input: builtins.int | None = ...,
         reasoning: builtins.int | None = ...,
         source: builtins.str = ...,
+        disagreement: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_cached_input", b"_cached_input", "_input", b"_input", "_output", b"_output", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_cached_input", b"_cached_input", "_input", b"_input", "_output", b"_output", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "input", b"input", "output", b"output", "reasoning", b"reasoning", "source", b"source"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_cached_input", b"_cached_input", "_input", b"_input", "_output", b"_output", "_reasoning", b"_reasoning", "cached_input", b"cached_input", "disagreement", b"disagreement", "input", b"input", "output", b"output", "reasoning", b"reasoning", "source", b"source"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_cached_input", b"_cached_input"]) -> typing.Literal["cached_input"] | None: ...
     @typing.overload
