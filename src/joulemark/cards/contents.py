@@ -142,9 +142,9 @@ def meter_entry(series: Series) -> dict[str, Any]:
 
 
 def used_prices(evidence: Evidence) -> Snapshot:
-    """The snapshot of the price and the tariff that the card's costs come from."""
-    price, tariff = evidence.price.price, evidence.tariff
-    return Snapshot(() if price is None else (price,), () if tariff is None else (tariff,))
+    """The snapshot of the price, the tariff and the exchange rate that the card's costs come from."""
+    price, tariff, rate = evidence.price.price, evidence.tariff, evidence.rate
+    return Snapshot(() if price is None else (price,), () if tariff is None else (tariff,), () if rate is None else (rate,))
 
 
 def json_bytes(data: Any) -> bytes:

@@ -35,25 +35,36 @@ class Work:
 
 
 def block(work: Work, evidence: Evidence, *, scope: str | None) -> dict[str, Any]:
-    """`{"basis", "market", "energy"}`; the two costs are never summed, because rent contains electricity."""
-    return {"basis": "measured_window", "market": market(work, evidence), "energy": energy(work, evidence, scope=scope)}
+    """`{"basis", "market", "energy", "fx"}`; the two costs are never summed, because rent contains electricity.
+
+    `fx`: the exchange rate between their currencies, null where there is one currency, or no rate is known (PRC-5).
+    """
+    return {
+        "basis": "measured_window",
+        "market": market(work, evidence),
+        "energy": energy(work, evidence, scope=scope),
+        "fx": evidence.rate.record() if evidence.rate else None,
+    }
 
 
 def market(work: Work, evidence: Evidence) -> dict[str, Any]:
-    """Rent of the whole instance for the window, pro rata."""
+    """Rent of the whole instance for the window, pro rata: `measured_s` of it. `billed_s`: seconds that the bill counts (PRC-3)."""
     answer = evidence.price
+    measured_s = money.decimal(work.duration_ns).scaleb(-9)
     head: dict[str, Any] = {"status": str(answer.status), "price": answer.price.record() if answer.price else None}
+    head |= {"measured_s": float(measured_s), "billed_s": None}
     if answer.price is None:
         return {**head, "age_s": None, "stale": None, **absent(answer.reason)}
+    billed_s = answer.price.billed_s(measured_s)
     age_s = (work.begin_ns - answer.price.fetched_at_ns) // NS_PER_S
-    head |= {"age_s": age_s, "stale": age_s > STALE_AFTER_S}
+    head |= {"age_s": age_s, "stale": age_s > STALE_AFTER_S, "billed_s": None if billed_s is None else float(billed_s)}
     try:
         per_hour = answer.price.per_instance_hour()
     except FormatError as error:
         return {**head, **absent(str(error))}
     rent = cost.market(
         per_hour,
-        money.decimal(work.duration_ns).scaleb(-9),
+        measured_s,
         currency=answer.price.currency,
         duration_u_s=math.sqrt(2.0 / 3.0) * work.unc_ns / NS_PER_S,
     )

@@ -15,6 +15,7 @@ from joulemark.energy.series import INTEGRABLE, Series
 from joulemark.meter_log import MeterLog
 from joulemark.node import Nodes
 from joulemark.pricing.price import PriceModel
+from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Answer, Snapshot, Status
 from joulemark.pricing.tariffs import Tariff
 from joulemark.request_log import Request
@@ -47,9 +48,10 @@ class Evidence:
 
     `clocks`: by host, its state and bounds. `losses`: dated losses of readings that touch the run. `overhead`: what monitoring
     cost. `clock_steps`: jumps of a host's UTC during the run, which moved no reading; an empty `agent_id` is the collector. `price`:
-    the answer of the look-up of what was rented. `produced_by`: software and its versions. `nodes`, `workload`, `requests`, `meter_log`,
-    `alignments` and `chain`: what the rules of the standard ask about; empty or None where nobody recorded it. `rule_set`: the
-    version of the standard that the card is meant for. The energies are not part of it: they follow from run and series.
+    the answer of the look-up of what was rented. `rate`: between its currency and the tariff's, where they differ. `produced_by`:
+    software and its versions. `nodes`, `workload`, `requests`, `meter_log`, `alignments` and `chain`: what the rules of the standard ask
+    about; empty or None where nobody recorded it. `rule_set`: the version of the standard that the card is meant for. The energies are
+    not part of it: they follow from run and series.
     """
 
     run: Run
@@ -60,6 +62,7 @@ class Evidence:
     clock_steps: Sequence[Mapping[str, Any]] = ()
     price: Answer = field(default_factory=lambda: Answer(Status.MISSING, reason="no price was looked up"))
     tariff: Tariff | None = None
+    rate: Rate | None = None
     produced_by: Mapping[str, str] = field(default_factory=lambda: {"joulemark": __version__})
     nodes: Nodes = field(default_factory=Nodes)
     workload: Workload | None = None
@@ -77,13 +80,12 @@ class Evidence:
         `more`: the other fields.
         """
         begin_ns = counted(run)[0].begin_ns
-        return cls(
-            run,
-            tuple(around(one, run) for one in series),
-            price=price_of(run, prices, valid_at_ns=begin_ns, known_at_ns=known_at_ns),
-            tariff=prices.tariff_at(begin_ns, zone=run.labels.get("tariff_zone")),
-            **more,
-        )
+        answer = price_of(run, prices, valid_at_ns=begin_ns, known_at_ns=known_at_ns)
+        tariff = prices.tariff_at(begin_ns, zone=run.labels.get("tariff_zone"))
+        rate = None
+        if answer.price is not None and tariff is not None and answer.price.currency != tariff.currency:
+            rate = prices.rate_at(begin_ns, between=(answer.price.currency, tariff.currency))
+        return cls(run, tuple(around(one, run) for one in series), price=answer, tariff=tariff, rate=rate, **more)
 
 
 def counted(run: Run) -> tuple[Window, ...]:

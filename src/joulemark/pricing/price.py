@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, Self
 
 from joulemark.config import build, unknown
@@ -35,10 +35,17 @@ class Unit(enum.StrEnum):
     GPU_HOUR = "GPU-h"
 
 
+class Tax(enum.StrEnum):
+    """Whether an amount holds the sales tax."""
+
+    EXCLUDED = "excluded"
+    INCLUDED = "included"
+
+
 REQUIRED: Final = ("provider", "region", "instance_type", "amount", "currency", "unit", "effective_from", "fetched_at", "source_url")
 """Keys without which a figure cannot be checked."""
 
-DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
+DATES: Final = ("effective_from", "fetched_at", "source_url", "payload_sha256", "note")
 """Keys of a record that say when and where it was seen. They are not part of what the price is, nor of its hash."""
 
 
@@ -46,7 +53,9 @@ DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
 class Price:
     """One price record.
 
-    `amount`: money per `unit` in `currency` (ISO 4217), as listed, before tax. `gpu_count`: GPUs in the instance, None when not
+    `amount`: money per `unit` in `currency` (ISO 4217), as listed; `tax`: with or without sales tax, None where the source does not say.
+    `payload_sha256`: of the page or file it was read from. `billing_step_s`, `billing_minimum_s`: what is rented is billed in steps of so
+    many seconds and for at least so many, None where not known. `gpu_count`: GPUs in the instance, None when not
     known. `term_months`: of a reservation. `free`: the source says that it really costs nothing; without it a zero is refused,
     because vendors list unpublished prices as zero. `effective_from_ns`: valid time, from which the provider charges it.
     `fetched_at_ns`: known time, when it was read from `source_url`.
@@ -68,6 +77,10 @@ class Price:
     gpu_count: int | None = None
     term_months: int | None = None
     free: bool = False
+    tax: Tax | None = None
+    billing_step_s: int | None = None
+    billing_minimum_s: int | None = None
+    payload_sha256: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -81,6 +94,15 @@ class Price:
             raise FormatError(f"{name}: the amount is zero", "leave an unknown price out, or set free = true when it really costs nothing")
         if self.gpu_count is not None and self.gpu_count < 1:
             raise FormatError(f"{name}: gpu_count is {self.gpu_count}", "give the number of GPUs, or leave it out")
+        if (self.billing_step_s is not None and self.billing_step_s < 1) or (self.billing_minimum_s or 0) < 0:
+            raise FormatError(f"{name}: it cannot be billed in steps of {self.billing_step_s} s", "give whole seconds, or leave it out")
+
+    def billed_s(self, duration_s: Decimal) -> Decimal | None:
+        """The seconds that a rent of `duration_s` is billed for; None where the steps of billing are not known (PRC-3)."""
+        if self.billing_step_s is None:
+            return None
+        steps = (duration_s / self.billing_step_s).to_integral_value(ROUND_CEILING)
+        return max(steps * self.billing_step_s, Decimal(self.billing_minimum_s or 0))
 
     @property
     def point_id(self) -> str:
@@ -108,6 +130,7 @@ class Price:
         out: dict[str, Any] = {f.name.removesuffix("_ns"): getattr(self, f.name) for f in fields(self)}
         out["amount"] = money.text(self.amount)
         out["unit"], out["price_model"] = str(self.unit), str(self.price_model)
+        out["tax"] = None if self.tax is None else str(self.tax)
         out["effective_from"], out["fetched_at"] = moment_text(self.effective_from_ns), moment_text(self.fetched_at_ns)
         return out
 

@@ -16,6 +16,7 @@ from joulemark.errors import FormatError
 from joulemark.pricing import canonical
 from joulemark.pricing.dates import moment_text
 from joulemark.pricing.price import Price, PriceModel
+from joulemark.pricing.rates import Rate
 from joulemark.pricing.tariffs import Tariff
 
 PRICES_SCHEMA: Final = "joulemark.prices/1"
@@ -50,23 +51,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Prices and tariffs in canonical order, without repetitions."""
+    """Prices, tariffs and exchange rates in canonical order, without repetitions."""
 
     prices: tuple[Price, ...] = ()
     tariffs: tuple[Tariff, ...] = ()
+    rates: tuple[Rate, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prices", tuple(sorted(set(self.prices), key=order)))
         object.__setattr__(self, "tariffs", tuple(sorted(set(self.tariffs), key=order)))
+        object.__setattr__(self, "rates", tuple(sorted(set(self.rates), key=order)))
 
     @property
     def snapshot_id(self) -> str:
         """SHA-256 over the sorted ids of what it holds: the same prices seen on other days are the same snapshot."""
-        return canonical.digest(sorted({p.point_id for p in self.prices} | {t.point_id for t in self.tariffs}))
+        ids = {p.point_id for p in self.prices} | {t.point_id for t in self.tariffs} | {r.point_id for r in self.rates}
+        return canonical.digest(sorted(ids))
 
     def joined(self, other: Snapshot) -> Snapshot:
         """Everything that either holds. Nothing is replaced: an older price stays beside the newer one."""
-        return Snapshot(self.prices + other.prices, self.tariffs + other.tariffs)
+        return Snapshot(self.prices + other.prices, self.tariffs + other.tariffs, self.rates + other.rates)
 
     def lookup(
         self,
@@ -110,6 +114,11 @@ class Snapshot:
             return None
         return max(in_force, key=lambda t: (t.effective_from_ns, t.fetched_at_ns))
 
+    def rate_at(self, valid_at_ns: int, *, between: tuple[str, str]) -> Rate | None:
+        """The exchange rate of two currencies in force, quoted either way; None where none is known."""
+        in_force = [r for r in self.rates if r.pair == frozenset(between) and r.effective_from_ns <= valid_at_ns]
+        return max(in_force, key=lambda r: (r.effective_from_ns, r.fetched_at_ns), default=None)
+
     def to_json(self) -> dict[str, Any]:
         """The object of schema `joulemark.prices/1`: the price file that `from_json` reads."""
         return {
@@ -117,6 +126,7 @@ class Snapshot:
             "snapshot_id": self.snapshot_id,
             "price": [p.record() for p in self.prices],
             "tariff": [t.record() for t in self.tariffs],
+            "fx": [r.record() for r in self.rates],
         }
 
     @classmethod
@@ -129,10 +139,11 @@ class Snapshot:
             raise FormatError(
                 f"{where}: schema is {data.get('schema')!r}, not {PRICES_SCHEMA!r}", f'begin it with schema = "{PRICES_SCHEMA}"'
             )
-        unknown(data, ["schema", "snapshot_id", "price", "tariff"], where)
+        unknown(data, ["schema", "snapshot_id", "price", "tariff", "fx"], where)
         snapshot = cls(
             tuple(Price.from_json(entry, f"{where} [[price]] {i}") for i, entry in enumerate(tables(data, "price", where), 1)),
             tuple(Tariff.from_json(entry, f"{where} [[tariff]] {i}") for i, entry in enumerate(tables(data, "tariff", where), 1)),
+            tuple(Rate.from_json(entry, f"{where} [[fx]] {i}") for i, entry in enumerate(tables(data, "fx", where), 1)),
         )
         if data.get("snapshot_id") not in (None, snapshot.snapshot_id):
             raise FormatError(
@@ -149,7 +160,7 @@ def tables(data: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, 
     return value
 
 
-def order(record: Price | Tariff) -> str:
+def order(record: Price | Tariff | Rate) -> str:
     """Sort key: the whole record as text."""
     return canonical.encode(record.to_json()).decode()
 

@@ -1,0 +1,78 @@
+"""Exchange rates: what one unit of a currency was worth in another, and when and where that was read (Energy Standard v1, PRC-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, Final, Self
+
+from joulemark.config import build, unknown
+from joulemark.errors import FormatError
+from joulemark.pricing import canonical, money
+from joulemark.pricing.dates import moment_ns, moment_text
+
+REQUIRED: Final = ("base", "quote", "rate", "effective_from", "fetched_at", "source_url")
+DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One unit of `base` is `rate` units of `quote` (both ISO 4217). Dates as in `Price`."""
+
+    base: str
+    quote: str
+    rate: Decimal
+    effective_from_ns: int
+    fetched_at_ns: int
+    source_url: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for code in (self.base, self.quote):
+            if not (len(code) == 3 and code.isascii() and code.isupper()):
+                raise FormatError(f"exchange rate: currency {code!r} is not an ISO 4217 code", "write for example USD")
+        if self.base == self.quote or self.rate <= 0:
+            raise FormatError(f"exchange rate: one {self.base} is {self.rate} {self.quote}", "give two currencies and a rate above 0")
+
+    @property
+    def pair(self) -> frozenset[str]:
+        """The two currencies: a rate serves both ways."""
+        return frozenset((self.base, self.quote))
+
+    @property
+    def point_id(self) -> str:
+        """SHA-256 over what the rate is, without dates."""
+        return canonical.digest({k: v for k, v in self.to_json().items() if k not in DATES})
+
+    def record(self) -> dict[str, Any]:
+        """`to_json` plus `sha256`: what a card embeds."""
+        return {**self.to_json(), "sha256": self.point_id}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary: the rate as text, dates as RFC 3339, keys as in a price file."""
+        return {
+            "base": self.base,
+            "quote": self.quote,
+            "rate": money.text(self.rate),
+            "effective_from": moment_text(self.effective_from_ns),
+            "fetched_at": moment_text(self.fetched_at_ns),
+            "source_url": self.source_url,
+            "note": self.note,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "rate") -> Self:
+        """The rate that an `[[fx]]` table describes. Raises FormatError for a missing or wrong value, ConfigError for an unknown key."""
+        unknown(data, [*(f.name.removesuffix("_ns") for f in fields(cls)), "sha256"], where)
+        values = {k: v for k, v in data.items() if k != "sha256" and v is not None}
+        missing = [k for k in REQUIRED if k not in values]
+        if missing:
+            raise FormatError(f"{where}: {', '.join(missing)} missing", "add it; docs/reference/prices.md lists the keys")
+        values["rate"] = money.amount(values["rate"], f"{where} rate")
+        for name in ("effective_from", "fetched_at"):
+            values[f"{name}_ns"] = moment_ns(values.pop(name), f"{where} {name}")
+        rate = build(cls, values, where)
+        if data.get("sha256") not in (None, rate.point_id):
+            raise FormatError(f"{where}: sha256 does not match the record", "the record was changed; take it again from its source")
+        return rate
