@@ -84,3 +84,10 @@ def test_without_readings_around_an_edge_there_is_no_lag() -> None:
     with pytest.raises(InsufficientData, match="no edge"):
         lag_of(sensor, reference, [325 * NS])
     assert lag_of(sensor, reference, [*EDGES_NS, 325 * NS]).edges == 4
+
+
+def test_a_mark_without_a_step_is_left_out() -> None:
+    """A phase that begins under the load of the one before tells nothing of the lag, and does not count as an edge."""
+    sensor, reference = pair(1.3)
+    found = lag_of(sensor, reference, [*EDGES_NS, 95 * NS, 165 * NS])
+    assert found == lag_of(sensor, reference, EDGES_NS)

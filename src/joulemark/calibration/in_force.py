@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from joulemark.calibration.alignment import Alignment, PlateauRecord
+from joulemark.calibration.alignment import Alignment
+from joulemark.calibration.figures import held_out_rel, residual_w
 from joulemark.energy.alignment import Applied
 from joulemark.units import NS_PER_S
 
@@ -50,26 +51,3 @@ def applied(record: Alignment, *, at_ns: int) -> Applied:
         gain_change_per_90_d=record.gain_change_per_90_d,
         reference=record.reference,
     )
-
-
-def means_w(plateau: PlateauRecord) -> tuple[float, float]:
-    """(sensor, reference) mean of the windows of a plateau, W. Raises ValueError for a plateau without windows."""
-    if not plateau.windows:
-        raise ValueError(f"plateau {plateau.name} has no window")
-    n = len(plateau.windows)
-    return math.fsum(w.sensor_w for w in plateau.windows) / n, math.fsum(w.reference_w for w in plateau.windows) / n
-
-
-def residual_w(record: Alignment) -> float:
-    """Largest distance of a plateau from the line, W; 0 without plateaus."""
-    points = [means_w(plateau) for plateau in record.plateaus if plateau.windows]
-    return max((abs(reference - record.gain * sensor - record.offset_w) for sensor, reference in points), default=0.0)
-
-
-def held_out_rel(record: Alignment) -> float | None:
-    """Error of the aligned energy of the run that was not in the fit, relative to the reference; None without one."""
-    held = record.held_out
-    if held is None or not held.reference_j:
-        return None
-    duration_s = (held.end_ns - held.begin_ns) / NS_PER_S
-    return (record.gain * held.sensor_j + record.offset_w * duration_s) / held.reference_j - 1.0

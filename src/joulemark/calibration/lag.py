@@ -23,6 +23,9 @@ GRID_S: Final = 0.05
 LIKENESS: Final = 0.6
 """Correlation of both changes of power below which the sensor does not show the load of the reference (working value)."""
 
+STEPPED: Final = 0.05
+"""An edge at which the reference changes less than by this share (of the square) of its largest step is none, and is left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lag:
@@ -56,6 +59,7 @@ def lag_of(sensor: Series, reference: Series, edges_ns: Sequence[int]) -> Lag:
         raise InsufficientData(
             f"{what}: no edge of the load has readings of both for {reach_s:g} s around it", "step the load at least once"
         )
+    curves = [found for found in curves if found[1] >= STEPPED * max(own for _, own, _ in curves)]
     together = np.asarray(sum(curve for curve, _, _ in curves))
     best = int(np.argmax(together))
     both = sum(own for _, own, _ in curves) * sum(float(other[best]) for _, _, other in curves)
