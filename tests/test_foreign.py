@@ -68,7 +68,11 @@ def test_hole_of_a_terabyte_is_refused_unread(tmp_path: Path) -> None:
         foreign.content(tmp_path / "hole")
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"0123456789" * 1000)[:30], b"\x1f\x8b" + bytes(40), gzip.compress(b"0")[:-4] + b"abcd"])
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(b"0123456789" * 1000)[:30], b"\x1f\x8b" + bytes(40), gzip.compress(b"0")[:-4] + b"abcd"],
+    ids=["cut off", "no deflate", "wrong length"],
+)
 def test_damaged_gzip_is_refused(tmp_path: Path, packed: bytes) -> None:
     """A gzip file cut off, broken or with a wrong checksum raises FormatError, not half a text."""
     (tmp_path / "cut.gz").write_bytes(packed)
