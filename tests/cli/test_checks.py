@@ -11,10 +11,10 @@ from threading import Thread
 
 import pytest
 
-from joulemark.agent.clock import Discipline, KernelClock
 from joulemark.cli import checks
 from joulemark.cli.findings import Status
 from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, TlsConfig, load
+from joulemark.discipline import Discipline, KernelClock
 from joulemark.pricing.price import Price, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual

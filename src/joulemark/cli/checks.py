@@ -22,12 +22,12 @@ import grpc
 
 from joulemark import tls
 from joulemark.addresses import is_loopback
-from joulemark.agent import clock as agent_clock
 from joulemark.agent.dial import channel
 from joulemark.agent.wiring import divided, full_cords, wired
 from joulemark.cli import handshake
 from joulemark.cli.findings import Finding, Status, fail, ok, warn
 from joulemark.config import Config, MeterTable, TlsConfig
+from joulemark.discipline import Discipline, KernelClock, chrony, kernel_clock
 from joulemark.errors import JoulemarkError
 from joulemark.meters import registry
 from joulemark.pricing.sources import manual
@@ -215,12 +215,12 @@ def prices(path: Path, clock: Clock) -> Finding:
 def clock() -> Finding:
     """The host's clock is synchronised: what the alignment of phases and readings stands on."""
     try:
-        return synchronised(agent_clock.kernel_clock(), agent_clock.chrony())
+        return synchronised(kernel_clock(), chrony())
     except OSError as error:
         return warn("clock", f"cannot be judged: {error}", "run doctor on the host itself, outside the container")
 
 
-def synchronised(kernel: agent_clock.KernelClock, discipline: agent_clock.Discipline) -> Finding:
+def synchronised(kernel: KernelClock, discipline: Discipline) -> Finding:
     """What the kernel and the time daemon say: the word of either is enough."""
     if discipline.name:
         return ok("clock", f"kept by {discipline.name}, within {discipline.bound_ns / NS_PER_MS:.3f} ms")
