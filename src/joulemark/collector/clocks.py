@@ -1,0 +1,52 @@
+"""What a bundle says of the clocks of a run: of each agent, and of the collector itself (rules CLK-1 to CLK-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from joulemark.collector.store.base import HostState
+from joulemark.units import NS_PER_S
+
+APART_NS: Final = 30 * NS_PER_S
+"""States are thinned to one in so long: probes have to be told of once a minute (CLK-3)."""
+
+OF_CLOCK: Final = ("probe_count", "kernel_synchronized", "kernel_max_error_ns", "discipline", "discipline_bound_ns")
+
+
+def clock_of(states: Sequence[HostState], *, role: str = "agent") -> dict[str, Any]:
+    """The host's last clock state of the run, its offset and the widest bound; `same_clock`: the collector ran under the same kernel.
+
+    `states`: the same through the run, thinned, the first and the last among them.
+    """
+    last = states[-1]
+    return {
+        "role": role,
+        "same_clock": last.same_clock,
+        "applied_offset_ns": last.offset_ns,
+        "widest_bound_ns": max(s.bound_ns for s in states),
+        **asdict(last.clock),
+        "states": [moment(state) for state in thinned(states)],
+    }
+
+
+def moment(state: HostState) -> dict[str, Any]:
+    """One state as the validator reads it: an offset that nobody knew is null."""
+    known = state.clock.offset_known or state.same_clock
+    clock = asdict(state.clock)
+    return {
+        "t_ns": state.t_ns,
+        "offset_ns": state.offset_ns if known else None,
+        "bound_ns": state.bound_ns if known else None,
+        **{name: clock[name] for name in OF_CLOCK},
+    }
+
+
+def thinned(states: Sequence[HostState]) -> list[HostState]:
+    """At most one state in `APART_NS`, and the last."""
+    kept: list[HostState] = []
+    for state in states:
+        if not kept or state.t_ns - kept[-1].t_ns >= APART_NS:
+            kept.append(state)
+    return kept if not states or kept[-1] is states[-1] else [*kept, states[-1]]
