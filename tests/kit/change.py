@@ -115,3 +115,8 @@ def is_quantity(quantity: Quantity, *, covers: Iterable[str] = ()) -> Callable[[
     """Choose witnesses of one quantity, of those the ones that cover one of some things."""
     wanted = frozenset(covers)
     return lambda one: one.meter.quantity is quantity and (not wanted or bool(wanted & frozenset(one.meter.covers)))
+
+
+def labelled(**labels: str) -> Change:
+    """More labels of the run."""
+    return lambda evidence: replace(evidence, run=replace(evidence.run, labels={**evidence.run.labels, **labels}))
