@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from joulemark.cards.evidence import Evidence
+from joulemark.cards.evidence import Aligned, Evidence, counted
+from joulemark.collector.alignments import Alignments
 from joulemark.collector.documents import Documents
 from joulemark.collector.measure import Gathered
+from joulemark.collector.nodes import nodes_of
 from joulemark.collector.store.base import HostState
 from joulemark.config import Config
-from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
 
 
-def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = None) -> Evidence:
-    """Everything the card of a run is made from; `told`: what was handed in for it. Raises what `Evidence.gathered` does."""
+def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = None, alignments: tuple[Aligned, ...] = ()) -> Evidence:
+    """Everything the card of a run is made from; `told`: what was handed in for it; `alignments`: of its meters.
+
+    Raises what `Evidence.gathered` does.
+    """
     told = told or Documents()
     by_host: dict[str, list[HostState]] = defaultdict(list)
     for state in gathered.states:
@@ -31,12 +35,18 @@ def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = N
         losses=tuple({"agent_id": agent_id, **asdict(loss)} for agent_id, loss in gathered.losses),
         overhead={host: overhead_of(states) for host, states in by_host.items()},
         clock_steps=tuple(asdict(step) for step in gathered.clock_steps),
-        nodes=told.nodes or Nodes(),
+        nodes=nodes_of(gathered.surveys, told.nodes),
         workload=told.workload,
         requests=told.requests,
         meter_log=told.meter_log,
+        alignments=alignments,
         chain=replace(gathered.chain, receipts=told.receipts),
     )
+
+
+def alignments_of(gathered: Gathered, kept: Alignments) -> tuple[Aligned, ...]:
+    """For each meter of a run the alignment that was in force when its first phase began. Raises FormatError for a damaged one."""
+    return kept.in_force({one.meter.meter_id for one in gathered.series}, counted(gathered.run)[0].begin_ns)
 
 
 def clock_of(states: Sequence[HostState]) -> dict[str, Any]:

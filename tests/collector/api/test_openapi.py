@@ -23,8 +23,13 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 RUN = "one-that-exists"
 NOTHING_WRONG = [("GET /healthz", GenerationMode.NEGATIVE), ("GET /readyz", GenerationMode.NEGATIVE)]
 """They take neither parameters nor a token, so there is no bad request."""
-MORE_THAN_A_SCHEMA = ("POST /v1/runs/{run_id}/phases", "POST /v1/runs/{run_id}/benchmark", "POST /v1/runs/{run_id}/evidence")
-"""A phase ends after it begins, and documents have schemas of their own: what this one does not tell. So what fits it may be refused."""
+MORE_THAN_A_SCHEMA = (
+    "POST /v1/runs/{run_id}/phases",
+    "POST /v1/runs/{run_id}/benchmark",
+    "POST /v1/runs/{run_id}/evidence",
+    "POST /v1/calibrations",
+)
+"""A phase ends after it begins, documents and alignments have schemas of their own: what this one does not tell. So what fits it may be refused."""
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def guarded(send: Send) -> Send:
 
 def is_large(path: str) -> bool:
     """Whether the answer may have many megabytes."""
-    return path == "/v1/readings" or path.endswith("/bundle")
+    return path == "/v1/readings" or path.endswith("/bundle") or path.startswith("/v1/calibrations/")
 
 
 def run_of(path: str) -> str | None:

@@ -63,13 +63,18 @@ async def body(request: Request, limits: Limits) -> bytes:
     """The body of `request`, whole, and JSON where there is one. Raises Refusal."""
     try:
         async with asyncio.timeout(limits.body_s):
-            raw = await whole(request, limits.evidence_bytes if request.scope["path"].endswith("/evidence") else limits.body_bytes)
+            raw = await whole(request, limits.evidence_bytes if is_evidence(request.scope["path"]) else limits.body_bytes)
     except TimeoutError:
         what = f"the body did not arrive within {limits.body_s:g} s"
         raise Refusal(Reason.TOO_SLOW, 408, what, "send it at once", {"Connection": "close"}) from None
     if raw:
         check(request, raw)
     return raw
+
+
+def is_evidence(path: str) -> bool:
+    """Whether what is handed in there may have megabytes: a log of requests, the readings of an alignment."""
+    return path.endswith("/evidence") or path == "/v1/calibrations"
 
 
 async def whole(request: Request, limit: int) -> bytes:

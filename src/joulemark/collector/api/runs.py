@@ -18,12 +18,13 @@ from joulemark.cards import card as cards
 from joulemark.cards.evidence import Evidence
 from joulemark.collector import chain as chains
 from joulemark.collector import measure
+from joulemark.collector.api import calibrations
 from joulemark.collector.api.bodies import BenchmarkBody, EvidenceBody, PhaseBody, StartBody, StopBody
 from joulemark.collector.api.door import TOLD
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.documents import Documents, with_receipts
-from joulemark.collector.evidence import evidence_of, known_prices
+from joulemark.collector.evidence import alignments_of, evidence_of, known_prices
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import InsufficientData
 from joulemark.proto.messages import Directive
@@ -156,7 +157,8 @@ async def evidence(state: State, run_id: str) -> Evidence:
     """What the card of a run is made from."""
     known = await gathered(state, run_id)
     told = await asyncio.to_thread(Documents.of, state.catalog.documents(run_id))
-    return evidence_of(known, await asyncio.to_thread(known_prices, state.config), told)
+    aligned = await asyncio.to_thread(alignments_of, known, calibrations.kept(state))
+    return evidence_of(known, await asyncio.to_thread(known_prices, state.config), told, aligned)
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
