@@ -29,7 +29,9 @@ MORE_THAN_A_SCHEMA = (
     "POST /v1/runs/{run_id}/evidence",
     "POST /v1/calibrations",
 )
-"""A phase ends after it begins, documents and alignments have schemas of their own: what this one does not tell. So what fits it may be refused."""
+"""A phase ends after it begins, documents and alignments have schemas of their own: what this one does not tell.
+So what fits it may be refused.
+"""
 
 
 @pytest.fixture(scope="module")
