@@ -19,15 +19,12 @@ from joulemark.standard.accuracy import formula, has_ranges, independent, limit_
 from joulemark.standard.case import Case, inside
 from joulemark.standard.checks.base import Check, of_headline
 from joulemark.standard.edition import Rule
+from joulemark.standard.names import nothing
 from joulemark.standard.supply import nominal_of, supplies
 from joulemark.standard.verdict import Outcome, Verdict, cannot_tell, judged, not_applicable
 
 IDENTITY: Final = ("vendor", "model", "serial", "firmware", "interface", "covers")
 """What names a meter and what it is wired to; its channel is part of its id."""
-NAMES_NOTHING: Final = frozenset(
-    {"unknown", "none", "n/a", "na", "null", "-", "?", "0", "default string", "to be filled by o.e.m.", "todo", "tbd"}
-)
-"""What devices and people write where nothing is known."""
 LISTINGS: Final = ("listed", "unlisted")
 IDLE: Final = (PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER)
 
@@ -46,11 +43,6 @@ def identity(case: Case, rule: Rule, grade: str) -> Outcome:
         return cannot_tell(f"not recorded: {', '.join(empty)}", source=source, limit=rule.wanted(grade))
     names = {one.meter_id: f"{one.vendor} {one.model} {one.serial} {one.firmware}" for one in meters}
     return judged(True, measured=names, limit=rule.wanted(grade), source=source)
-
-
-def nothing(text: str) -> bool:
-    """Whether a text stands where a name should, and is none."""
-    return text.strip().lower() in NAMES_NOTHING
 
 
 def contradicting(meters: list[MeterInfo]) -> list[str]:
