@@ -83,7 +83,9 @@ def opened(folder: Path) -> Opened:
 
     run = parsed("phases", Run.from_json)
     series = in_order(series_in(folder, f"{FOLDER}/readings", tried), documents.get(f"{FOLDER}/meters.json", {}))
-    if run is None or not series:
+    if run is not None and not run.windows:
+        faults[f"{FOLDER}/phases.json"] = "the run has no phase"
+    if run is None or not run.windows or not series:
         return Opened(folder, documents, faults)
     clock = documents.get(f"{FOLDER}/clock.json", {})
     collection = documents.get(f"{FOLDER}/collection.json", {})

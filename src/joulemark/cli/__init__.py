@@ -21,12 +21,15 @@ COMMANDS: Final[dict[str, str]] = {
     "config": "Print, check or show the configuration.",
     "demo": "Collector, agent, a short benchmark and its energy card on this machine.",
     "doctor": "Check this machine; each failed check names the command that mends it.",
+    "explain": "Print a rule of the Energy Standard, its reason and how to meet it.",
     "import": "Read a benchmark's files: windows, tokens, requests, clock.",
     "meters": "List the meters of this machine, or probe one.",
     "pki": "Make certificates for agents, clients and the collector.",
     "price": "Import and show price snapshots.",
+    "ring": "Plan and evaluate a ring test of several laboratories.",
     "run": "Measure a command, or mark the phases of a run.",
     "token": "Make, list and revoke the tokens of the collector's REST interface.",
+    "validate": "Judge a bundle by every rule of the Energy Standard, offline.",
 }
 """Name and one-line help of every command. `NAME` lives in `cli/NAME.py` as `command` (`import` in `cli/importing.py`)."""
 

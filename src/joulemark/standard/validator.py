@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from joulemark.standard.case import Case
@@ -24,11 +24,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the validator says of a bundle. `kit`: it is signed by the published key of the conformance kit."""
+    """What the validator says of a bundle. `kit`: it is signed by the published key of the conformance kit. `faults`: path -> why a
+    file could not be read.
+    """
 
     version: str
     judged: tuple[Judged, ...]
     kit: bool = False
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def contradictions(self) -> tuple[str, ...]:
@@ -63,6 +66,7 @@ class Report:
             "kit": self.kit,
             "contradictions": list(self.contradictions),
             "failing": {grade: list(self.failing(grade)) for grade in GRADES},
+            "faults": dict(self.faults),
             "rules": [{"id": one.rule.id, **{grade: outcome.to_json() for grade, outcome in one.outcomes.items()}} for one in self.judged],
         }
 
@@ -70,7 +74,7 @@ class Report:
 def validate(case: Case, *, version: str = CURRENT) -> Report:
     """Every rule of an edition over `case`. Raises UsageError for an unknown edition."""
     judged = tuple(Judged(rule, {grade: outcome(case, rule, grade) for grade in GRADES}) for rule in edition(version).rules)
-    return Report(version, judged, case.kit)
+    return Report(version, judged, case.kit, case.faults)
 
 
 def outcome(case: Case, rule: Rule, grade: str) -> Outcome:
