@@ -120,7 +120,7 @@ def gaps(case: Case, rule: Rule, grade: str) -> Outcome:
 
     def badness(one: Stretch) -> float:
         covered = one.covered()
-        return math.inf if covered is None else max(covered.max_gap_s / allowed_s(one), (1.0 - covered.share) / missing)
+        return math.inf if covered is None else max(covered.max_gap_s / allowed_s(one), covered.missing_s / covered.duration_s / missing)
 
     one, bad = worst(powers, badness)
     covered = one.covered()
