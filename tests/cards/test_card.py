@@ -50,7 +50,7 @@ def test_uncertainty_of_a_ratio_holds_the_tokens(gather: Gather) -> None:
 def test_costs_stand_apart_with_their_records(gather: Gather, prices: Snapshot) -> None:
     """Each cost carries the whole record it comes from, with its hash, and no key holds a sum of the two."""
     cost = card.build(gather())["headline"]["cost"]
-    assert set(cost) == {"basis", "market", "energy"}
+    assert set(cost) == {"basis", "market", "energy", "fx"}
     assert cost["market"]["price"] == prices.prices[0].record()
     assert cost["energy"]["tariff"] == prices.tariffs[0].record()
     assert len(cost["market"]["price"]["sha256"]) == 64

@@ -15,6 +15,11 @@ FIT_FOR_PURPOSE_REL: Final = 0.02
 NEGLIGIBLE: Final = 0.3
 """u(x_pt) above this share of sigma_pt counts in the score: z' takes the place of z."""
 LABORATORIES_MIN: Final = 6
+QUESTIONABLE: Final = 2.0
+UNSATISFACTORY: Final = 3.0
+EN_LIMIT: Final = 1.0
+"""Limits of |z| or |z'|, and of |En|."""
+
 TOLERANCE: Final = 1e-12
 
 
@@ -52,29 +57,47 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of one laboratory. `en` is None where there is no reference value; `judged` is z, or z' where u(x_pt) counts."""
+    """Scores of one laboratory, None where the round has none: z, z' and zeta with fewer than six laboratories, En without reference.
 
-    z: float
-    z_prime: float
-    zeta: float
-    en: float | None
-    judged: float
+    `judged` is z, or z' where u(x_pt) counts.
+    """
+
+    z: float | None = None
+    z_prime: float | None = None
+    zeta: float | None = None
+    en: float | None = None
+    judged: float | None = None
 
     @property
     def verdict(self) -> str:
-        """Satisfactory up to 2, questionable up to 3, unsatisfactory from there."""
+        """Satisfactory up to 2, questionable up to 3, unsatisfactory from there; by En alone satisfactory up to 1."""
+        if self.judged is None:
+            return "not judged" if self.en is None else "satisfactory" if abs(self.en) <= EN_LIMIT else "unsatisfactory"
         size = abs(self.judged)
-        return "satisfactory" if size <= 2.0 else "questionable" if size < 3.0 else "unsatisfactory"
+        return "satisfactory" if size <= QUESTIONABLE else "questionable" if size < UNSATISFACTORY else "unsatisfactory"
 
     @property
     def understates_uncertainty(self) -> bool:
         """Whether the value is good but further off than its own uncertainty allows: |zeta| > 2 and |z| <= 2."""
-        return abs(self.zeta) > 2.0 and abs(self.z) <= 2.0
+        return self.z is not None and self.zeta is not None and abs(self.zeta) > QUESTIONABLE and abs(self.z) <= QUESTIONABLE
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why the badge is not given; empty where value, reference and budget all hold (CAL-8)."""
+        if self.judged is None:
+            return (f"fewer than {LABORATORIES_MIN} laboratories: there is no z'",)
+        name = "z" if self.judged == self.z else "z'"
+        said = [f"|{name}| is {abs(self.judged):.2f}, above 2"] if abs(self.judged) > QUESTIONABLE else []
+        if self.en is not None and abs(self.en) > EN_LIMIT:
+            said.append(f"|En| is {abs(self.en):.2f}, above 1")
+        if self.understates_uncertainty:
+            said.append(f"the uncertainty is understated: |zeta| is {abs(self.zeta or 0.0):.2f}, above 2, while |z| is not")
+        return tuple(said)
 
     @property
     def passed(self) -> bool:
-        """Whether the badge may be given: value, reference and budget all hold (CAL-8)."""
-        return abs(self.judged) <= 2.0 and (self.en is None or abs(self.en) <= 1.0) and not self.understates_uncertainty
+        """Whether the badge may be given."""
+        return not self.refusals
 
 
 def algorithm_a(values: Sequence[float]) -> Assigned:
@@ -101,15 +124,22 @@ def en_score(result: Result, reference: Result) -> float:
     return (result.x - reference.x) / math.hypot(result.u95, reference.u95)
 
 
-def scores(result: Result, assigned: Assigned, *, reference: Result | None = None) -> Scores:
-    """The scores of one laboratory against the assigned value and, where there is one, the reference."""
+def scores(result: Result, assigned: Assigned | None, *, reference: Result | None = None) -> Scores:
+    """The scores of one laboratory against the assigned value and the reference, as far as there are such."""
+    en = None if reference is None else en_score(result, reference)
+    if assigned is None:
+        return Scores(en=en)
     off = result.x - assigned.x_pt
     z, z_prime = off / assigned.sigma_pt, off / math.hypot(assigned.sigma_pt, assigned.u)
     zeta = off / math.hypot(result.u95 / 2.0, assigned.u)
-    return Scores(z, z_prime, zeta, None if reference is None else en_score(result, reference), z if assigned.u_negligible else z_prime)
+    return Scores(z, z_prime, zeta, en, z if assigned.u_negligible else z_prime)
 
 
-def evaluate(results: Mapping[str, Result], *, reference: Result | None = None) -> dict[str, Scores]:
-    """The scores of every laboratory by name, against the robust mean of all. Raises InsufficientData for fewer than six."""
-    assigned = algorithm_a([result.x for result in results.values()])
-    return {name: scores(result, assigned, reference=reference) for name, result in results.items()}
+def evaluate(results: Mapping[str, Result], *, reference: Result | None = None) -> tuple[Assigned | None, dict[str, Scores]]:
+    """(assigned value, scores by laboratory) against the robust mean of all; of fewer than six against the reference alone.
+
+    Raises InsufficientData for fewer than six laboratories and no reference.
+    """
+    alone = len(results) < LABORATORIES_MIN and reference is not None
+    assigned = None if alone else algorithm_a([result.x for result in results.values()])
+    return assigned, {name: scores(result, assigned, reference=reference) for name, result in results.items()}
