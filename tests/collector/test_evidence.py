@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from joulemark.collector.evidence import clock_of, known_prices, overhead_of
+from joulemark.collector.evidence import known_prices, overhead_of
 from joulemark.collector.store.base import HostState
 from joulemark.config import CollectorConfig, Config, PricesConfig
 from joulemark.errors import FormatError
@@ -20,12 +20,6 @@ S = 1_000_000_000
 def state(t_s: int, *, epoch_ns: int = 1, cpu_ns: int = 0, offset_ns: int = 0, bound_ns: int = 0) -> HostState:
     clock = ClockState(offset_ns=offset_ns, bound_ns=bound_ns, offset_known=True)
     return HostState("h", epoch_ns, t_s * S, False, clock, Overhead(cpu_ns, 1000, 2))
-
-
-def test_the_clock_is_the_last_one_with_the_widest_bound() -> None:
-    """A clock that was loose early in the run is not called tight because it ended so."""
-    clock = clock_of([state(0, offset_ns=9, bound_ns=500), state(10, offset_ns=4, bound_ns=30)])
-    assert (clock["applied_offset_ns"], clock["widest_bound_ns"], clock["bound_ns"], clock["same_clock"]) == (4, 500, 30, False)
 
 
 def test_the_share_of_cpu_is_of_one_start_of_the_agent() -> None:

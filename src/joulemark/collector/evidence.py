@@ -9,6 +9,7 @@ from typing import Any
 
 from joulemark.cards.evidence import Aligned, Evidence, counted
 from joulemark.collector.alignments import Alignments
+from joulemark.collector.clocks import clock_of
 from joulemark.collector.documents import Documents
 from joulemark.collector.measure import Gathered
 from joulemark.collector.nodes import nodes_of
@@ -16,6 +17,7 @@ from joulemark.collector.store.base import HostState
 from joulemark.config import Config
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
+from joulemark.standard.edition import versions
 
 
 def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = None, alignments: tuple[Aligned, ...] = ()) -> Evidence:
@@ -36,6 +38,7 @@ def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = N
         overhead={host: overhead_of(states) for host, states in by_host.items()},
         clock_steps=tuple(asdict(step) for step in gathered.clock_steps),
         nodes=nodes_of(gathered.surveys, told.nodes),
+        rule_set=versions()[-1],
         workload=told.workload,
         requests=told.requests,
         meter_log=told.meter_log,
@@ -47,17 +50,6 @@ def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = N
 def alignments_of(gathered: Gathered, kept: Alignments) -> tuple[Aligned, ...]:
     """For each meter of a run the alignment that was in force when its first phase began. Raises FormatError for a damaged one."""
     return kept.in_force({one.meter.meter_id for one in gathered.series}, counted(gathered.run)[0].begin_ns)
-
-
-def clock_of(states: Sequence[HostState]) -> dict[str, Any]:
-    """The host's last clock state of the run, its offset and the widest bound; `same_clock`: the collector ran under the same kernel."""
-    last = states[-1]
-    return {
-        "same_clock": last.same_clock,
-        "applied_offset_ns": last.offset_ns,
-        "widest_bound_ns": max(s.bound_ns for s in states),
-        **asdict(last.clock),
-    }
 
 
 def overhead_of(states: Sequence[HostState]) -> dict[str, Any]:
