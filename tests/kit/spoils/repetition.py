@@ -29,7 +29,7 @@ def without(evidence: Evidence, *names: str) -> Evidence:
 
 def marked(evidence: Evidence) -> Evidence:
     """A chain whose marks are those of the phases, as if none had ever been otherwise."""
-    chain = Chain().appended("run", {"run_id": evidence.run.run_id}, t_ns=evidence.chain.events[0].t_ns)
+    chain = Chain().appended("run", {"run_id": evidence.run.run_id}, t_ns=min(w.begin_ns for w in evidence.run.windows))
     edges = sorted((ns, w.name, str(w.kind), edge) for w in evidence.run.windows for edge, ns in (("begin", w.begin_ns), ("end", w.end_ns)))
     for utc_ns, name, kind, edge in edges:
         chain = chain.appended(MARK, {"phase": name, "kind": kind, "edge": edge, "utc_ns": utc_ns}, t_ns=utc_ns + 3_000_000)

@@ -115,7 +115,7 @@ def recounted(share: float, *, stated: bool = True) -> Change:
             return replace(old, recounts=again)
 
         changed = on_work(change)(evidence)
-        largest = 1 + share * max(outputs.values())
+        largest = 1 + abs(share) * max(outputs.values())
         return tokens(disagreement=largest)(changed) if stated else changed
 
     return spoil
