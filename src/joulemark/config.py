@@ -64,6 +64,11 @@ class AgentConfig:
     """Names of all power cords of this host, as ["psu1", "psu2"]; HOST/NAME for those of another one. Meters of single cords add up
     to the energy of the server only when every cord has one; empty where nobody knows."""
 
+    node_file: Path | None = None
+    """TOML file that states what no program can find out of this host: [node] with its psus, cooling and fans, [settings], components."""
+    benchmark_processes: tuple[str, ...] = ()
+    """Names of the benchmark's processes, as ["vllm"]; every other one that takes a core's tenth or a GPU is told as a stranger."""
+
     def __post_init__(self) -> None:
         at_least("agent.interval_ms", self.interval_ms, 1)
         at_least("agent.batch_period_ms", self.batch_period_ms, 10)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from joulemark import document
@@ -112,6 +112,11 @@ class Node:
     fans: str = ""
     settings: tuple[Settings, ...] = ()
     surveys: tuple[Survey, ...] = ()
+
+    def completed(self, stated: Node) -> Self:
+        """This node with every fact that `stated` holds in place of its own; dated settings and surveys stay its own."""
+        facts = {f.name: getattr(stated, f.name) for f in fields(stated) if f.name not in ("host", "settings", "surveys")}
+        return replace(self, **{name: value for name, value in facts.items() if value not in ("", None)})
 
 
 @dataclass(frozen=True, slots=True)

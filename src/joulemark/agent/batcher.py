@@ -13,7 +13,7 @@ from joulemark.agent.spool import Spool, SpoolFull, Stored
 from joulemark.agent.thinning import loss_of
 from joulemark.errors import ConfigError
 from joulemark.proto import convert
-from joulemark.proto.messages import MAX_BATCH_BYTES, Batch, ClockState, FrozenBatch, Loss, Overhead
+from joulemark.proto.messages import MAX_BATCH_BYTES, NO_SURVEY, Batch, ClockState, FrozenBatch, Loss, Overhead, Survey
 from joulemark.readings import DeviceInfo, Quantity, Sample
 from joulemark.timebase import Clock
 
@@ -66,6 +66,7 @@ class Batcher:
         self._divided = False
         self._next_seq = 0
         self._unspooled: list[Loss] = []
+        self._survey = NO_SURVEY
 
     def describe(self, device: DeviceInfo, source: str) -> None:
         """Make `device` known; a changed description starts a new batch. Raises ConfigError when another source reads it."""
@@ -77,6 +78,10 @@ class Batcher:
                 self._devices[device.device_id] = device
                 self._undescribed.add(device.device_id)
                 self._divided = bool(self._chunks)
+
+    def surveyed(self, survey: Survey) -> None:
+        """Let `survey` travel with the next batch, in place of one that still waits."""
+        self._survey = survey
 
     def limit(self, max_batch_bytes: int) -> None:
         """Make no larger batch from now on: the collector takes none."""
@@ -133,8 +138,8 @@ class Batcher:
         """Freeze one batch and append it. Returns 1, or 0 when the disk refused."""
         extents = [loss_of(rows, REFUSED) for rows in samples.values()]
         try:
-            carried = self._spool.losses()
-            frozen = self._frozen(samples, devices, (*carried, *self._unspooled))
+            carried, carried_survey = self._spool.losses(), self._survey
+            frozen = self._frozen(samples, devices, (*carried, *self._unspooled), carried_survey)
             self._spool.append(self._stored(frozen, extents), carried=carried, counter_devices=self.counter_devices())
         except (sqlite3.Error, SpoolFull) as error:
             if not self._unspooled:
@@ -144,6 +149,8 @@ class Batcher:
             with self._lock:
                 self._undescribed.update(device.device_id for device in devices)
             return 0
+        if self._survey is carried_survey:
+            self._survey = NO_SURVEY
         if self._unspooled:
             log.info("the spool can be written again; %d samples were lost", sum(x.sample_count for x in self._unspooled))
             self._unspooled = []
@@ -161,7 +168,9 @@ class Batcher:
             last_ns=max(x.last_ns for x in extents),
         )
 
-    def _frozen(self, samples: dict[str, list[Sample]], devices: tuple[DeviceInfo, ...], losses: tuple[Loss, ...]) -> FrozenBatch:
+    def _frozen(
+        self, samples: dict[str, list[Sample]], devices: tuple[DeviceInfo, ...], losses: tuple[Loss, ...], survey: Survey
+    ) -> FrozenBatch:
         return convert.freeze(
             Batch(
                 epoch_ns=self._epoch_ns,
@@ -173,6 +182,7 @@ class Batcher:
                 devices=devices,
                 losses=losses,
                 overhead=self._overhead(),
+                survey=survey,
             )
         )
 

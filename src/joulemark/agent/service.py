@@ -15,10 +15,12 @@ from joulemark import __version__, timebase
 from joulemark.agent import overhead, quarantine
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.clock import ClockTracker
+from joulemark.agent.processes import Processes
 from joulemark.agent.runner import Runner
 from joulemark.agent.sampler import Sampler
 from joulemark.agent.schedule import Grid
 from joulemark.agent.spool import Spool
+from joulemark.agent.survey import Surveyor, stated
 from joulemark.agent.uplink import Uplink
 from joulemark.agent.wiring import divided, full_cords
 from joulemark.config import Config, MeterTable
@@ -72,6 +74,8 @@ class Agent:
             self._start(ending)
             self._sampler.start()
             ending.callback(self._sampler.stop)
+            self._surveyor.start()
+            ending.callback(self._surveyor.stop)
             ending.enter_context(self._clock_kept())
             self._loop()
             log.info("stopping")
@@ -134,6 +138,7 @@ class Agent:
         for runner in self._runners:
             ending.callback(runner.close)
             runner.start()
+        self._surveyor = self._new_surveyor(kinds=[table.kind for table in rest])
         hello = Hello(agent.agent_id, epoch_ns, self._boot_id, __version__, instance_id=self._spool.instance_id)
         self._uplink = Uplink(
             self._config,
@@ -149,6 +154,21 @@ class Agent:
         ending.callback(self._last_batch)
         log.info(
             "agent %s: %d meters, spool %s, %d batches waiting", agent.agent_id, len(meters), self._spool.path, self._spool.batch_count()
+        )
+
+    def _new_surveyor(self, *, kinds: Sequence[str]) -> Surveyor:
+        """What looks at this host beside its meters. Raises ConfigError for a file that states nothing readable."""
+        agent, more = self._config.agent, {}
+        if "nvml" in kinds:
+            from joulemark.meters import nvml_survey  # loads the driver's interface, which the meter has loaded already
+
+            more = {"gpus": nvml_survey.look}
+        return Surveyor(
+            known=stated(agent.node_file, agent.agent_id),
+            processes=Processes(agent.benchmark_processes),
+            clock=self._clock,
+            tell=self._batcher.surveyed,
+            **more,
         )
 
     def _loop(self) -> None:
@@ -178,6 +198,7 @@ class Agent:
         """Do what the collector asks; called by the uplink's thread."""
         if directive.read_now:
             self._sampler.read_now()
+            self._surveyor.look_now()
         if directive.batch_period_ms:
             self._batch_period_ns = max(SHORTEST_PERIOD_MS, directive.batch_period_ms) * NS_PER_MS
         if directive.describe_devices:

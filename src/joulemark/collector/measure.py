@@ -12,7 +12,7 @@ from joulemark.collector.chain import chain_of
 from joulemark.collector.placement import Axis, told
 from joulemark.collector.recorded import Recorded, run_of
 from joulemark.collector.store.axis import COLLECTOR
-from joulemark.collector.store.base import ClockStep, HostState, ReadingStore, Stream
+from joulemark.collector.store.base import ClockStep, HostState, ReadingStore, Stream, Surveyed
 from joulemark.energy.cords import counting, named, uncovered
 from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
@@ -32,7 +32,7 @@ class Gathered:
     """A run and everything the store knows around it; `settled`: every meter that counts has spoken beyond its end.
 
     `states` and `losses` are those of the agents whose meters count, with what is `unheard`; `clock_steps` the collector's too. `chain`:
-    what was said of the run, with the times of its marks on the collector's axis.
+    what was said of the run, with the times of its marks on the collector's axis. `surveys`: what the agents saw of their hosts.
     """
 
     run: Run
@@ -42,6 +42,7 @@ class Gathered:
     settled: bool
     clock_steps: tuple[ClockStep, ...] = ()
     chain: Chain = field(default_factory=Chain)
+    surveys: tuple[Surveyed, ...] = ()
 
 
 def run_with_axis(recorded: Recorded, store: ReadingStore, boot_id: str) -> Run:
@@ -87,6 +88,7 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
         settled=settled(series, end_ns) and not any(pending([s for s in streams if s.agent_id == a], end_ns) for a in agents),
         clock_steps=steps,
         chain=chain,
+        surveys=tuple(one for one in store.surveys(begin_ns, end_ns) if one.agent_id in agents),
     )
 
 

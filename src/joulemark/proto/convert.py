@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from joulemark import document
 from joulemark.errors import FormatError
+from joulemark.node import Nodes
 from joulemark.proto.messages import (
     MAX_BLOCKS,
     MAX_METER_JSON,
+    MAX_SURVEY_JSON,
     NO_DEVICE_TIME,
     Ack,
     Batch,
@@ -35,6 +38,7 @@ from joulemark.proto.messages import (
     Loss,
     MeterCost,
     Overhead,
+    Survey,
     Welcome,
 )
 from joulemark.proto.v1 import telemetry_pb2 as pb
@@ -218,6 +222,7 @@ def freeze(batch: Batch) -> FrozenBatch:
     )
     for cost in batch.overhead.meters:
         overhead.meters.add(source=cost.source, read_count=cost.read_count, error_count=cost.error_count, busy_ns=cost.busy_ns)
+    out.survey_json, out.survey_mono_ns = batch.survey.text, batch.survey.mono_ns
     body = out.SerializeToString()
     return FrozenBatch(body, hashlib.sha256(body).digest())
 
@@ -272,7 +277,17 @@ def decode(body: bytes, *, only: Container[str] | None = None) -> BatchView:
         overhead=Overhead(
             o.cpu_ns, o.rss_bytes, o.late_tick_count, tuple(MeterCost(m.source, m.read_count, m.error_count, m.busy_ns) for m in o.meters)
         ),
+        survey=Survey(plain_survey(message.survey_json), message.survey_mono_ns),
     )
+
+
+def plain_survey(text: str) -> str:
+    """`text` if it describes nodes, or is empty. Raises FormatError."""
+    if len(text) > MAX_SURVEY_JSON:
+        raise FormatError(f"a host is described in {len(text)} characters, above the limit of {MAX_SURVEY_JSON}", "shorten agent.node_file")
+    if text:
+        Nodes.from_json(document.json_object(text, where="the survey of a batch"))
+    return text
 
 
 def plain_device(message: pb.Device) -> DeviceInfo:

@@ -18,6 +18,9 @@ MAX_BLOCKS: Final = 8192
 MAX_METER_JSON: Final = 16_384
 """Longest description of one meter: the collector holds those of all agents together."""
 
+MAX_SURVEY_JSON: Final = 65_536
+"""Longest description of a host, in characters."""
+
 REFUSED_BATCH: Final = "joulemark-refused-batch"
 """Key of the trailing metadata that names a batch which will never be taken: its SHA-256 in hexadecimal, a space, the reason's name."""
 
@@ -161,8 +164,21 @@ class Overhead:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """The host as its agent saw it at `mono_ns`: `joulemark.nodes/1` as text, empty for no look."""
+
+    text: str
+    mono_ns: int
+
+
+NO_SURVEY: Final = Survey("", 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples to send, by device: what `convert.freeze` serialises. Every device of `samples` is described in `known`."""
+    """Samples to send, by device: what `convert.freeze` serialises. Every device of `samples` is described in `known`.
+    `survey`: the host as it was seen since the last batch, if it was.
+    """
 
     epoch_ns: int
     batch_seq: int
@@ -173,6 +189,7 @@ class Batch:
     devices: tuple[DeviceInfo, ...] = ()
     losses: tuple[Loss, ...] = ()
     overhead: Overhead = Overhead()
+    survey: Survey = NO_SURVEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +230,4 @@ class BatchView:
     blocks: tuple[BlockView, ...]
     losses: tuple[Loss, ...]
     overhead: Overhead = field(default_factory=Overhead)
+    survey: Survey = NO_SURVEY

@@ -57,7 +57,7 @@ from joulemark.collector.store import schema
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA journal_mode = WAL")
 db.create_function("die", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
-schema.STEPS = (*schema.STEPS[:-1], schema.STEPS[-1].replace("CREATE TABLE axis", "SELECT die(); CREATE TABLE axis"))
+schema.STEPS = [step.replace("CREATE TABLE axis", "SELECT die(); CREATE TABLE axis") for step in schema.STEPS]
 schema.prepare(db)
 """
 

@@ -84,6 +84,15 @@ class HostState:
 
 
 @dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What an agent saw of its host at `t_ns` on the axis: `joulemark.nodes/1` as text, with times in the agent's own UTC."""
+
+    agent_id: str
+    t_ns: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClockStep:
     """The UTC of a host jumped by `step_ns` within `unc_ns` of `t_ns`, on the axis. An empty `agent_id` is the collector itself."""
 
@@ -153,6 +162,10 @@ class ReadingStore(Protocol):
 
     def states(self, t0_ns: int, t1_ns: int) -> list[HostState]:
         """Clock and cost of the agents within [t0_ns, t1_ns] and the last before it."""
+        ...
+
+    def surveys(self, t0_ns: int, t1_ns: int) -> list[Surveyed]:
+        """What agents saw of their hosts within [t0_ns, t1_ns], and the last before and the first after it, oldest first."""
         ...
 
     def clock_steps(self, t0_ns: int, t1_ns: int) -> list[ClockStep]:

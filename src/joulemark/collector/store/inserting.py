@@ -48,6 +48,7 @@ def insert(db: sqlite3.Connection, received: Received) -> bool:
     )
     note_step(db, received, relation)
     insert_state(db, received, relation, stream_id)
+    insert_survey(db, received, relation)
     insert_devices(db, received)
     insert_losses(db, received, relation)
     return True
@@ -92,6 +93,14 @@ def insert_state(db: sqlite3.Connection, received: Received, relation: Relation,
         "INSERT INTO state (agent_id, epoch_ns, t_ns, clock, overhead) VALUES (?, ?, ?, ?, ?)",
         (received.agent_id, view.epoch_ns, t_ns, json.dumps(asdict(clock)), json.dumps(asdict(view.overhead))),
     )
+
+
+def insert_survey(db: sqlite3.Connection, received: Received, relation: Relation) -> None:
+    """Keep what the agent saw of its host."""
+    view, survey = received.view, received.view.survey
+    if survey.text:
+        row = (received.agent_id, view.epoch_ns, survey.mono_ns + relation.axis_ns, survey.text)
+        db.execute("INSERT INTO survey (agent_id, epoch_ns, t_ns, body) VALUES (?, ?, ?, ?)", row)
 
 
 def insert_losses(db: sqlite3.Connection, received: Received, relation: Relation) -> None:

@@ -25,6 +25,7 @@ MOVED: Final = (
        WHERE chunk IN (SELECT id FROM chunk WHERE agent_id = :agent AND epoch_ns = :epoch)""",
     "UPDATE loss SET first_ns = first_ns + :by, last_ns = last_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
     "UPDATE state SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
+    "UPDATE survey SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
     "UPDATE clock_step SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
     "UPDATE stream SET last_ns = last_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch AND last_ns > 0",
 )

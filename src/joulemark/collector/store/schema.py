@@ -73,7 +73,13 @@ UPDATE state SET t_ns = t_ns + CASE WHEN json_extract(clock, '$.offset_known') T
 while nobody compared. Steps of clocks are kept, and the collector's own axis. `state.t_ns` moves to the axis. The `known_*` columns
 date unknown rows of version 1, by UTC."""
 
-STEPS: Final = (FIRST_TABLES, CLOCKS)
+SURVEYS: Final = """
+CREATE TABLE survey (id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, t_ns INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX survey_time ON survey (agent_id, t_ns);
+"""
+"""What agents saw of their hosts, dated on the axis."""
+
+STEPS: Final = (FIRST_TABLES, CLOCKS, SURVEYS)
 VERSION: Final = len(STEPS)
 
 

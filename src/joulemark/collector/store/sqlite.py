@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from joulemark.collector.store import axis, schema, sealing
-from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream
+from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream, Surveyed
 from joulemark.collector.store.inserting import count_stream, insert
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
 from joulemark.collector.store.writer import Writer
@@ -28,6 +28,7 @@ STORED_BYTES: Final = """
       + COALESCE((SELECT SUM(LENGTH(body) + LENGTH(layout)) FROM chunk
           WHERE device_id IN (SELECT device_id FROM device WHERE agent_id = :agent) AND agent_id = :agent), 0)
       + COALESCE((SELECT SUM(LENGTH(meters)) FROM device WHERE agent_id = :agent), 0)
+      + COALESCE((SELECT SUM(LENGTH(body)) FROM survey WHERE agent_id = :agent), 0)
       + COALESCE((SELECT SUM(LENGTH(device_id) + LENGTH(reason)) FROM loss WHERE agent_id = :agent), 0)"""
 
 
@@ -80,6 +81,15 @@ class SqliteReadings:
             HostState(agent_id, epoch_ns, t_ns, bool(same_clock), ClockState(**json.loads(clock)), overhead(cost))
             for agent_id, epoch_ns, t_ns, same_clock, clock, cost in rows
         ]
+
+    def surveys(self, t0_ns: int, t1_ns: int) -> list[Surveyed]:
+        query = """
+            SELECT agent_id, t_ns, body FROM survey s
+            WHERE s.t_ns >= COALESCE((SELECT MAX(t_ns) FROM survey WHERE agent_id = s.agent_id AND t_ns <= :t0), :t0)
+              AND s.t_ns <= COALESCE((SELECT MIN(t_ns) FROM survey WHERE agent_id = s.agent_id AND t_ns >= :t1), :t1)
+            ORDER BY s.t_ns, s.id"""
+        with closing(schema.reader(self.path)) as db:
+            return [Surveyed(*row) for row in db.execute(query, {"t0": t0_ns, "t1": t1_ns})]
 
     def clock_steps(self, t0_ns: int, t1_ns: int) -> list[ClockStep]:
         query = """SELECT agent_id, t_ns, unc_ns, step_ns FROM clock_step

@@ -428,11 +428,17 @@ class Batch(google.protobuf.message.Message):
     BLOCKS_FIELD_NUMBER: builtins.int
     LOSSES_FIELD_NUMBER: builtins.int
     OVERHEAD_FIELD_NUMBER: builtins.int
+    SURVEY_JSON_FIELD_NUMBER: builtins.int
+    SURVEY_MONO_NS_FIELD_NUMBER: builtins.int
     epoch_ns: builtins.int
     batch_seq: builtins.int
     boot_id: builtins.str
     closed_ns: builtins.int
     """Agent's UTC when the batch was closed."""
+    survey_json: builtins.str
+    """The host as its agent sees it, joulemark.nodes/1 with times in the agent's UTC: at the start, at marks, and every half minute."""
+    survey_mono_ns: builtins.int
+    """CLOCK_MONOTONIC of the look."""
     @property
     def clock(self) -> global___ClockState: ...
     @property
@@ -459,9 +465,11 @@ class Batch(google.protobuf.message.Message):
         blocks: collections.abc.Iterable[global___Block] | None = ...,
         losses: collections.abc.Iterable[global___Loss] | None = ...,
         overhead: global___Overhead | None = ...,
+        survey_json: builtins.str = ...,
+        survey_mono_ns: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["clock", b"clock", "overhead", b"overhead"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["batch_seq", b"batch_seq", "blocks", b"blocks", "boot_id", b"boot_id", "clock", b"clock", "closed_ns", b"closed_ns", "devices", b"devices", "epoch_ns", b"epoch_ns", "losses", b"losses", "overhead", b"overhead"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batch_seq", b"batch_seq", "blocks", b"blocks", "boot_id", b"boot_id", "clock", b"clock", "closed_ns", b"closed_ns", "devices", b"devices", "epoch_ns", b"epoch_ns", "losses", b"losses", "overhead", b"overhead", "survey_json", b"survey_json", "survey_mono_ns", b"survey_mono_ns"]) -> None: ...
 
 global___Batch = Batch
 
