@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,10 @@ URL_VARIABLE: Final = "JOULEMARK_URL"
 RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
 TOKEN_VARIABLE: Final = "JOULEMARK_TOKEN_FILE"
 TIMEOUT_S: Final = 10.0
+RECORD_TIMEOUT_S: Final = 60.0
+"""For what may have megabytes: readings, alignments."""
+MAX_ROWS: Final = 1_000_000
+"""Readings in one answer of the collector."""
 MARK_TIMEOUT_S: Final = 3.0
 """A benchmark waits no longer than this for a collector that is silent."""
 
@@ -134,6 +138,29 @@ class Client:
         """Energy of every phase. Raises InsufficientData while there is none."""
         found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy")
         return found
+
+    def meters(self) -> list[dict[str, Any]]:
+        """Every meter as its agent describes it, with `agent_id` and `device_id`."""
+        found: list[dict[str, Any]] = self.call("GET", "/v1/meters")
+        return found
+
+    def readings(self, meter_ids: Sequence[str], from_ns: int, to_ns: int) -> list[dict[str, Any]]:
+        """Readings of meters as columns of integers, oldest first, as many as one answer holds."""
+        asked = [("meter", meter_id) for meter_id in meter_ids]
+        query = urllib.parse.urlencode([*asked, ("from_ns", from_ns), ("to_ns", to_ns), ("limit", MAX_ROWS // max(1, len(meter_ids)))])
+        found: list[dict[str, Any]] = self.call("GET", f"/v1/readings?{query}", timeout_s=RECORD_TIMEOUT_S)
+        return found
+
+    def calibrations(self, sensor: str | None = None) -> list[dict[str, Any]]:
+        """The newest alignments, of one meter or of all."""
+        query = "" if sensor is None else f"?sensor={quoted(sensor)}"
+        found: list[dict[str, Any]] = self.call("GET", f"/v1/calibrations{query}")
+        return found
+
+    def calibrate(self, files: Mapping[str, str]) -> str:
+        """Hand in an alignment: path of each of its files below `energy/` of a bundle -> text. Its id."""
+        alignment_id: str = self.call("POST", "/v1/calibrations", {"files": files}, timeout_s=RECORD_TIMEOUT_S)["alignment_id"]
+        return alignment_id
 
     def deliver(self, run_id: str, what: str, body: Mapping[str, Any]) -> None:
         """Post a mark; when the collector does not take marks now, keep it in a file and warn, also when that file cannot be written.

@@ -26,8 +26,9 @@ CV: Final = 0.03
 SLOPE_PER_MIN: Final = 0.02
 """Scatter and slope of an idle machine, relative (PHA-3 at ES1)."""
 LATE_INTERVALS: Final = 5.0
-LATE_S: Final = 3.0
-"""A stream is alive while its newest reading is younger than the larger of so many of its intervals and so long. Working values."""
+LATE_S: Final = 15.0
+"""A stream is alive while its newest reading is younger than the larger of so many of its intervals and so long: agents send in
+batches of up to ten seconds. Working values."""
 FEWEST: Final = 5
 """Readings from which scatter and slope are told."""
 
