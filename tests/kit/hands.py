@@ -42,13 +42,12 @@ def without(path: str) -> Callable[[Path], None]:
 
 
 def lowered(folder: Path) -> None:
-    """Take a hundred of its smallest steps from the first power of each meter at or above the node, and change nothing else."""
+    """Take a hundred of its smallest steps from each power in the readings, and change nothing else."""
     for path in sorted((folder / "energy" / "readings").iterdir()):
-        head, first, *rest = path.read_text().split("\n")
+        head, *rows = path.read_text().splitlines()
         if "power_" in head and "factor" not in head:
-            cells = first.split(",")
-            cells[2] = str(int(cells[2]) - 100)
-            path.write_text("\n".join([head, ",".join(cells), *rest]))
+            cells = [row.split(",", 3) for row in rows]
+            path.write_text("\n".join([head, *(f"{t},{unc},{int(value) - 100},{more}" for t, unc, value, more in cells)]) + "\n")
 
 
 def rehash(folder: Path, *, root: str | None = None) -> None:

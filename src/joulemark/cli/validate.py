@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from joulemark.standard.validator import Report
 
 LEVELS = ("ES1", "ES2")
+SHOWN = 6
+"""At most so many rules are named in the message; the report has all."""
 
 
 @click.command()
@@ -43,7 +45,13 @@ def command(bundle: Path, level: str | None, version: str | None, trust: Path | 
     if result.contradictions:
         raise NotCompliant(f"{bundle} is INVALID by {', '.join(result.contradictions)}", "copy it again from where it was made")
     if standing := result.failing(wanted):
-        raise NotCompliant(f"{bundle} does not reach {wanted}: {', '.join(standing)}", f"ask: joulemark explain {standing[0]}")
+        raise NotCompliant(f"{bundle} does not reach {wanted} by {named(standing)}", f"ask: joulemark explain {standing[0]}")
+
+
+def named(rules: tuple[str, ...]) -> str:
+    """The first few rules, and how many more there are."""
+    more = f" and {len(rules) - SHOWN} more rules" if len(rules) > SHOWN else ""
+    return ", ".join(rules[:SHOWN]) + more
 
 
 def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None) -> Report:

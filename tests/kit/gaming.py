@@ -1,0 +1,199 @@
+"""Bundles of people who want a better figure than they measured: each trick as it would be carried out, with the rule that names it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from joulemark.cards import bundle
+from joulemark.cards.evidence import Evidence
+from joulemark.chain import FILES, MARK, Chain
+from joulemark.energy.series import Series
+from joulemark.pki import seal
+from joulemark.request_log import Request
+from joulemark.runs import IdleKind, PhaseKind, Window
+from tests.kit import hands
+from tests.kit.spoil import good, written
+
+NS: Final = 1_000_000_000
+STRANGER: Final = seal.signer(hands.STRANGER, role="agent")
+
+
+@dataclass(frozen=True)
+class Trick:
+    """`rule` has to name it in the column `grade`, and the bundle comes to `level` and no higher. `make` writes it into a folder."""
+
+    name: str
+    rule: str
+    grade: str
+    level: str
+    make: Callable[[Path], object]
+
+
+def own(evidence: Evidence) -> Callable[[Path], object]:
+    """A bundle that its author closes and signs with his own key, after he made the evidence what he wants it to be."""
+    return lambda folder: bundle.write(folder, evidence, sign=STRANGER)
+
+
+def on_disk(level: str, *changes: Callable[[Path], object]) -> Callable[[Path], object]:
+    """A good bundle whose files are changed afterwards."""
+
+    def make(folder: Path) -> None:
+        written(folder, level)
+        for change in changes:
+            change(folder)
+
+    return make
+
+
+def real(evidence: Evidence) -> Evidence:
+    """The meters do not say that they are simulated: what a laboratory of its own key would show."""
+    return replace(evidence, series=tuple(replace(one, meter=replace(one.meter, simulated=False)) for one in evidence.series))
+
+
+def narrowed(window: Window) -> Window:
+    """The measured phase from a little later until a little earlier."""
+    if window.kind is not PhaseKind.MEASURED:
+        return window
+    return replace(window, begin_ns=window.begin_ns + 4 * NS, end_ns=window.end_ns - 4 * NS)
+
+
+def window_after_the_fact(evidence: Evidence) -> Evidence:
+    """The phases are cut to the calmest part; the marks that were sent stay."""
+    return replace(evidence, run=replace(evidence.run, windows=tuple(narrowed(w) for w in evidence.run.windows)))
+
+
+def window_with_new_marks(evidence: Evidence) -> Evidence:
+    """The phases are cut, and the chain is made again with marks that fit; of the receipts there are only the old ones."""
+    cut = window_after_the_fact(evidence)
+    edges = {(w.name, edge): at_ns for w in cut.run.windows for edge, at_ns in (("begin", w.begin_ns), ("end", w.end_ns))}
+    made = Chain()
+    for event in evidence.chain.events:
+        data, t_ns = dict(event.data), event.t_ns
+        if event.kind == MARK:
+            at_ns = edges[str(data["phase"]), str(data["edge"])]
+            data["utc_ns"], t_ns = at_ns, at_ns + 3_000_000
+        made = made.appended(event.kind, data, t_ns=t_ns)
+    return replace(cut, chain=replace(made, receipts=evidence.chain.receipts))
+
+
+def warmed(evidence: Evidence) -> Evidence:
+    """Until shortly before the first warm-up the node cools down from a load that nobody speaks of: idle looks dearer, the load cheaper."""
+    idle = next(w for w in evidence.run.windows if w.idle_kind is IdleKind.READY)
+
+    def cooling(one: Series) -> Series:
+        if not one.meter.quantity.measures_energy:
+            return one
+        since_s = (one.t_ns - idle.begin_ns) / NS
+        during = (since_s >= 0) & (one.t_ns <= idle.end_ns)
+        more = np.where(during, 0.3 * np.exp(-np.maximum(since_s, 0.0) / 120.0), 0.0)
+        return replace(one, value=np.round(one.value * (1.0 + more)).astype(np.int64))
+
+    return replace(evidence, series=tuple(cooling(one) for one in evidence.series))
+
+
+def dropped(evidence: Evidence) -> Evidence:
+    """Every tenth request is forgotten."""
+    assert evidence.requests is not None
+    return replace(evidence, requests=tuple(one for one in evidence.requests if one.id % 10))
+
+
+def swapped(evidence: Evidence) -> Evidence:
+    """Tokens that went in are said to have come out, in the log and in the phases alike."""
+    assert evidence.requests is not None
+
+    def turned(one: Request) -> Request:
+        return replace(one, input_tokens=one.output_tokens, output_tokens=one.input_tokens)
+
+    windows = tuple(
+        replace(w, tokens=replace(w.tokens, input=w.tokens.output, output=w.tokens.input)) if w.kind is PhaseKind.MEASURED else w
+        for w in evidence.run.windows
+    )
+    return replace(evidence, run=replace(evidence.run, windows=windows), requests=tuple(turned(one) for one in evidence.requests))
+
+
+def old_alignment(evidence: Evidence) -> Evidence:
+    """The alignment is one from before the firmware of the BMC was changed."""
+    records = [(one, one.record.binding) for one in evidence.alignments]
+    changed = tuple(replace(one, record=replace(one.record, binding=replace(binding, bmc_firmware="01.04.00"))) for one, binding in records)
+    return replace(evidence, alignments=changed)
+
+
+def borrowed_certificate(evidence: Evidence) -> Evidence:
+    """The certificate is that of another instrument of the same model."""
+
+    def lent(one: Series) -> Series:
+        certificate = one.meter.certificate
+        return one if certificate is None else replace(one, meter=replace(one.meter, certificate=replace(certificate, serial="C2XL99999V")))
+
+    return replace(evidence, series=tuple(lent(one) for one in evidence.series))
+
+
+def played(evidence: Evidence) -> Evidence:
+    """A recorded trace is played, and said to be real."""
+    return replace(
+        evidence, series=tuple(replace(one, meter=replace(one.meter, kind="replay", simulated=False)) for one in evidence.series)
+    )
+
+
+def one_cord(evidence: Evidence) -> Evidence:
+    """The second channel of the analyser is left out: half of the power is not counted."""
+    kept = tuple(one for one in real(evidence).series if ":ch2" not in one.meter.meter_id)
+    return replace(evidence, series=kept)
+
+
+def forged(folder: Path) -> None:
+    """A signature that nobody's key made, under the name of a key that counts."""
+    hands.edited(folder, hands.CHAIN, lambda chain: chain["signatures"][0].update(signature="A" * 86 + "=="))
+
+
+def rechained(folder: Path) -> None:
+    """The hashes in the chain are made again after the readings, and the manifest after the chain; the key is somebody else's."""
+    hands.rechain(folder, hands.chain_in(folder))
+
+
+def unsealed(folder: Path) -> None:
+    """As above, and the signature is left out: nobody vouches for the bundle."""
+    chain = hands.chain_in(folder)
+    assert chain.events[-1].kind == FILES
+    hands.rechain(folder, replace(chain, signatures=()))
+
+
+def raised(folder: Path) -> None:
+    """The card says half the energy."""
+
+    def halve(card: dict[str, dict[str, float]]) -> None:
+        card["headline"]["energy_j"] /= 2
+
+    hands.edited(folder, "energy/card.json", halve)
+
+
+def stood_in(folder: Path) -> None:
+    """A card that claims the highest level by itself."""
+    path = folder / "energy" / "card.json"
+    card = json.loads(path.read_text())
+    hands.overwritten(folder, "energy/card.json", json.dumps({**card, "level": "ES2", "level_reason": ""}).encode())
+
+
+TRICKS: Final = (
+    Trick("window chosen after the fact", "PHA-7", "ES1", "ES0", own(window_after_the_fact(real(good("ES1"))))),
+    Trick("window chosen after the fact, with new marks", "INT-7", "ES1", "INVALID", own(window_with_new_marks(real(good("ES1"))))),
+    Trick("warmed idle", "PHA-3", "ES1", "ES0", own(warmed(real(good("ES1"))))),
+    Trick("dropped requests", "TOK-5", "ES1", "ES0", own(dropped(real(good("ES1"))))),
+    Trick("swapped token counts", "TOK-4", "ES1", "ES0", own(swapped(real(good("ES1"))))),
+    Trick("forged signature", "INT-7", "ES1", "INVALID", on_disk("ES1", forged)),
+    Trick("unknown key", "INT-7", "ES2", "ES1", own(real(good("ES2")))),
+    Trick("re-used calibration", "CAL-6", "ES1", "ES0", own(old_alignment(real(good("ES1"))))),
+    Trick("certificate of another serial", "MET-6", "ES2", "ES0", own(borrowed_certificate(real(good("ES2"))))),
+    Trick("simulated meter flagged real", "INT-6", "ES1", "ES0", own(played(good("ES1")))),
+    Trick("edited raw file with a re-hashed manifest", "INT-1", "ES1", "INVALID", on_disk("ES1", hands.lowered, hands.rehash)),
+    Trick("edited raw file, chain made again", "INT-7", "ES1", "INVALID", on_disk("ES1", hands.lowered, rechained)),
+    Trick("edited raw file, chain made again, unsigned", "INT-2", "ES1", "INVALID", on_disk("ES1", hands.lowered, unsealed)),
+    Trick("one cord left out", "SCO-4", "ES2", "ES0", own(one_cord(good("ES2")))),
+    Trick("half the energy on the card", "INT-2", "ES1", "INVALID", on_disk("ES1", raised)),
+)
