@@ -19,6 +19,10 @@ LONGEST_S: Final = 1e6
 """No meter averages or rests longer: eleven days."""
 
 LARGEST_W: Final = 1e9
+COLDEST_C: Final = -100.0
+HOTTEST_C: Final = 200.0
+"""No meter is specified beyond."""
+
 LARGEST_MODULUS: Final = 2**64
 
 
@@ -124,7 +128,8 @@ class Accuracy:
     """Limit of error as the maker states it: +-(pct_reading of reading + pct_range of range_w + abs_w).
 
     `source` names the document. `pct_*` are percent, `range_w` and `abs_w` watts; of a witness, units of its quantity (K, V, A).
-    Rectangular, so u = limit / sqrt(3).
+    Rectangular, so u = limit / sqrt(3). It holds from `ambient_low_c` to `ambient_high_c` around the meter, and outside of them widens by
+    `temperature_coefficient_per_k` of reading for each kelvin; None where the maker does not say.
     """
 
     pct_reading: float = 0.0
@@ -132,6 +137,16 @@ class Accuracy:
     range_w: float = 0.0
     abs_w: float = 0.0
     source: str = ""
+    temperature_coefficient_per_k: float | None = None
+    ambient_low_c: float | None = None
+    ambient_high_c: float | None = None
+
+    @property
+    def believable(self) -> bool:
+        """Whether its figures lie where computations hold."""
+        limits = (self.pct_reading, self.pct_range, self.range_w, self.abs_w, self.temperature_coefficient_per_k or 0.0)
+        band_c = [value for value in (self.ambient_low_c, self.ambient_high_c) if value is not None]
+        return all(0 <= v < LARGEST_W for v in limits) and all(COLDEST_C < v < HOTTEST_C for v in band_c) and band_c == sorted(band_c)
 
     def limit_w(self, power_w: float) -> float:
         """Limit of error in watts at `power_w`."""
@@ -154,7 +169,9 @@ class MeterRange:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Calibration certificate of a meter: `u95_rel` is its expanded relative uncertainty at `k`."""
+    """Calibration certificate of a meter: `u95_rel` is its expanded relative uncertainty at `k`. `guard_band_rel`: it states conformity
+    with the maker's specification, decided with this guard band; None where it does not.
+    """
 
     serial: str
     date: str
@@ -162,6 +179,12 @@ class Certificate:
     u95_rel: float
     k: float = 2.0
     sha256: str = ""
+    guard_band_rel: float | None = None
+
+    @property
+    def believable(self) -> bool:
+        """Whether its figures lie where computations hold."""
+        return all(0 <= v < LARGEST_W for v in (self.u95_rel, self.k, self.guard_band_rel or 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +286,7 @@ class MeterInfo:
         """Name of each figure that computations rely on -> whether it lies where they hold: beyond, floating point overflows."""
         names = ("averaging_window_s", "update_period_s", "update_period_measured_s")
         times = {name: getattr(self, name) for name in names}
-        limits = asdict(self.accuracy) if self.accuracy else {}
         fixed = (self.range.volts, self.range.amps, self.range.crest_factor) if self.range else ()
-        u95_rel = (self.certificate.u95_rel, self.certificate.k) if self.certificate else ()
         return {
             "meter_id": self.meter_id.count(":") >= len(("kind", "host", "serial")),
             "exponent": self.exponent in units.SI_PREFIX,
@@ -273,10 +294,10 @@ class MeterInfo:
             **{name: t is None or 0 <= t <= LONGEST_S for name, t in times.items()},
             "coverage": self.coverage is None or 0 <= self.coverage <= 1,
             "rated_w": self.rated_w is None or 0 < self.rated_w < LARGEST_W,
-            "accuracy": all(0 <= v < LARGEST_W for v in limits.values() if not isinstance(v, str)),
+            "accuracy": self.accuracy is None or self.accuracy.believable,
             "step": 0 < self.step <= LARGEST_MODULUS,
             "range": all(v is None or 0 < v < LARGEST_W for v in fixed),
-            "certificate": all(0 <= v < LARGEST_W for v in u95_rel),
+            "certificate": self.certificate is None or self.certificate.believable,
         }
 
 

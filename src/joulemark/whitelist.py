@@ -48,7 +48,7 @@ class Entry:
     `pct_*` are None where no formula for active power is known. `model`: regular expression over a model as `plain` writes it.
     `max_amps`: of the largest range, None where it was not looked up. `ptd_id`, `ptd_names`: device types and names of PTDaemon.
     `listed_by`: whose list it stood on at `date_checked`. `verified`: the figures were read in `source`. `rejected`: why it is good
-    for no level, else empty.
+    for no level, else empty. `temperature_coefficient_per_k`, `ambient_*_c`: as in `Accuracy`, None where nobody read them.
     """
 
     id: str
@@ -67,6 +67,9 @@ class Entry:
     ptd_names: tuple[str, ...] = ()
     listed_by: tuple[str, ...] = ()
     rejected: str = ""
+    temperature_coefficient_per_k: float | None = None
+    ambient_low_c: float | None = None
+    ambient_high_c: float | None = None
 
     def accuracy(self, range_w: float) -> Accuracy | None:
         """The limit of error on a range of `range_w` watts, with its source; None where no formula is known.
@@ -76,7 +79,16 @@ class Entry:
         if self.pct_reading is None or self.rejected:
             return None
         source = f"whitelist {self.id}: {self.source}"
-        return Accuracy(self.pct_reading, self.pct_range, range_w, self.abs_w, source if self.verified else f"{source} (not verified)")
+        return Accuracy(
+            self.pct_reading,
+            self.pct_range,
+            range_w,
+            self.abs_w,
+            source if self.verified else f"{source} (not verified)",
+            self.temperature_coefficient_per_k,
+            self.ambient_low_c,
+            self.ambient_high_c,
+        )
 
     def limit_rel(self, power_w: float, range_w: float) -> float | None:
         """Limit of error at `power_w` relative to it; None where no formula is known. Raises ValueError without power."""

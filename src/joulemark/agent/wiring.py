@@ -48,18 +48,21 @@ class RunnerConfig:
     current: Current | None = None
     """Side of the power supply on which it really sits."""
     certificate: Certificate | None = None
-    """Its calibration certificate: serial, date, laboratory, u95_rel, and if need be k and sha256 of the document."""
+    """Its calibration certificate: serial, date, laboratory, u95_rel, and if need be k, sha256 of the document, and guard_band_rel."""
     accuracy: Accuracy | None = None
-    """Its limit of error, before what the driver says: pct_reading, pct_range of range_w, abs_w, and the source."""
+    """Its limit of error, before what the driver says: pct_reading, pct_range of range_w, abs_w, and the source; where the maker states
+    them temperature_coefficient_per_k and the ambient from ambient_low_c to ambient_high_c."""
 
     def __post_init__(self) -> None:
         at_least("meter.interval_ms", self.interval_ms, 0)
         if self.certificate is not None:
             check_certificate(self.certificate)
         if self.accuracy is not None:
-            for key, value in dataclasses.asdict(self.accuracy).items():
-                if key != "source":
-                    at_least(f"meter.accuracy.{key}", value, 0.0)
+            for key in ("pct_reading", "pct_range", "range_w", "abs_w"):
+                at_least(f"meter.accuracy.{key}", getattr(self.accuracy, key), 0.0)
+            if not self.accuracy.believable:
+                what = "meter.accuracy: temperature_coefficient_per_k, ambient_low_c or ambient_high_c is not believable"
+                raise ConfigError(what, "give a share of reading per kelvin, 0 or more, and the lower bound of the ambient first")
 
 
 def check_certificate(certificate: Certificate) -> None:

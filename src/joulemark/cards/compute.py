@@ -23,7 +23,7 @@ from joulemark.energy.series import INTEGRABLE, Int64, Series
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.meters import quality, registry
 from joulemark.meters.quality import Tier
-from joulemark.readings import Accuracy, Boundary, MeterInfo, Quality
+from joulemark.readings import Accuracy, Boundary, MeterInfo, Quality, Quantity
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
 
 COMPUTE_SCHEMA: Final = "joulemark.compute/1"
@@ -103,6 +103,7 @@ def compute(
     if not run.windows:
         raise UsageError("the benchmark has no phase", "give the folder of a finished run")
     _refuse_twice(series)
+    climate = [one for one in series if one.meter.quantity is Quantity.TEMPERATURE]
     series = marked([one for one in series if one.meter.quantity.measures_energy])
     cords = named(series)
     by_boundary = levels(series, cords)
@@ -126,6 +127,7 @@ def compute(
                     uncovered=uncovered(group, cords),
                     alignments=applied,
                     upper_bounds_w=upper_bounds_w if counts else {},
+                    climate=climate,
                 )
             except InsufficientData as error:
                 measured[boundary] = error

@@ -77,6 +77,7 @@ class Applied:
         return (
             Component("spec", 0.0, f"{name} replaces the specification"),
             Component("cert", 0.0, f"{name}: that of the reference stands under gain_offset", "normal"),
+            Component("temperature", 0.0, f"{name}: that of the reference stands under gain_offset"),
             Component("gain_offset", fit_j, f"{name}, fit", "normal", self.dof, name),
             Component("gain_offset", self.reference_u_rel * abs(energy_j), f"{name}, reference {reference}", "normal", math.inf, reference),
             Component("drift", drift_j, f"{name}, {self.age_days:.3g} d old, {change:.3g} in 90 d", correlation_group=name),

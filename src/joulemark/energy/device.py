@@ -17,7 +17,8 @@ from joulemark.energy.cords import WHOLE, seen
 from joulemark.energy.estimate import Estimate, PowerSource, Source, blur_s, source_of
 from joulemark.energy.local import Level, PowerTrace, level
 from joulemark.energy.series import INTEGRABLE, Series
-from joulemark.energy.uncertainty import Component, u_cert, u_spec
+from joulemark.energy.specification import components
+from joulemark.energy.uncertainty import Component, u_spec
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.readings import Accuracy, MeterInfo, Quality, Quantity
 from joulemark.runs import Window
@@ -155,11 +156,12 @@ def measure_device(
     *,
     accuracy: Accuracy | None = None,
     alignments: Mapping[str, Applied] = types.MappingProxyType({}),
+    climate: Sequence[Series] = (),
 ) -> DeviceEnergy:
     """The energy of the device `name` over `window`, from its meters `series`: the one with the least uncertainty leads.
 
     A counter wins against power of equal merit (see `leading`). `accuracy` goes before what the meters say of themselves.
-    `alignments`: by the id of the meter; they replace the meter's own specification.
+    `alignments`: by the id of the meter; they replace the meter's own specification. `climate`: thermometers around the meters.
     """
     findings: list[str] = []
     sources: list[Source] = []
@@ -187,7 +189,7 @@ def measure_device(
         None if counter is None else counter.energy_j,
         None if trapezoid is None else trapezoid.energy_j,
         _mean_of_samples_w(window, sources, trapezoid),
-        () if best is None else _components(best, window, accuracy),
+        () if best is None else _components(best, window, accuracy, climate),
         None if best is None else _edge_level(window, best, traces),
         0.0 if best is None else _delta_s(series, best),
         tuple(findings),
@@ -239,27 +241,10 @@ def _mean_of_samples_w(window: Window, sources: Sequence[Source], trapezoid: Est
     return powers[0].mean_w(window) if powers else None
 
 
-def _components(best: Estimate, window: Window, accuracy: Accuracy | None) -> tuple[Component, ...]:
-    meter = best.meter
+def _components(best: Estimate, window: Window, accuracy: Accuracy | None, climate: Sequence[Series]) -> tuple[Component, ...]:
     if best.alignment is not None:
         return (*best.alignment.limits(best.energy_j, window.duration_s), *best.components)
-    stated = accuracy or meter.accuracy
-    model = " ".join(part for part in (meter.kind, meter.vendor, meter.model) if part)
-    if stated is None:
-        spec = Component("spec", None, f"the accuracy of {model} is not known", correlation_group=model)
-    else:
-        u_j = u_spec(best.energy_j, window.duration_s, accuracy=stated)
-        spec = Component("spec", u_j, stated.source or "stated accuracy", correlation_group=model)
-    return (spec, _certificate(meter, best.energy_j), *NOT_ALIGNED, *best.components)
-
-
-def _certificate(meter: MeterInfo, energy_j: float) -> Component:
-    certificate = meter.certificate
-    if certificate is None:
-        return Component("cert", 0.0, "no certificate: the specification stands alone", "normal")
-    u_j = u_cert(energy_j, u95_rel=certificate.u95_rel, k=certificate.k)
-    laboratory = certificate.laboratory or certificate.serial
-    return Component("cert", u_j, f"certificate of {certificate.date}, {laboratory}", "normal", correlation_group=laboratory)
+    return (*components(best.meter, best.energy_j, window, accuracy=accuracy, climate=climate), *NOT_ALIGNED, *best.components)
 
 
 def _edge_level(window: Window, best: Estimate, traces: Sequence[PowerTrace]) -> Level:

@@ -20,7 +20,6 @@ from joulemark.runs import Window
 from joulemark.units import NS_PER_S
 
 NOT_APPLIED = (
-    Component("temperature", 0.0, "no temperature coefficient is stated for the meter"),
     Component("tokens", 0.0, "enters the joules per token, not the energy"),
     Component("repeat", 0.0, "one repetition; enters the score of several", "normal"),
 )
@@ -170,6 +169,7 @@ def measure(
     uncovered: Sequence[str] = (),
     alignments: Mapping[str, Applied] = types.MappingProxyType({}),
     upper_bounds_w: Mapping[str, float] = types.MappingProxyType({}),
+    climate: Sequence[Series] = (),
 ) -> PhaseEnergy:
     """The energy of `window` from all `series` of one boundary.
 
@@ -177,6 +177,7 @@ def measure(
     `accuracy`: of every meter, before what they say of themselves. `clock_bound_ns`: bound of the clock that dated the window
     against the one that dates the series. `uncovered`: cords that have no meter here, each of which counts as a device without energy.
     `alignments`: by the id of the meter. `upper_bounds_w`: of parts that no meter sees, by name, which are counted in full.
+    `climate`: thermometers around the meters.
 
     A device without energy leaves the sum None, with the reason among the findings. Raises InsufficientData when no device
     has any, UsageError for no series, for several boundaries, and for meters whose sum would be ambiguous.
@@ -187,7 +188,9 @@ def measure(
         found = ", ".join(sorted(boundaries)) or "none"
         raise UsageError(f"phase {window.name!r} needs meters of one boundary, found {found}", "choose the meters of one boundary")
     groups = devices(series)
-    measured = tuple(measure_device(window, name, group, accuracy=accuracy, alignments=alignments) for name, group in groups.items())
+    measured = tuple(
+        measure_device(window, name, group, accuracy=accuracy, alignments=alignments, climate=climate) for name, group in groups.items()
+    )
     boundary = boundaries.pop()
     measured += tuple(_bare_cord(cord, boundary) for cord in uncovered)
     findings = tuple(finding for device in measured for finding in device.findings) + _left_out(series, groups) + _taken_as_one(groups)
