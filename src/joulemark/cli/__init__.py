@@ -16,6 +16,7 @@ from joulemark.errors import JoulemarkError
 
 COMMANDS: Final[dict[str, str]] = {
     "agent": "Run the agent of this host.",
+    "calibrate": "Align a sensor with a reference meter.",
     "collector": "Run the collector.",
     "compute": "Energy of a recorded benchmark from recorded power logs, offline.",
     "config": "Print, check or show the configuration.",
