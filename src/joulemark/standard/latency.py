@@ -6,7 +6,6 @@ corrects is not late any more; what nobody corrects stays in full.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,6 +17,7 @@ from joulemark.calibration.lag import Lag, lag_of
 from joulemark.energy.cords import named
 from joulemark.energy.counters import refreshes
 from joulemark.energy.frozen import follows
+from joulemark.energy.integrate import nominal_interval_s
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import MeterInfo, Quantity
@@ -29,7 +29,8 @@ BESIDE_S: Final = 10.0
 """Power is compared so long before and after an edge, and moved by a step only if it differs."""
 MARKED_W: Final = 1000
 """Level of the load that the marks tell of, where no stream shows it; its size does not matter."""
-MARKED_EVERY_S: Final = 0.1
+SHORTEST_S: Final = 0.1
+"""Marks are not drawn finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,16 @@ class Latency:
     reference: str
 
 
-def latencies(case: Case, *, least_edges: int, edge_share: float) -> list[Latency | str]:
+def latencies(case: Case, *, least_edges: int, edge_share: float, edge_step: float) -> list[Latency | str]:
     """For each stream of the headline its latency, or why it cannot be told.
 
-    By the run where that has `least_edges` steps, of at least `edge_share` of the largest, else by the alignment of the meter.
+    By the run where that has `least_edges` steps, of at least `edge_share` of the largest and `edge_step` of the power, else by the
+    alignment of the meter.
     """
-    return [latency(case, one, least_edges=least_edges, edge_share=edge_share) for one in case.headline]
+    return [latency(case, one, least_edges=least_edges, edge_share=edge_share, edge_step=edge_step) for one in case.headline]
 
 
-def latency(case: Case, one: Series, *, least_edges: int, edge_share: float) -> Latency | str:
+def latency(case: Case, one: Series, *, least_edges: int, edge_share: float, edge_step: float) -> Latency | str:
     """The same of one stream."""
     assert case.evidence is not None
     records = {held.record.alignment_id: held.record for held in case.evidence.alignments}
@@ -63,7 +65,7 @@ def latency(case: Case, one: Series, *, least_edges: int, edge_share: float) -> 
     applied = in_force(list(records.values()), at_ns=begin_ns)[0].get(one.meter.meter_id)
     corrected_s = 0.0 if applied is None else applied.lag_ns / NS_PER_S
     own = None if applied is None else records.get(applied.alignment_id)
-    found = seen(case, one, edge_share=edge_share)
+    found = seen(case, one, edge_share=edge_share, edge_step=edge_step)
     if isinstance(found, tuple) and (found[0].edges >= least_edges or own is None):
         lag, reference = found
         return Latency(
@@ -74,19 +76,19 @@ def latency(case: Case, one: Series, *, least_edges: int, edge_share: float) -> 
     return str(found)
 
 
-def seen(case: Case, one: Series, *, edge_share: float) -> tuple[Lag, Series] | str:
+def seen(case: Case, one: Series, *, edge_share: float, edge_step: float) -> tuple[Lag, Series] | str:
     """The lag behind the stream of the run that it is most like, the marks where no stream shows the load; or why there is none."""
     try:
         sensor = as_power(one)
     except InsufficientData as error:
         return error.what
     cords = named(case.series)
-    others = [other for other in case.series if other.meter.quantity is Quantity.POWER and follows(one, other, cords)]
+    others = [other for other in case.series if other.meter.quantity is Quantity.POWER and follows(sensor, other, cords)]
     found: list[tuple[Lag, Series]] = []
     why = "no step of the load is marked"
-    for reference in others or [marked_load(case)]:
+    for reference in others or [marked_load(case, sensor)]:
         try:
-            found.append((lag_of(sensor, reference, edges_ns(case, reference, share=edge_share)), reference))
+            found.append((lag_of(sensor, reference, edges_ns(case, reference, share=edge_share, step=edge_step)), reference))
         except InsufficientData as error:
             why = error.what
     return max(found, key=lambda pair: pair[0].likeness) if found else why
@@ -118,25 +120,29 @@ def loaded(case: Case) -> list[tuple[int, int]]:
     return spans
 
 
-def marked_load(case: Case) -> Series:
-    """Full between the marks of each load, nothing outside: what to hold a stream against where no other shows the load."""
+def marked_load(case: Case, sensor: Series) -> Series:
+    """Full between the marks of each load, nothing outside: what to hold a stream against where no other shows the load.
+
+    Drawn as `sensor` would show it, by means over its interval or its averaging window, whichever is longer.
+    """
     spans = loaded(case)
-    every_ns = round(MARKED_EVERY_S * NS_PER_S)
-    t_ns = np.arange(spans[0][0] - 60 * NS_PER_S, spans[-1][1] + 60 * NS_PER_S, every_ns, dtype=np.int64)
-    on = np.zeros(len(t_ns), dtype=bool)
+    width_ns = round(max(nominal_interval_s(sensor.t_ns), sensor.meter.averaging_window_s or 0.0, SHORTEST_S) * NS_PER_S)
+    t_ns = np.arange(spans[0][0] - 60 * NS_PER_S, spans[-1][1] + 60 * NS_PER_S, width_ns, dtype=np.int64)
+    share = np.zeros(len(t_ns))
     for begin_ns, end_ns in spans:
-        on |= (t_ns >= begin_ns) & (t_ns < end_ns)
-    meter = replace(power_meter(case.headline[0].meter), meter_id="marks:run:load:power", exponent=0, averaging_window_s=0.0)
-    return Series.plain(meter, t_ns, np.where(on, MARKED_W, 1))
+        within = np.minimum(t_ns + width_ns // 2, end_ns) - np.maximum(t_ns - width_ns // 2, begin_ns)
+        share += np.clip(within, 0, width_ns) / width_ns
+    meter = replace(sensor.meter, meter_id="marks:run:load:power", exponent=0, averaging_window_s=0.0)
+    return Series.plain(meter, t_ns, np.round(share * MARKED_W).astype(np.int64) + 1)
 
 
-def edges_ns(case: Case, reference: Series, *, share: float) -> list[int]:
-    """The marked edges of the load at which `reference` moves by at least `share` of its largest step."""
+def edges_ns(case: Case, reference: Series, *, share: float, step: float) -> list[int]:
+    """The marked edges of the load at which `reference` moves by at least `share` of its largest step, and by `step` of its power."""
     beside_ns = round(BESIDE_S * NS_PER_S)
     steps: dict[int, float] = {}
     for edge_ns in (edge for span in loaded(case) for edge in span):
         before, after = means([reference], edge_ns - beside_ns, edge_ns), means([reference], edge_ns, edge_ns + beside_ns)
-        if before and after:
+        if before and after and abs(after[0] - before[0]) >= step * max(before[0], after[0]):
             steps[edge_ns] = abs(after[0] - before[0])
-    largest = max(steps.values(), default=math.inf)
-    return [edge_ns for edge_ns, step in steps.items() if step >= share * largest > 0.0]
+    largest = max(steps.values(), default=0.0)
+    return [edge_ns for edge_ns, size in steps.items() if size >= share * largest]

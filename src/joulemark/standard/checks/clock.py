@@ -139,7 +139,8 @@ def known_latencies(case: Case, rule: Rule, grade: str) -> list[Latency] | Outco
     """The latency of every stream of the headline, or why it cannot be told."""
     if not case.measured or not case.headline:
         return cannot_tell("the bundle has no measured phase, or no readings that enclose one", source=READINGS)
-    found = latencies(case, least_edges=round(rule.limit(grade, "edges")), edge_share=rule.limit(grade, "edge_share"))
+    edges, share, step = (rule.limit(grade, name) for name in ("edges", "edge_share", "edge_step"))
+    found = latencies(case, least_edges=round(edges), edge_share=share, edge_step=step)
     if why := next((one for one in found if isinstance(one, str)), ""):
         return cannot_tell(why, source=READINGS)
     return [one for one in found if isinstance(one, Latency)]
