@@ -38,7 +38,7 @@ from joulemark.timebase import Clock, SystemClock
 from joulemark.traces import collected
 from joulemark.units import NS_PER_S
 
-POLL_S: Final = 1.0
+POLL_S: Final = 0.5
 LOOK_BACK_S: Final = 120.0
 """How long the readings are that gates look at."""
 LIVE_S: Final = 10.0
