@@ -270,3 +270,13 @@ def test_text_for_people(tmp_path: Path) -> None:
     assert done.returncode == 0
     for words in ("from the trapezoid", "J per 1000 output tokens", "77 requests", "note: "):
         assert words in done.stdout
+
+
+def test_budget_option_prints_every_component(tmp_path: Path) -> None:
+    """With --budget each phase is followed by its budget; what is not known stands there as such."""
+    folder = PowerSet.made(random.Random(1)).written(tmp_path / "run")
+    done = joulemark("compute", "--power", folder / "spl.txt", "--benchmark", folder, "--tz", "UTC", "--budget")
+    assert done.returncode == 0
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert ["spec", "not"] in [[line[0], *line[3:4]] for line in lines]
+    assert {"gain_offset", "repeat", "u_c"} <= {line[0] for line in lines}

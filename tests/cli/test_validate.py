@@ -110,3 +110,11 @@ def test_a_trusted_key_is_told_by_a_file(good: Path, tmp_path: Path) -> None:
     assert (unknown["ES1"]["verdict"], unknown["ES2"]["verdict"]) == ("warn", "fail")
     assert (known["ES1"]["verdict"], known["ES2"]["verdict"]) == ("pass", "pass")
     assert "lab 7" in known["ES2"]["detail"]
+
+
+def test_budgets_stand_below_the_report(good: Path) -> None:
+    """With --budget the text ends with the budget of every measured phase and of the score; the object stays the report."""
+    done = joulemark(good, "--budget")
+    assert "measured-1: " in done.stdout
+    assert "score, median of 3: " in done.stdout
+    assert report(joulemark(good, "--budget", "--json"))["schema"] == REPORT_SCHEMA

@@ -142,3 +142,37 @@ def test_one_term_keeps_its_degrees_of_freedom(u_j: float, dof: int) -> None:
 def test_display(value: float, u95: float, shown: tuple[str, str]) -> None:
     """U is shown with at most two significant digits and the value to the same place."""
     assert displayed(value, u95) == shown
+
+
+@pytest.mark.parametrize(
+    ("nu", "k"), [(1, 13.97), (2, 4.53), (3, 3.31), (4, 2.87), (5, 2.65), (6, 2.52), (7, 2.43), (8, 2.37), (9, 2.32), (10, 2.0), (50, 2.0)]
+)
+def test_coverage_factors_of_the_guide(nu: int, k: float) -> None:
+    """Below ten degrees of freedom k is the 95.45 % column of table G.2 of JCGM 100; from ten on the standard takes 2."""
+    assert coverage_factor(nu) == pytest.approx(k, abs=0.005)
+
+
+def test_degrees_of_freedom_of_the_guide() -> None:
+    """Example G.4.1 of JCGM 100: 0.25 %, 0.57 % and 0.82 % of 10, 5 and 15 observations give 18.999, which is cut to 18."""
+    terms = [(0.25, 9.0), (0.57, 4.0), (0.82, 14.0)]
+    assert effective_dof(terms) == 18.0
+    exact = math.fsum(u_i**2 for u_i, _ in terms) ** 2 / math.fsum(u_i**4 / dof for u_i, dof in terms)
+    assert exact == pytest.approx(19.0, abs=0.01)
+
+
+def test_degrees_of_freedom_of_example_d(worked: dict[str, Any]) -> None:
+    """Five repeats of u_rep 0.467 J with 4 degrees of freedom inside a total of 0.2528 % of 249.94 J give 17, as the standard says."""
+    repeats = worked["repeats"]
+    total_j = repeats["u_total_rel"] * repeats["mean"]
+    for u_rep_j in (repeats["u_typeA"], repeats["u_rep_olympic"]):
+        rest_j = math.sqrt(total_j**2 - u_rep_j**2)
+        found = effective_dof([(u_rep_j, 4.0), (rest_j, math.inf)])
+        assert found == math.floor(4.0 * (total_j / u_rep_j) ** 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "u95", "shown"), [(10.05762, 0.027, ("10.058", "0.027")), (100.02147, 0.00079, ("100.02147", "0.00079"))]
+)
+def test_rounding_of_the_guide(value: float, u95: float, shown: tuple[str, str]) -> None:
+    """The resistance and the mass of clause 7.2 of JCGM 100 are rounded as printed there."""
+    assert displayed(value, u95) == shown

@@ -37,6 +37,7 @@ def finite(_ctx: click.Context, param: click.Parameter, value: float | None) -> 
 @click.option(
     "--idle-w", type=click.FloatRange(0, 1e9), callback=finite, help="Idle power in watts; enters the uncertainty of the phase's edges."
 )
+@click.option("--budget", is_flag=True, help="Print the uncertainty budget of each phase too.")
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path))
 @json_option
 def command(
@@ -46,6 +47,7 @@ def command(
     accuracy: str | None,
     boundary: str | None,
     idle_w: float | None,
+    budget: bool,
     more: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -56,6 +58,7 @@ def command(
     its files. Exit 4 when the power does not cover a measured phase.
     """
     from joulemark import benchmarks, traces
+    from joulemark.cards.budget import table
     from joulemark.cards.compute import compute
 
     where = None if tz is None else zone(tz)
@@ -66,7 +69,8 @@ def command(
     series = [one for file in files for one in traces.read(file, tz=where, boundary=placed)]
     result = compute(series, run, accuracy=stated, power_idle_w=idle_w)
     result["power"]["files"] = [{"name": str(file), "sha256": digest(file)} for file in files]
-    emit(result, as_json=as_json, text=told)
+    tables = "".join(f"\n\n{table(phase)}" for phase in result["phases"]) if budget else ""
+    emit(result, as_json=as_json, text=lambda found: told(found) + tables)
     bare = [phase for phase in result["phases"] if phase["kind"] == "measured" and phase["energy_j"] is None]
     if bare:
         raise InsufficientData("; ".join(bare[0]["findings"]), "give a power log from before the phase until after it")

@@ -14,6 +14,7 @@ from joulemark.errors import InsufficientData, NotCompliant
 from joulemark.timebase import zone
 
 if TYPE_CHECKING:
+    from joulemark.standard.case import Case
     from joulemark.standard.trust import Trust
     from joulemark.standard.validator import Report
 
@@ -28,8 +29,9 @@ SHOWN = 6
 @click.option("--edition", "version", metavar="VERSION", help="Edition of the standard; the current one without it.")
 @click.option("--trust", type=click.Path(path_type=Path), metavar="FILE", help="TOML list of the public keys whose signatures count.")
 @click.option("--tz", metavar="ZONE", help="Zone of recorded times that carry none, such as UTC, in artefacts of other tools.")
+@click.option("--budget", is_flag=True, help="Print the uncertainty budgets too, as they follow from the readings.")
 @json_option
-def command(bundle: Path, level: str | None, version: str | None, trust: Path | None, tz: str | None, as_json: bool) -> None:
+def command(bundle: Path, level: str | None, version: str | None, trust: Path | None, tz: str | None, budget: bool, as_json: bool) -> None:
     """Judge BUNDLE by every rule of the Energy Standard, in both columns, from its readings alone.
 
     BUNDLE is a folder, or a ZIP or gzipped tar of one; the artefacts of AIPerf or MLPerf alone will do, and what they cannot
@@ -39,8 +41,9 @@ def command(bundle: Path, level: str | None, version: str | None, trust: Path | 
     from joulemark.standard import report as reports
     from joulemark.standard.trust import Trust
 
-    result = judged(bundle, version=version, trust=Trust.read(trust), tz=None if tz is None else zone(tz))
-    emit(result.to_json(), as_json=as_json, text=lambda _: reports.text(result, wanted=level))
+    result, case = judged(bundle, version=version, trust=Trust.read(trust), tz=None if tz is None else zone(tz))
+    more = f"\n\n{budgets(case)}" if budget else ""
+    emit(result.to_json(), as_json=as_json, text=lambda _: reports.text(result, wanted=level) + more)
     wanted = level or LEVELS[0]
     if result.contradictions:
         raise NotCompliant(f"{bundle} is INVALID by {', '.join(result.contradictions)}", "copy it again from where it was made")
@@ -54,8 +57,10 @@ def named(rules: tuple[str, ...]) -> str:
     return ", ".join(rules[:SHOWN]) + more
 
 
-def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None) -> Report:
-    """The report on a folder, or on an archive of one. Raises InsufficientData when it holds nothing to judge, and FormatError."""
+def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None) -> tuple[Report, Case]:
+    """The report on a folder, or on an archive of one, and its case. Raises InsufficientData when it holds nothing to judge, and
+    FormatError.
+    """
     from joulemark.standard import read
     from joulemark.standard.edition import CURRENT, edition
     from joulemark.standard.unpacked import unpacked
@@ -67,7 +72,14 @@ def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None
         case = read.case(folder, trust=trust, tz=tz)
         if case.evidence is None and not case.documents:
             raise InsufficientData(f"{bundle} holds nothing to judge: {empty(case.faults)}", "give the folder that holds energy/")
-        return validate(case, version=chosen.version)
+        return validate(case, version=chosen.version), case
+
+
+def budgets(case: Case) -> str:
+    """The uncertainty budgets of a case, or why there are none."""
+    from joulemark.cards import budget
+
+    return f"no budget: {case.unbuildable}" if case.rebuilt is None else budget.of_card(case.rebuilt)
 
 
 def empty(faults: Any) -> str:
