@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from joulemark.calibration.procedure import HELD_OUT, Plan, Progress, better_mid, mid_share
+from joulemark.calibration.procedure import HELD_OUT, Plan, Progress, better_mid
 from joulemark.errors import FormatError, UsageError
 from joulemark.runs import IdleKind
 
@@ -84,12 +84,10 @@ def test_progress_survives_in_a_file() -> None:
             Progress.from_json(wrong)
 
 
-def test_where_the_mid_plateau_lies() -> None:
-    """By what the sensor shows; and which level comes nearer."""
-    assert mid_share(2000.0, 4000.0, 6000.0) == 0.5
-    assert mid_share(2000.0, 5200.0, 6000.0) == 0.8
-    with pytest.raises(ValueError, match="same power"):
-        mid_share(5.0, 6.0, 5.0)
+def test_which_level_comes_nearer_to_the_middle() -> None:
+    """As if the power went with the level: lower where mid lay too high, higher where it lay too low, and never idle or full."""
     assert better_mid(0.5, 0.8) == 0.31
+    assert better_mid(0.5, 0.5) == 0.5
     assert better_mid(0.5, 0.2) == 0.95
     assert better_mid(0.4, 0.0) == 0.8
+    assert better_mid(0.05, 0.9) == 0.05

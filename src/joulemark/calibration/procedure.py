@@ -16,8 +16,6 @@ from joulemark.runs import IdleKind
 PROCEDURE_SCHEMA: Final = "joulemark.procedure/1"
 SETTLE_S, WINDOWS, WINDOW_S = 60.0, 5, 60.0
 """What CAL-2 asks of each plateau."""
-MID: Final = (0.4, 0.6)
-"""Where the mid plateau lies between idle and full, by what the sensor shows (CAL-2)."""
 LATE_S: Final = 10.0
 """How late a sensor may be: the readings reach so far beyond the first and the last plateau (section 3, step 3)."""
 HELD_OUT: Final = "held-out"
@@ -158,13 +156,6 @@ class Progress:
         known = {key: value for key, value in data.items() if key not in ("schema", "gates")}
         made = document.record(cls, known, where="procedure")
         return replace(made, gates=tuple(dict(gate) for gate in gates))
-
-
-def mid_share(idle_w: float, mid_w: float, full_w: float) -> float:
-    """Where the mid plateau lies between idle (0) and full (1). Raises ValueError when they are the same."""
-    if full_w == idle_w:
-        raise ValueError("idle and full are the same power")
-    return (mid_w - idle_w) / (full_w - idle_w)
 
 
 def better_mid(level: float, share: float) -> float:

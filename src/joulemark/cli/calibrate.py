@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from joulemark.calibration.procedure import SETTLE_S, WINDOW_S, WINDOWS, Plan, Progress
+from joulemark.calibration.procedure import SETTLE_S, WINDOW_S, WINDOWS, Plan, Progress, better_mid
 from joulemark.cli import emit, json_option, printable
 from joulemark.cli.run import url_option
 from joulemark.client import Client
@@ -172,7 +172,7 @@ def carried_out(bench: Bench, progress: Progress, *, method: str, modelled: bool
 def judged(bench: Bench, progress: Progress, made: Any) -> dict[str, Any]:
     """The record written, judged and, unless its line is rejected, handed in; as it is printed."""
     from joulemark.calibration.acceptance import LIMITS, faults, gain_faults, line_faults
-    from joulemark.calibration.figures import held_out_rel, residual_rel
+    from joulemark.calibration.figures import held_out_rel, mid_share, residual_rel
     from joulemark.cli import aligning
 
     files = aligning.files_of(made, progress)
@@ -203,6 +203,8 @@ def judged(bench: Bench, progress: Progress, made: Any) -> dict[str, Any]:
         "lag_residual_s": record.lag_residual_s,
         "residual_rel": residual_rel(record),
         "held_out_rel": held_out_rel(record),
+        "mid_share": mid_share(record),
+        "mid": progress.plan.mid,
         "expires_ns": record.expires_ns,
     }
 
@@ -216,10 +218,16 @@ def align_text(result: dict[str, Any]) -> str:
         f"  the sensor is {result['lag_s']:+.2f} s late, within {result['lag_residual_s']:.2f} s",
         f"  the farthest plateau lies {share(result['residual_rel'])} from the line, the held-out run {share(result['held_out_rel'])}",
         *(f"  not met: {fault}" for fault in result["faults"]),
+        *([f"  halfway is nearer with --mid {better_mid(result['mid'], result['mid_share']):g}"] if off_middle(result) else []),
         *(f"  gate {gate} was accepted by hand" for gate in result["gates_accepted"]),
         f"  written to {result['folder']}" + (", stored by the collector, valid for 90 days" if result["stored"] else "; not handed in"),
     ]
     return "\n".join(lines)
+
+
+def off_middle(result: dict[str, Any]) -> bool:
+    """Whether the mid plateau is one of the faults."""
+    return result["mid_share"] is not None and any("mid plateau" in fault for fault in result["faults"])
 
 
 def share(value: float | None) -> str:

@@ -29,15 +29,10 @@ OWN_AGENTS: Final = 1
 
 def foreign(clock: Clock, sleep: Callable[[float], object]) -> tuple[str, ...] | None:
     """Processes that work on this machine and are not ours, None where /proc does not tell."""
-    processes = Processes(own=agents())
+    processes = Processes()
     processes.foreign(clock.utc_ns(), None)
     sleep(LOOK_S)
     return processes.foreign(clock.utc_ns(), computing())
-
-
-def agents() -> tuple[str, ...]:
-    """Names of the processes that are daemons of ours, whose cost is told apart."""
-    return ("joulemark",)
 
 
 def computing() -> list[int] | None:
