@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from joulemark.collector.clocks import clock_of, moment, thinned
+from joulemark.collector.clocks import OWN_NAME, clock_of, clocks_of, moment, thinned
 from joulemark.collector.store.base import HostState
 from joulemark.proto.messages import ClockState, Overhead
 
@@ -60,3 +60,10 @@ def test_states_are_thinned_between_the_first_and_the_last() -> None:
     times = [0, 10, 29.9, 30, 45, 61, 62]
     assert [one.t_ns / S for one in thinned([state(t) for t in times])] == [0, 30, 61, 62]
     assert thinned([]) == []
+
+
+def test_the_collector_stands_among_the_hosts() -> None:
+    """Under a name that no agent can have, in its own role; without a state of its own it is absent."""
+    found = clocks_of({"h": [state(0)]}, [state(0), state(40)])
+    assert {host: (clock["role"], len(clock["states"])) for host, clock in found.items()} == {"h": ("agent", 1), OWN_NAME: ("collector", 2)}
+    assert list(clocks_of({"h": [state(0)]}, [])) == ["h"]

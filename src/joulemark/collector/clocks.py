@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -13,6 +13,16 @@ APART_NS: Final = 30 * NS_PER_S
 """States are thinned to one in so long: probes have to be told of once a minute (CLK-3)."""
 
 OF_CLOCK: Final = ("probe_count", "kernel_synchronized", "kernel_max_error_ns", "discipline", "discipline_bound_ns")
+
+
+OWN_NAME: Final = "collector:own"
+"""The collector among the hosts; no agent_id holds a colon."""
+
+
+def clocks_of(by_host: Mapping[str, Sequence[HostState]], own: Sequence[HostState]) -> dict[str, dict[str, Any]]:
+    """The clock of every host that said something of it; `own`: the collector's states."""
+    found = {host: clock_of(states) for host, states in by_host.items()}
+    return {**found, OWN_NAME: clock_of(own, role="collector")} if own else found
 
 
 def clock_of(states: Sequence[HostState], *, role: str = "agent") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from joulemark.cards.evidence import Aligned, Evidence, counted
 from joulemark.collector.alignments import Alignments
-from joulemark.collector.clocks import clock_of
+from joulemark.collector.clocks import clocks_of
 from joulemark.collector.documents import Documents
 from joulemark.collector.measure import Gathered
 from joulemark.collector.nodes import nodes_of
@@ -33,7 +33,7 @@ def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = N
         gathered.run,
         gathered.series,
         prices,
-        clocks={host: clock_of(states) for host, states in by_host.items()},
+        clocks=clocks_of(by_host, gathered.own_states),
         losses=tuple({"agent_id": agent_id, **asdict(loss)} for agent_id, loss in gathered.losses),
         overhead={host: overhead_of(states) for host, states in by_host.items()},
         clock_steps=tuple(asdict(step) for step in gathered.clock_steps),

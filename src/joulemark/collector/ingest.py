@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from joulemark.collector import axis, control, listen, marks
+from joulemark.collector import axis, control, listen, marks, own_clock
 from joulemark.collector.connection import Connection
 from joulemark.collector.door import Door
 from joulemark.collector.identity import Validity
@@ -210,7 +210,7 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), runs))
         local.add_generic_rpc_handlers((control.handlers(ingest.broadcast, lambda: ingest.status),))
         sealing = asyncio.create_task(seal_forever(store, clock, min(30.0, config.collector.seal_after_s / 4)))
-        watching = asyncio.create_task(axis.watch(store, host))
+        watching = asyncio.gather(axis.watch(store, host), own_clock.keep(store, clock, host))
         try:
             port = listen.bind_grpc(server, config)
             local.add_insecure_port(f"unix:{control.socket_path(folder)}")

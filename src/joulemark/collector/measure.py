@@ -31,8 +31,9 @@ MARGIN_NS: Final = 90 * NS_PER_S
 class Gathered:
     """A run and everything the store knows around it; `settled`: every meter that counts has spoken beyond its end.
 
-    `states` and `losses` are those of the agents whose meters count, with what is `unheard`; `clock_steps` the collector's too. `chain`:
-    what was said of the run, with the times of its marks on the collector's axis. `surveys`: what the agents saw of their hosts.
+    `states` and `losses` are those of the agents whose meters count, with what is `unheard`; `clock_steps` the collector's too,
+    `own_states` its alone. `chain`: what was said of the run, with the times of its marks on the collector's axis. `surveys`: what the
+    agents saw of their hosts.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class Gathered:
     losses: tuple[tuple[str, Loss], ...]
     settled: bool
     clock_steps: tuple[ClockStep, ...] = ()
+    own_states: tuple[HostState, ...] = ()
     chain: Chain = field(default_factory=Chain)
     surveys: tuple[Surveyed, ...] = ()
 
@@ -87,6 +89,7 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
         (*losses, *unheard(agents, streams, heard, begin_ns, end_ns), *unread(states, begin_ns, end_ns)),
         settled=settled(series, end_ns) and not any(pending([s for s in streams if s.agent_id == a], end_ns) for a in agents),
         clock_steps=steps,
+        own_states=tuple(store.own_states(begin_ns, end_ns)),
         chain=chain,
         surveys=tuple(one for one in store.surveys(begin_ns, end_ns) if one.agent_id in agents),
     )

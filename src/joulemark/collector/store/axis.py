@@ -1,9 +1,13 @@
-"""The collector's own axis in readings.db: where it was anchored, and the steps of the collector's UTC since."""
+"""The collector's own clock in readings.db: where its axis was anchored, the steps of its UTC since, and what its host says of it."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from dataclasses import asdict
 
+from joulemark.collector.store.base import HostState
+from joulemark.proto.messages import ClockState, Overhead
 from joulemark.timebase import STEP_NS
 
 COLLECTOR = ""
@@ -43,3 +47,17 @@ def stepped(db: sqlite3.Connection, *, mono_ns: int, utc_minus_mono_ns: int, sin
         (COLLECTOR, now_ns - half_ns, half_ns, step_ns),
     )
     return True
+
+
+def tell(db: sqlite3.Connection, t_ns: int, clock: ClockState) -> None:
+    """Keep a state of the collector's clock, beside those of the agents; it has no stream, so nobody takes it for one of theirs."""
+    row = (COLLECTOR, t_ns, json.dumps(asdict(clock)))
+    db.execute("INSERT INTO state (agent_id, epoch_ns, t_ns, clock, overhead) VALUES (?, 0, ?, ?, '{}')", row)
+
+
+def own_states(db: sqlite3.Connection, t0_ns: int, t1_ns: int) -> list[HostState]:
+    """Those within [t0_ns, t1_ns] and the last before it, oldest first."""
+    query = """SELECT t_ns, clock FROM state WHERE agent_id = :own AND t_ns <= :t1
+        AND t_ns >= COALESCE((SELECT MAX(t_ns) FROM state WHERE agent_id = :own AND t_ns <= :t0), :t0) ORDER BY t_ns"""
+    rows = db.execute(query, {"own": COLLECTOR, "t0": t0_ns, "t1": t1_ns})
+    return [HostState(COLLECTOR, 0, t_ns, True, ClockState(**json.loads(clock)), Overhead(0, 0, 0)) for t_ns, clock in rows]

@@ -164,6 +164,10 @@ class ReadingStore(Protocol):
         """Clock and cost of the agents within [t0_ns, t1_ns] and the last before it."""
         ...
 
+    def own_states(self, t0_ns: int, t1_ns: int) -> list[HostState]:
+        """The same of the collector's own clock, told under an empty `agent_id`."""
+        ...
+
     def surveys(self, t0_ns: int, t1_ns: int) -> list[Surveyed]:
         """What agents saw of their hosts within [t0_ns, t1_ns], and the last before and the first after it, oldest first."""
         ...
@@ -194,6 +198,10 @@ class ChunkStore(ReadingStore, Protocol):
 
     def anchored(self, boot_id: str, *, mono_ns: int, utc_minus_mono_ns: int, keep: bool) -> int:
         """Anchor the collector's axis, or `keep` the one of this boot; what it adds to monotonic time. Blocks."""
+        ...
+
+    def told(self, t_ns: int, clock: ClockState) -> Future[None]:
+        """Keep what the collector's host says of its own clock at a time on the axis."""
         ...
 
     def stepped(self, *, mono_ns: int, utc_minus_mono_ns: int) -> Future[bool]:

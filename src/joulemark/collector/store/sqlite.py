@@ -91,6 +91,10 @@ class SqliteReadings:
         with closing(schema.reader(self.path)) as db:
             return [Surveyed(*row) for row in db.execute(query, {"t0": t0_ns, "t1": t1_ns})]
 
+    def own_states(self, t0_ns: int, t1_ns: int) -> list[HostState]:
+        with closing(schema.reader(self.path)) as db:
+            return axis.own_states(db, t0_ns, t1_ns)
+
     def clock_steps(self, t0_ns: int, t1_ns: int) -> list[ClockStep]:
         query = """SELECT agent_id, t_ns, unc_ns, step_ns FROM clock_step
             WHERE t_ns - unc_ns <= ? AND t_ns + unc_ns >= ? ORDER BY t_ns"""
@@ -133,6 +137,9 @@ class SqliteStore(SqliteReadings):
         return self._writer.submit(
             lambda db: axis.anchor(db, boot_id, mono_ns=mono_ns, utc_minus_mono_ns=utc_minus_mono_ns, keep=keep)
         ).result()
+
+    def told(self, t_ns: int, clock: ClockState) -> Future[None]:
+        return self._writer.submit(lambda db: axis.tell(db, t_ns, clock))
 
     def stepped(self, *, mono_ns: int, utc_minus_mono_ns: int) -> Future[bool]:
         return self._writer.submit(lambda db: axis.stepped(db, mono_ns=mono_ns, utc_minus_mono_ns=utc_minus_mono_ns))
