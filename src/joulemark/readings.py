@@ -303,10 +303,14 @@ class MeterInfo:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """A device and its meters, in the order of the values of its samples."""
+    """A device and its meters, in the order of the values of its samples.
+
+    `seldom`: its driver reads it less often than its other devices, so that a poll without a sample of it is no gap.
+    """
 
     device_id: str
     meters: tuple[MeterInfo, ...]
+    seldom: bool = False
 
     def __post_init__(self) -> None:
         for meter in self.meters:

@@ -84,6 +84,8 @@ class RefreshWatch:
 
     def _shows_renewals(self) -> bool:
         """Whether changes are renewals: slower than the reads, and no steps of a coarse counter or of the load."""
+        if not self._meter.quantity.measures_energy:
+            return False  # what a witness shows may stay the same for hours
         repeated = sum(not renewed for _, renewed in self._reads) / len(self._reads)
         if repeated <= REPEATS_SHARE:
             return False
@@ -127,7 +129,7 @@ def described(device: DeviceInfo, periods_s: Sequence[float | None]) -> DeviceIn
     """`device` with the measured update periods; those that are not known stay as they were."""
     pairs = zip(device.meters, periods_s, strict=True)
     meters = (replace(meter, update_period_measured_s=news(meter.update_period_measured_s, period_s)) for meter, period_s in pairs)
-    return DeviceInfo(device.device_id, tuple(meters))
+    return replace(device, meters=tuple(meters))
 
 
 def news(told_s: float | None, period_s: float | None) -> float | None:

@@ -179,7 +179,10 @@ class Runner:
         self._add(samples, pinned=pinned)
 
     def _complete(self, samples: list[Sample], began_ns: int) -> list[Sample]:
-        """`samples` with a gap for each device that is missing. Raises ValueError when the driver breaks its own description."""
+        """`samples` with a gap for each device that is missing, but for those read seldom.
+
+        Raises ValueError when the driver breaks its own description.
+        """
         for sample in samples:
             widths = {len(column) for column in (sample.values, sample.t_device_ns, sample.qualities, sample.reasons)}
             if widths != {len(self._watches.get(sample.device_id, ()))}:
@@ -192,6 +195,7 @@ class Runner:
             raise ValueError("the driver gave two samples for one device")
         if len(samples) == len(self._devices):
             return samples
+        told |= {device.device_id for device in self._devices if device.seldom}
         return samples + [gap for gap in self._gaps(began_ns, "the driver gave no sample") if gap.device_id not in told]
 
     def _failed(self, error: Exception) -> None:

@@ -113,18 +113,19 @@ def wired(devices: Sequence[DeviceInfo], settings: RunnerConfig, *, source: str,
         )
     changes: dict[str, Any] = {} if settings.current is None else {"current": settings.current}
     boundaries = moved(devices, settings, covered, source=source)
-    if settings.accuracy is not None:
-        changes["accuracy"] = replace(settings.accuracy, source=settings.accuracy.source or "configuration")
+    accuracy = settings.accuracy and replace(settings.accuracy, source=settings.accuracy.source or "configuration")
 
     def known(meter: MeterInfo) -> MeterInfo:
         by_driver = tuple(full if (full := f"{host}/{name}") in cords else name for name in meter.covers)
         more = {**changes, "covers": covered.get(meter.meter_id, by_driver), "cords": tuple(cords)}
+        if accuracy is not None and meter.quantity.measures_energy:
+            more["accuracy"] = accuracy
         more["boundary"] = boundaries.get(meter.meter_id, meter.boundary)
         if certificate is not None and serial_of(meter) == certificate.serial:
             more["certificate"] = certificate
         return replace(meter, **more)
 
-    return tuple(DeviceInfo(device.device_id, tuple(map(known, device.meters))) for device in devices)
+    return tuple(replace(device, meters=tuple(map(known, device.meters))) for device in devices)
 
 
 def moved(
@@ -155,8 +156,9 @@ def covered_by(
     if not meters or not settings.covers:
         return {}
     if not isinstance(settings.covers, Mapping):
-        views = Counter((meter.quantity, meter.averaging, meter.averaging_window_s) for meter in meters)
-        if len(devices) > 1 or max(views.values()) > 1:
+        measuring = [meter for meter in meters if meter.quantity.measures_energy]
+        views = Counter((meter.quantity, meter.averaging, meter.averaging_window_s) for meter in measuring)
+        if len({meter.device_id for meter in measuring}) > 1 or max(views.values()) > 1:
             raise ConfigError(
                 f"{where} is one list, and the meter has the channels {channels(meters)}", "write a table: covers = { CHANNEL = [...] }"
             )

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through the driver's own library (nvidia-ml-py, imported as `pynvml`; this module is its only importer).
+"""NVIDIA GPUs through the driver's own library (nvidia-ml-py, imported as `pynvml`; only the modules `nvml` import it).
 
 One device per physical GPU. Its meters are read in one nvmlDeviceGetFieldValues call, so instant power, average power and
 the energy counter carry the driver's own time stamps; a driver without that call, or without one of the fields, is read
@@ -27,8 +27,10 @@ from joulemark.config import at_least
 from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters import nvml_errors, nvml_sensors
 from joulemark.meters.base import Driver, Isolation
+from joulemark.meters.nvml_witness import Witness
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
+from joulemark.units import NS_PER_S
 
 EXPONENT: Final = -3
 """The driver speaks milliwatt and millijoule."""
@@ -88,9 +90,11 @@ class NvmlConfig:
     """Averaging window of average power in seconds."""
     energy_period_s: float = 0.1
     """Refresh period of the energy counter in seconds."""
+    witness_interval_s: float = 10.0
+    """How often temperature, utilization and throttling are read, in seconds; 0 reads them never."""
 
     def __post_init__(self) -> None:
-        for key in ("instant_window_s", "power_period_s", "average_window_s", "energy_period_s"):
+        for key in ("instant_window_s", "power_period_s", "average_window_s", "energy_period_s", "witness_interval_s"):
             if (value := getattr(self, key)) is not None:
                 at_least(f"nvml.{key}", value, 0.0)
 
@@ -187,10 +191,12 @@ class NvmlMeter:
         self._options = options
         self._host = host
         self._gpus: tuple[Gpu, ...] = ()
+        self._witnesses: tuple[Witness, ...] = ()
+        self._witness_after_ns = 0
 
     @property
     def info(self) -> tuple[DeviceInfo, ...]:
-        return tuple(gpu.info for gpu in self._gpus)
+        return (*(gpu.info for gpu in self._gpus), *(witness.info for witness in self._witnesses))
 
     def open(self) -> None:
         if self._gpus:
@@ -208,6 +214,9 @@ class NvmlMeter:
         except MeterUnavailable:
             pynvml.nvmlShutdown()
             raise
+        if interval_s := self._options.witness_interval_s:
+            found = (Witness.of(gpu.handle, gpu.info.meters[0], interval_s=interval_s) for gpu in self._gpus)
+            self._witnesses, self._witness_after_ns = tuple(one for one in found if one is not None), 0
 
     def read(self, clock: Clock) -> list[Sample]:
         if not self._gpus:
@@ -217,11 +226,19 @@ class NvmlMeter:
         codes = {code for _, found in polls for code in found}
         if pynvml.NVML_SUCCESS not in codes:
             raise all_failed(codes, "; ".join(dict.fromkeys(f"{sample.device_id}: {sample.reasons[0]}" for sample, _ in polls)))
-        return [sample for sample, _ in polls]
+        return [*(sample for sample, _ in polls), *self._conditions(clock, offset_ns)]
+
+    def _conditions(self, clock: Clock, offset_ns: int) -> list[Sample]:
+        """What the GPUs are like, where it is time to look."""
+        now_ns = clock.mono_ns()
+        if not self._witnesses or now_ns < self._witness_after_ns:
+            return []
+        self._witness_after_ns = now_ns + round(self._options.witness_interval_s * NS_PER_S)
+        return [witness.read(clock, offset_ns) for witness in self._witnesses]
 
     def close(self) -> None:
         if self._gpus:
-            self._gpus = ()
+            self._gpus = self._witnesses = ()
             pynvml.nvmlShutdown()
 
 

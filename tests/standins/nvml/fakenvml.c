@@ -21,6 +21,8 @@
  *   FOUND_NS        when the lost GPU is back, for whoever calls the first nvmlInit after it; old handles stay lost
  *   UNSUPPORTED     list of field ids answered with NOT_SUPPORTED
  *   SENTINEL        list of field ids answered with all bits set
+ *   WITNESSES       1: temperature, utilization and clocks event reasons are told (0)
+ *   CELSIUS         temperature (45)                 REASONS          bits of the clocks event reasons (0)
  *   SWITCHES        folder of switches.h; a lost GPU is found by whoever calls the first nvmlInit after it, as with FOUND_NS
  *
  * Compiled with -DWITHOUT_FIELD_VALUES the symbol nvmlDeviceGetFieldValues is absent, as in drivers that are older than it.
@@ -79,7 +81,7 @@ typedef struct {
 } Gpu;
 
 static struct {
-    int gpus, mig, stamp_query, lost_gpu, architecture;
+    int gpus, mig, stamp_query, lost_gpu, architecture, witnesses;
     int64_t low_mw, high_mw, half_period_ns, origin_ns, energy_step_ns, power_step_ns, instant_ns, average_ns;
     int64_t lost_ns, reload_ns, call_ns;
     int unsupported[MAX_FIELDS], unsupported_count, sentinel[MAX_FIELDS], sentinel_count;
@@ -178,6 +180,7 @@ static void configure(void)
     config.average_ns = number("AVERAGE_NS", NS_PER_S);
     config.call_ns = number("CALL_NS", 0);
     config.mig = (int)number("MIG", 0);
+    config.witnesses = (int)number("WITNESSES", 0);
     config.architecture = (int)number("ARCHITECTURE", 9);
     config.reload_ns = number("RELOAD_NS", 0);
     config.stamp_query = setting("STAMP") && !strcmp(setting("STAMP"), "query");
@@ -435,6 +438,29 @@ Return nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *millijo
     ENTER(gpu);
     *millijoule = counter_mj(gpu, now_ns());
     return SUCCESS;
+}
+
+Return nvmlDeviceGetTemperature(Gpu *gpu, int sensor, unsigned int *celsius)
+{
+    ENTER(gpu);
+    *celsius = (unsigned int)number("CELSIUS", 45);
+    return config.witnesses && sensor == 0 ? SUCCESS : NOT_SUPPORTED;
+}
+
+/* Busy in the upper half of the wave, as its power is. */
+Return nvmlDeviceGetUtilizationRates(Gpu *gpu, unsigned int *rates)
+{
+    ENTER(gpu);
+    rates[0] = 2 * (int64_t)mean_power(gpu, now_ns(), 0) > config.low_mw + config.high_mw ? 100 : 0;
+    rates[1] = 0;
+    return config.witnesses ? SUCCESS : NOT_SUPPORTED;
+}
+
+Return nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *reasons)
+{
+    ENTER(gpu);
+    *reasons = (unsigned long long)number("REASONS", 0);
+    return config.witnesses ? SUCCESS : NOT_SUPPORTED;
 }
 
 #ifndef WITHOUT_FIELD_VALUES

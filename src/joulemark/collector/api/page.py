@@ -21,6 +21,7 @@ from joulemark.units import NS_PER_S
 router = APIRouter(include_in_schema=False)
 POLICY: Final = "default-src 'none'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 RECENT_NS: Final = 60 * NS_PER_S
+SYMBOLS: Final = {"watt": "W", "joule": "J", "volt": "V", "ampere": "A", "celsius": "°C"}
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent.parent / "web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
@@ -56,8 +57,10 @@ def rows(described: Described, newest: dict[str, Series]) -> list[dict[str, str]
     for meter in described.device.meters:
         series = newest.get(meter.meter_id)
         good = series.integrable() if series is not None else None
-        unit = "W" if meter.quantity == "power" else "J"
-        shown = f"{good.meter.si(int(good.value[-1])):,.1f} {unit}" if good is not None and len(good) else "none in the last minute"
+        unit = SYMBOLS.get(meter.quantity.unit, "")
+        shown = (
+            f"{good.meter.si(int(good.value[-1])):,.1f} {unit}".rstrip() if good is not None and len(good) else "none in the last minute"
+        )
         at = f"{iso_utc(int(good.t_ns[-1]))[:19]}Z" if good is not None and len(good) else ""
         origin = "simulated" if meter.simulated else ""
         found.append({"meter_id": meter.meter_id, "boundary": str(meter.boundary), "reading": shown, "at": at, "origin": origin})

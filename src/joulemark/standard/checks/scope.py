@@ -78,7 +78,7 @@ def inventory(case: Case, rule: Rule, grade: str) -> Outcome:
     if not nodes.nodes or any(node.gpus is None for node in nodes.nodes):
         return cannot_tell("the inventory of accelerators is not recorded for every node", source=source, limit=rule.wanted(grade))
     listed = {gpu.uuid for node in nodes.nodes for gpu in node.gpus or ()}
-    observed = {uuid for uuids in readers(case).values() for uuid in uuids}
+    observed = {uuid for uuids in readers(case, witnesses=True).values() for uuid in uuids}
     if listed and not observed:
         return cannot_tell("no accelerator was read, so none is known to be there", source=source, limit=rule.wanted(grade))
     unread, unlisted = sorted(listed - observed), sorted(observed - listed)
@@ -88,11 +88,11 @@ def inventory(case: Case, rule: Rule, grade: str) -> Outcome:
     return judged(listed == observed, measured=values, limit=rule.wanted(grade), source=source, detail="; ".join(parts))
 
 
-def readers(case: Case) -> Mapping[str, set[str]]:
-    """Device id -> uuids that it covers, of all that stands at the boundary of accelerators."""
+def readers(case: Case, *, witnesses: bool) -> Mapping[str, set[str]]:
+    """Device id -> uuids that it covers, of all that measures energy at the boundary of accelerators, and with their `witnesses`."""
     found: dict[str, set[str]] = defaultdict(set)
     for one in () if case.evidence is None else case.evidence.series:
-        if one.meter.boundary is Boundary.GPU:
+        if one.meter.boundary is Boundary.GPU and (witnesses or one.meter.quantity.measures_energy):
             found[one.meter.device_id] |= set(one.meter.covers)
     return found
 
@@ -102,7 +102,7 @@ def twice(case: Case) -> list[str]:
     nodes = nodes_of(case).nodes
     listed = Counter(gpu.uuid for node in nodes for gpu in node.gpus or ())
     machines = Counter(node.serial for node in nodes if node.serial)
-    read = Counter((device.partition(":")[0], uuid) for device, uuids in readers(case).items() for uuid in uuids)
+    read = Counter((device.partition(":")[0], uuid) for device, uuids in readers(case, witnesses=False).items() for uuid in uuids)
     several = [uuid for uuid, count in listed.items() if count > 1] + [serial for serial, count in machines.items() if count > 1]
     return sorted({*several, *(uuid for (_, uuid), count in read.items() if count > 1)})
 
