@@ -176,8 +176,12 @@ def combined(components: Sequence[Component]) -> Component:
 def effective_dof(terms: Iterable[tuple[float, float]]) -> float:
     """Welch-Satterthwaite degrees of freedom of (standard uncertainty, dof) terms, truncated; infinite when all are type B."""
     pairs = list(terms)
-    u4 = sum(u * u for u, _ in pairs) ** 2
-    weight = sum(u**4 / dof for u, dof in pairs if not math.isinf(dof))
+    largest = max((abs(u) for u, _ in pairs), default=0.0)
+    if largest == 0.0 or not math.isfinite(largest):
+        return math.inf
+    shares = [(u / largest, dof) for u, dof in pairs]  # only their proportions count, and fourth powers overflow
+    u4 = sum(u * u for u, _ in shares) ** 2
+    weight = sum(u**4 / dof for u, dof in shares if not math.isinf(dof))
     return math.inf if weight == 0.0 else float(math.floor(u4 / weight + ROUNDING))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,15 +49,20 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary."""
-        measured = dict(self.measured) if isinstance(self.measured, Mapping) else self.measured
+        measured = self.measured
         return {
             "verdict": str(self.verdict),
-            "measured": measured,
+            "measured": {k: finite(v) for k, v in measured.items()} if isinstance(measured, Mapping) else finite(measured),
             "limit": self.limit,
             "source": self.source,
             "detail": self.detail,
             "contradiction": self.contradiction,
         }
+
+
+def finite(value: float | int | str | bool | None) -> float | int | str | bool | None:
+    """`value`, as text where it is a number that JSON does not have."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def judged(good: bool, *, measured: Measured, limit: str, source: str, detail: str = "") -> Outcome:
