@@ -24,13 +24,14 @@ PLATEAU_S: Final = SETTLE_S + WINDOWS * WINDOW_S
 HELD_OUT_S: Final = 180.0
 
 
-def made(seed: int, *, before_ns: int) -> Aligned:
-    """The record with its raw readings, made a day before `before_ns`."""
+def made(seed: int, *, before_ns: int, reverse: bool = False) -> Aligned:
+    """The record with its raw readings, made a day before `before_ns`; `reverse`: with a second pass in reverse order."""
     begin_ns = before_ns - DAY_S * NS
     lead_s = 20.0
-    spans = [(name, lead_s + n * PLATEAU_S, level) for n, (name, level) in enumerate(LEVELS)]
-    held_s = lead_s + len(LEVELS) * PLATEAU_S + 30.0
-    load = [(begin_s, begin_s + PLATEAU_S, level) for _, begin_s, level in spans if level] + [(held_s, held_s + HELD_OUT_S, 0.8)]
+    order = [(1, *level) for level in LEVELS] + [(2, *level) for level in reversed(LEVELS) if reverse]
+    spans = [(name, lead_s + n * PLATEAU_S, level, turn) for n, (turn, name, level) in enumerate(order)]
+    held_s = lead_s + len(order) * PLATEAU_S + 30.0
+    load = [(begin_s, begin_s + PLATEAU_S, level) for _, begin_s, level, _ in spans if level] + [(held_s, held_s + HELD_OUT_S, 0.8)]
     sensors = Sensors(Truth(held_s + HELD_OUT_S + 30.0, load, seed + 1), begin_ns, seed)
     cords = [one for one in sensors.wall() if one.meter.quantity.measures_energy]
     sensor, reference = sensors.bmc(), total(cords)
@@ -38,7 +39,7 @@ def made(seed: int, *, before_ns: int) -> Aligned:
     record = align(
         sensor,
         reference,
-        [at(name, begin_s + SETTLE_S, begin_s + PLATEAU_S) for name, begin_s, _ in spans],
+        [at(name, begin_s + SETTLE_S, begin_s + PLATEAU_S, turn) for name, begin_s, _, turn in spans],
         held_out=at("held-out", held_s + SETTLE_S, held_s + HELD_OUT_S),
         alignment_id=f"kit-{seed}",
         made_ns=begin_ns + round(sensors.truth.length_s) * NS,
