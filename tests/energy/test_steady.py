@@ -100,3 +100,16 @@ def test_a_counter_has_the_power_of_its_slopes() -> None:
     assert watts == pytest.approx(np.full(len(watts), 700.0))
     assert len(watts) >= 50
     assert len(power_of(series(at_s, 0 * at_s + 5, quantity=Quantity.ENERGY_COUNTER))[0]) == 0
+
+
+def test_the_uncertainty_of_a_slope_has_two_degrees_of_freedom_less() -> None:
+    """0, 1, 0, 1 at 0 to 3 s: slope 0.2 per second, residuals 0.8 in squares, u = sqrt(0.8 / 2 / 5) per second."""
+    found = stretch(np.arange(4.0), np.array([0.0, 1.0, 0.0, 1.0]))
+    assert found.slope_per_min == pytest.approx(12.0)
+    assert found.u_slope_per_min == pytest.approx(60 * 0.08**0.5)
+
+
+def test_a_stream_without_any_reading_leaves_no_sum() -> None:
+    """A meter that never answered is no zero in the sum: there is none."""
+    at_s, none = np.arange(0.0, 130.0), np.zeros(0)
+    assert together([series(at_s, 300 + at_s), series(none, none)], BEGIN_NS, BEGIN_NS + 120 * NS) is None
