@@ -42,15 +42,10 @@ def clock_of(states: Sequence[HostState], *, role: str = "agent") -> dict[str, A
 
 
 def moment(state: HostState) -> dict[str, Any]:
-    """One state as the validator reads it: an offset that nobody knew is null."""
-    known = state.clock.offset_known or state.same_clock
+    """One state as the validator reads it; an offset that nobody knew is left out."""
     clock = asdict(state.clock)
-    return {
-        "t_ns": state.t_ns,
-        "offset_ns": state.offset_ns if known else None,
-        "bound_ns": state.bound_ns if known else None,
-        **{name: clock[name] for name in OF_CLOCK},
-    }
+    known = {"offset_ns": state.offset_ns, "bound_ns": state.bound_ns} if state.clock.offset_known or state.same_clock else {}
+    return {"t_ns": state.t_ns, **known, **{name: clock[name] for name in OF_CLOCK}}
 
 
 def thinned(states: Sequence[HostState]) -> list[HostState]:
