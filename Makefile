@@ -1,6 +1,6 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs gpu lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs calibration-trials gpu lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -37,6 +37,9 @@ kit: # every rule on what satisfies it and on every fault it must see, and the f
 
 seeded-runs: # simulated laboratories validated from their files, their energies held against the truth; SEED=n, RUNS=n, MUTATE=gain must turn it red
 	@scripts/seeded-runs
+
+calibration-trials: # 200 pairs of meters aligned and judged by other maths, as many bad ones refused; SEED=n, TRIALS=n, MUTATE=half_u|no_lag|no_offset
+	@scripts/calibration-trials
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n
 	@scripts/gpu
