@@ -131,6 +131,24 @@ def one_more(evidence: Evidence) -> Evidence:
     return on_measured(lambda w: replace(w, tokens=replace(w.tokens, output=(w.tokens.output or 0) + 1)))(evidence)
 
 
+def dropped_everywhere(evidence: Evidence) -> Evidence:
+    """One request left out of the log, of its phase and of the engine's counters: only the ids still tell."""
+    requests = evidence.requests or ()
+    gone, kept = requests[5], (*requests[:5], *requests[6:])
+
+    def less(window: Window) -> Window:
+        if window.name != gone.phase:
+            return window
+        into, out = (window.tokens.input or 0) - (gone.input_tokens or 0), (window.tokens.output or 0) - (gone.output_tokens or 0)
+        return replace(window, tokens=replace(window.tokens, input=into, output=out), requests=(window.requests or 0) - 1)
+
+    def engine(old: Workload) -> Workload:
+        counts = tuple(replace(c, requests=(c.requests or 0) - (c.phase == gone.phase)) for c in old.engine_counts)
+        return replace(old, engine_counts=counts)
+
+    return on_work(engine)(on_measured(less)(replace(evidence, requests=kept)))
+
+
 def engine_saw_more(old: Workload) -> Workload:
     """The engine counted requests that are not in the log."""
     return replace(old, engine_counts=tuple(replace(c, requests=9999) for c in old.engine_counts))
@@ -191,6 +209,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("TOK-5", "0.2 % failed", with_lost(0.002), grades=("ES2",)),
     Spoil("TOK-5", "a request dropped", on_requests(lambda found: [*found[:5], *found[6:]])),
     Spoil("TOK-5", "the last request dropped", on_requests(lambda found: found[:-1])),
+    Spoil("TOK-5", "a request dropped everywhere", dropped_everywhere),
     Spoil("TOK-5", "one request twice", on_requests(lambda found: [*found, found[-1]])),
     Spoil(
         "TOK-5", "engine saw more", on_work(lambda w: replace(w, engine_counts=tuple(replace(c, requests=9999) for c in w.engine_counts)))
