@@ -81,6 +81,12 @@ def test_a_value_that_is_renewed_without_changing_does_not_stretch_the_period() 
     assert polled(POWER, refresh_s=3.0, poll_s=1.0, polls=600, value=lambda n: noisy(n - n % 3 // 2)) == pytest.approx(3.0, rel=0.1)
 
 
+def test_what_a_witness_shows_claims_no_period() -> None:
+    """A temperature that stays the same for ten reads was read anew each time: nothing is known of its sensor's period."""
+    assert polled(replace(POWER, quantity=Quantity.TEMPERATURE), refresh_s=10.0, poll_s=1.0) is None
+    assert polled(POWER, refresh_s=10.0, poll_s=1.0) is not None
+
+
 def test_a_failed_read_makes_no_interval() -> None:
     """What lies between the readings around a gap is not taken for a period."""
     watch = RefreshWatch(POWER)

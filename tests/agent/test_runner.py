@@ -115,6 +115,19 @@ def test_missing_sample_is_a_gap(runner_of: RunnerOf, rows: Callable[[], list[Sa
     assert rows()[0].reasons == ("the driver gave no sample",) * 2
 
 
+def test_a_device_that_is_read_seldom_leaves_no_gap(
+    runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock
+) -> None:
+    """A poll without a sample of a device that its driver reads now and then is no gap; one that fails is."""
+    runner = runner_of([1, None, MeterTransient("bus timeout"), 2])
+    assert isinstance(runner.meter, ScriptedMeter)
+    runner.meter.device = replace(runner.meter.device, seldom=True)
+    polled(runner, manual_clock, 4)
+    got = rows()
+    assert [row.seq for row in got] == [0, 1, 2]
+    assert [row.reasons[0] for row in got] == ["", "bus timeout", ""]
+
+
 def test_gone_meter_is_opened_again(runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock) -> None:
     """A lost device is opened again with growing waits; until then each deadline is a gap that says why, and numbers go on."""
     runner = runner_of([100, MeterGone("fell off the bus"), 50], opens=[OK, MeterUnavailable("still away"), OK])

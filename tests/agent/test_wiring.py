@@ -147,6 +147,21 @@ def test_accuracy_and_place_go_before_the_driver() -> None:
         settings(boundary="socket")
 
 
+def test_the_accuracy_of_power_is_not_that_of_a_witness() -> None:
+    """A limit of error in the configuration is of what measures energy; a temperature beside it keeps its own, or none."""
+    (power,) = analyser().meters
+    witness = replace(power, meter_id=f"{power.device_id}:temperature", quantity=Quantity.TEMPERATURE)
+    found = known(DeviceInfo(power.device_id, (power, witness)), accuracy={"pct_reading": 0.5}, covers=["A"])
+    assert [one.accuracy is not None for one in found] == [True, False]
+    assert [one.covers for one in found] == [("A",), ("A",)]
+
+
+def test_a_device_that_is_read_seldom_stays_so() -> None:
+    """What the operator adds to a description takes nothing away from it."""
+    (found,) = wired((replace(analyser(), seldom=True),), settings(), source="nvml", host="node1", cords=())
+    assert found.seldom
+
+
 def test_channels_cover_what_the_table_says(pdu: DeviceInfo) -> None:
     """Power and energy of outlet 3 cover its cord, outlet 31 and the others nothing, and every meter knows all cords."""
     found = {meter.channel: meter for meter in known(pdu, cords=CORDS, covers={"outlet-3": ["psu1"], "outlet-4-power": ["node9/psu1"]})}

@@ -10,7 +10,7 @@ import pytest
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterError, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters.ptdaemon import DRIVER, PtdaemonConfig, PtdaemonMeter
-from joulemark.readings import Current, MeterRange, Quality, Sample, TimestampSource
+from joulemark.readings import Current, MeterRange, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import SystemClock
 from tests.standins.ptdaemon_standin import PtDaemon
 
@@ -93,11 +93,12 @@ def test_sum_and_channels_in_microwatts(serve: Serve, opened: Open) -> None:
     """The sum and each channel are meters of one device, read from one row, exactly as printed."""
     daemon = serve(watts=(454.7, 493.25, 0.0), channels=True)
     meter = opened(daemon, covers=("cord-a", "cord-b", "cord-c"))
-    assert one(meter).values == (947_950_000, 454_700_000, 493_250_000, 0)
+    assert one(meter).values[:4] == (947_950_000, 454_700_000, 493_250_000, 0)
     daemon.set_watts(1.5, 2.25, 3.125)
-    assert later(meter, 2.5).values == (6_875_000, 1_500_000, 2_250_000, 3_125_000)
-    assert [info.channel for info in meter.info[0].meters] == ["total", "ch1", "ch2", "ch3"]
-    assert [info.covers for info in meter.info[0].meters] == [("cord-a", "cord-b", "cord-c"), ("cord-a",), ("cord-b",), ("cord-c",)]
+    assert later(meter, 2.5).values[:4] == (6_875_000, 1_500_000, 2_250_000, 3_125_000)
+    powers = meter.info[0].meters[:4]
+    assert [info.channel for info in powers] == ["total", "ch1", "ch2", "ch3"]
+    assert [info.covers for info in powers] == [("cord-a", "cord-b", "cord-c"), ("cord-a",), ("cord-b",), ("cord-c",)]
     total = meter.info[0].meters[0]
     assert total.meter_id == "ptdaemon:node1:C2XL24034V:total"
     assert (total.model, total.firmware, total.update_period_s) == ("WT333E", "F1.04", SAMPLE_S)
@@ -199,14 +200,32 @@ def test_an_agent_that_reads_too_slowly_is_told_what_it_lost(serve: Serve, opene
     assert samples[1].reasons == ("",)
 
 
+def test_what_a_row_tells_beside_the_power(serve: Serve, opened: Open) -> None:
+    """Voltage, current and power factor of each channel come from the row of its power and cover its cord; those of the sum are none."""
+    daemon = serve(watts=(460.2, 690.3), channels=True)
+    meter = opened(daemon, covers=("cord-a", "cord-b"))
+    found = dict(zip((info.channel for info in meter.info[0].meters), one(meter).values, strict=True))
+    assert list(found)[3:] == [f"ch{n}-{quantity}" for n in (1, 2) for quantity in ("voltage", "current", "power_factor")]
+    assert (found["ch1-voltage"], found["ch1-current"], found["ch2-current"], found["ch2-power_factor"]) == (
+        230_100_000,
+        2_000_000,
+        3_000_000,
+        980_000,
+    )
+    for info in meter.info[0].meters[3:]:
+        assert info.covers == (("cord-a",) if info.channel.startswith("ch1") else ("cord-b",))
+        assert not info.quantity.measures_energy
+        assert info.accuracy is None
+
+
 def test_what_the_analyser_cannot_tell_is_a_gap(serve: Serve, opened: Open) -> None:
     """-1, NaN and overflow codes of one channel leave the others as they are."""
     daemon = serve(watts=(10.0, 20.0), channels=True)
     meter = opened(daemon)
     for printed, quality in (("-1.000000", Quality.GAP), ("nan", Quality.SENTINEL), ("9.91E+37", Quality.SENTINEL)):
         sample = only(meter, daemon, daemon.row(time.time()).replace("10.000000,Volts", f"{printed},Volts"))
-        assert sample.values == (30_000_000, None, 20_000_000)
-        assert sample.qualities == (Quality.OK, quality, Quality.OK)
+        assert sample.values[:3] == (30_000_000, None, 20_000_000)
+        assert sample.qualities[:3] == (Quality.OK, quality, Quality.OK)
         assert sample.reasons[1]
 
 
@@ -356,7 +375,7 @@ def test_channels_that_change(serve: Serve, opened: Open) -> None:
         later(meter, 3.5)
     meter.close()
     meter.open()
-    assert len(meter.info[0].meters) == 4
+    assert [info.channel for info in meter.info[0].meters if info.quantity is Quantity.POWER] == ["total", "ch1", "ch2", "ch3"]
 
 
 def test_slow_start(serve: Serve, opened: Open) -> None:

@@ -21,7 +21,7 @@ from joulemark.meters.ptdaemon_lines import (
     stamp_ns,
     worsened,
 )
-from joulemark.readings import MeterRange, Quality
+from joulemark.readings import MeterRange, Quality, Quantity
 from joulemark.timebase import zone
 from tests.standins.ptdaemon_standin import IDENTITY
 
@@ -98,6 +98,16 @@ def test_rows_with_and_without_channels() -> None:
     assert row.watts == {TOTAL: "1490.500000", "ch1": "454.700000", "ch2": "493.200000"}
     assert (row.stamp, row.mark, row.channels) == ("02-16-2022 11:27:55.204", "run_testing", ("ch1", "ch2"))
     assert parse_row(SINGLE).watts == {TOTAL: "23.430000"}
+
+
+def test_what_stands_beside_the_watts() -> None:
+    """Volts, amperes and power factor are kept for each channel as printed, and found by what a meter measures."""
+    row = parse_row(CHANNELS)
+    assert row.details["ch2"] == {"Volts": "208.720000", "Amps": "2.444000", "PF": "0.966800"}
+    assert row.printed("ch2-current", Quantity.CURRENT) == "2.444000"
+    assert row.printed("ch2", Quantity.POWER) == "493.200000"
+    assert row.printed("ch3-current", Quantity.CURRENT) == ""
+    assert row.printed("ch2-temperature", Quantity.TEMPERATURE) == ""
 
 
 @pytest.mark.parametrize("line", ["Error: analyser does not answer", "", "Time,01-01-2026 00:00:00.000", "Time,x,Volts,230", "Watts,1,1"])

@@ -41,8 +41,10 @@ from joulemark.meters.ptdaemon_link import Link
 from joulemark.readings import (
     Current,
     DeviceInfo,
+    MeterInfo,
     MeterRange,
     Quality,
+    Quantity,
     Sample,
     TimestampSource,
 )
@@ -151,7 +153,7 @@ class PtdaemonMeter(AsyncMeter):
             meter = replace(
                 meter, note=f"{meter.note}; its clock and this host's differ, or its zone is another: its stamps are information"
             )
-        return (device_of(meter, row.channels, config.covers),)
+        return (device_of(meter, row.channels, config.covers, row.details),)
 
     async def poll(self, clock: Clock) -> list[Sample]:
         """The next sample of the daemon, dated by its own clock where that agrees with this host's.
@@ -171,12 +173,14 @@ class PtdaemonMeter(AsyncMeter):
         if age_ns > self._config.late_ns:
             reason = f"PTDaemon has had no new sample for {age_ns / NS_PER_S:.1f} s"
             return [Sample.gap(device, t_read0_ns, t_read1_ns, shift_ns, reason)]
-        if self._row.watts and (TOTAL, *self._row.channels) != tuple(meter.channel for meter in device.meters):
+        if self._row.watts and (TOTAL, *self._row.channels) != tuple(
+            meter.channel for meter in device.meters if meter.quantity is Quantity.POWER
+        ):
             raise MeterGone(f"the channels of {self._config.where} have changed", "it is described anew")
         t_device_ns = stamp_ns(self._row.stamp, self._zone)
         if own and t_device_ns is not None and not self._agrees(t_device_ns, t_read1_ns + shift_ns):
             t_device_ns = None
-        columns = [self._judged(meter.channel, passed_over, told) for meter in device.meters]
+        columns = [self._judged(meter, passed_over, told) for meter in device.meters]
         values, qualities, reasons = zip(*columns, strict=True)
         return [Sample(device.device_id, t_read0_ns, t_read1_ns, shift_ns, values, (t_device_ns,) * len(columns), qualities, reasons)]
 
@@ -292,12 +296,12 @@ class PtdaemonMeter(AsyncMeter):
         """Whether a stamp can be that of a sample which waits now."""
         return -CLOCK_BOUND_NS <= t_read_utc_ns - t_device_ns <= self._config.late_ns + CLOCK_BOUND_NS
 
-    def _judged(self, channel: str, passed_over: int, told: str) -> tuple[int | None, Quality, str]:
+    def _judged(self, meter: MeterInfo, passed_over: int, told: str) -> tuple[int | None, Quality, str]:
         """Value, quality and reason of one meter; the sum also carries what is to be told of a good value."""
         if self._row.trouble:
             return None, Quality.GAP, self._row.trouble
-        value, quality, reason = judged(self._row.watts.get(channel, ""))
-        if reason or channel != TOTAL:
+        value, quality, reason = judged(self._row.printed(meter.channel, meter.quantity), exponent=meter.exponent)
+        if reason or meter.channel != TOTAL:
             return value, quality, reason
         lost = f"{passed_over} samples before it were passed over: read every {self._config.sample_ms} ms" if passed_over else ""
         return value, quality, "; ".join(part for part in (lost, told) if part)

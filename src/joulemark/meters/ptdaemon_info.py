@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from joulemark import whitelist
 from joulemark.errors import ConfigError
-from joulemark.meters.ptdaemon_lines import EXPONENT, TOTAL, Identity
+from joulemark.meters.ptdaemon_lines import EXPONENT, TOTAL, WITNESSES, Identity, judged
 from joulemark.readings import Accuracy, Averaging, Boundary, Current, DeviceInfo, MeterInfo, MeterRange, Quantity
 
 AVERAGED_MS: Final = 1000
@@ -39,8 +40,12 @@ def described(device_id: str, identity: Identity, ranges: MeterRange, *, sample_
     )
 
 
-def device_of(meter: MeterInfo, channels: tuple[str, ...], covers: tuple[str, ...]) -> DeviceInfo:
-    """The device of the sum `meter` and of its channels. Raises ConfigError when `covers` does not name each channel's cord.
+def device_of(
+    meter: MeterInfo, channels: tuple[str, ...], covers: tuple[str, ...], details: Mapping[str, Mapping[str, str]] | None = None
+) -> DeviceInfo:
+    """The device of the sum `meter` and of its channels, and of what `details` of a row show beside each single one.
+
+    Raises ConfigError when `covers` does not name each channel's cord.
 
     Where no cords are named a channel stands for what it feeds, by the analyser's own name: two analysers never watch one thing.
     """
@@ -56,7 +61,19 @@ def device_of(meter: MeterInfo, channels: tuple[str, ...], covers: tuple[str, ..
         replace(meter, meter_id=f"{meter.device_id}:{channel}", covers=(cord,), accuracy=stated(meter, 1))
         for channel, cord in zip(channels, cords, strict=False)  # a sum without channels covers cords too
     )
-    return DeviceInfo(meter.device_id, (sums, *parts))
+    singles = parts or (sums,)
+    beside = (witness for one in singles for witness in witnesses(one, (details or {}).get(one.channel, {})))
+    return DeviceInfo(meter.device_id, (sums, *parts, *beside))
+
+
+def witnesses(meter: MeterInfo, shown: Mapping[str, str]) -> Iterator[MeterInfo]:
+    """Voltage, current and power factor beside the power of one channel, as far as its rows tell them.
+
+    A sum of several channels has none: its rows carry means, by which no power is proven.
+    """
+    for word, (quantity, exponent) in WITNESSES.items():
+        if judged(shown.get(word, ""))[0] is not None:
+            yield replace(meter, meter_id=f"{meter.meter_id}-{quantity}", quantity=quantity, exponent=exponent, accuracy=None, rated_w=None)
 
 
 def stated(meter: MeterInfo, channel_count: int) -> Accuracy | None:

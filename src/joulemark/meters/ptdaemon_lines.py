@@ -15,13 +15,20 @@ from decimal import Decimal
 from typing import Final
 
 from joulemark.errors import MeterTransient, UsageError
-from joulemark.readings import MeterRange, Quality
+from joulemark.readings import MeterRange, Quality, Quantity
 from joulemark.timebase import datetime_ns
 from joulemark.units import scaled
 
 TOTAL: Final = "total"
 EXPONENT: Final = -6
 """Watts are printed with six decimals."""
+
+WITNESSES: Final = {
+    "Volts": (Quantity.VOLTAGE, -6),
+    "Amps": (Quantity.CURRENT, -6),
+    "PF": (Quantity.POWER_FACTOR, -6),
+}
+"""What stands in a row beside the watts, by its word: quantity and exponent."""
 
 NOT_AVAILABLE: Final = Decimal(-1)
 SCPI_INFINITY: Final = Decimal("9.9E+37")
@@ -109,17 +116,27 @@ def parse_header(line: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample. `watts`: as printed, by channel in lower case, the sum under `total`. `trouble`: the line that stood in its place."""
+    """One sample. `watts`: as printed, by channel in lower case, the sum under `total`; `details`: of each channel what else is printed, by
+    its word (`WITNESSES`). `trouble`: the line that stood in its place.
+    """
 
     stamp: str = ""
     mark: str = ""
     watts: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
+    details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the channels beside the sum, as ordered in the row."""
         return tuple(name for name in self.watts if name != TOTAL)
+
+    def printed(self, channel: str, quantity: Quantity) -> str:
+        """What it shows of a meter's channel, where that of a witness names its quantity too (`ch1-voltage`); empty for nothing."""
+        if quantity is Quantity.POWER:
+            return self.watts.get(channel, "")
+        word = next((word for word, (of, _) in WITNESSES.items() if of is quantity), "")
+        return self.details.get(channel.partition("-")[0], {}).get(word, "")
 
 
 def parse_row(line: str) -> Row:
@@ -128,6 +145,7 @@ def parse_row(line: str) -> Row:
     if word != "Time" or len(fields) < 3:
         return Row(trouble=f"PTDaemon said {line[:80]!r} instead of a sample")
     stamp, channel, mark, watts = fields[0].strip(), TOTAL, "", {}
+    details: dict[str, dict[str, str]] = {}
     rest = iter(fields[1:])
     for name in rest:
         if name.startswith("Ch") and name[2:].isdecimal():
@@ -138,11 +156,15 @@ def parse_row(line: str) -> Row:
             watts[channel] = value.strip()
         elif name == "Mark":
             mark = value.strip()
-    return Row(stamp, mark, watts) if TOTAL in watts else Row(trouble=f"PTDaemon said {line[:80]!r}, which names no Watts")
+        elif name in WITNESSES:
+            details.setdefault(channel, {})[name] = value.strip()
+    return Row(stamp, mark, watts, details=details) if TOTAL in watts else Row(trouble=f"PTDaemon said {line[:80]!r}, which names no Watts")
 
 
-def judged(printed: str) -> tuple[int | None, Quality, str]:
-    """Microwatts, quality and reason of a printed power. Zero and less stay as read: a channel may have nothing plugged in."""
+def judged(printed: str, *, exponent: int = EXPONENT) -> tuple[int | None, Quality, str]:
+    """The value times 10**-exponent, quality and reason of a printed number. Zero and less stay as read: a channel may have nothing
+    plugged in.
+    """
     if printed.lower().lstrip("+-") == "nan":
         return None, Quality.SENTINEL, f"the analyser has no value ({printed})"
     if printed.lower().lstrip("+-") in ("inf", "infinity"):
@@ -156,7 +178,7 @@ def judged(printed: str) -> tuple[int | None, Quality, str]:
         return None, Quality.OVER_RANGE, "the analyser is over its range"
     if abs(value) >= LIMIT_W:
         return None, Quality.SENTINEL, f"the analyser has no value ({printed})"
-    return scaled(value, EXPONENT), Quality.OK, ""
+    return scaled(value, exponent), Quality.OK, ""
 
 
 def stamp_ns(stamp: str, zone: tzinfo) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from joulemark.readings import DeviceInfo
+from joulemark.readings import DeviceInfo, Quantity
 from tests.collector.api.conftest import BOOT_ID, Api, S
 from tests.collector.conftest import Agent
 
@@ -38,6 +38,19 @@ def test_an_old_reading_is_not_shown_as_the_present_one(api: Api) -> None:
     page = api.get("/").text
     assert "200.0 W" not in page
     assert "none in the last minute" in page
+
+
+def test_a_witness_is_shown_in_its_own_unit(api: Api) -> None:
+    """What is no power and no energy has the unit of its quantity, and a share has none."""
+    agent = Agent(boot_id=BOOT_ID)
+    power, energy = agent.device.meters
+    witnesses = (replace(power, quantity=Quantity.TEMPERATURE), replace(energy, quantity=Quantity.THROTTLE))
+    api.take(agent, agent.description(0, DeviceInfo(agent.device.device_id, witnesses)))
+    api.take(agent, agent.batch(1, begin_ns=api.clock.utc_ns(), described=False))
+    page = api.get("/").text
+    assert "200.0 °C" in page
+    assert " J<" not in page
+    assert " W<" not in page
 
 
 def test_a_reading_keeps_the_scale_it_was_read_in(api: Api) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from joulemark.cards.evidence import Evidence
+from joulemark.energy.series import Series
 from joulemark.node import Component, Gpu, Node, Nodes, Psu
 from joulemark.readings import Boundary
 from joulemark.standard.checks.scope import CHECKS, extrapolated_from
@@ -81,6 +82,22 @@ def test_a_gpu_read_as_two_devices_is_a_contradiction() -> None:
     assert outcome.contradiction
     other = replace(gpu, meter=replace(gpu.meter, meter_id=gpu.meter.meter_id.replace("nvml", "dcgm"), kind="dcgm"))
     assert asked("SCO-3", replace(evidence, series=(*evidence.series, other)), "ES1").verdict is Verdict.PASS
+
+
+def test_conditions_of_a_gpu_beside_its_power_are_no_second_gpu() -> None:
+    """Temperature, utilization and throttling may stand in a device of their own; a GPU of which only they were read is there."""
+
+    def apart(one: Series) -> Series:
+        meter = one.meter
+        return replace(one, meter=replace(meter, meter_id=f"{meter.device_id}-conditions:{meter.channel}"))
+
+    def is_condition(one: Series) -> bool:
+        return one.meter.boundary is Boundary.GPU and not one.meter.quantity.measures_energy
+
+    moved = each_series(apart, where=is_condition)(good("ES1"))
+    assert asked("SCO-3", moved, "ES1").verdict is Verdict.PASS
+    alone = without(lambda one: one.meter.boundary is Boundary.GPU and not is_condition(one))(moved)
+    assert asked("SCO-3", alone, "ES1").verdict is Verdict.PASS
 
 
 def test_a_listed_gpu_that_nobody_read_is_no_contradiction() -> None:
