@@ -170,7 +170,10 @@ class Evaluation:
         return (json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
     def badge(self, name: str) -> dict[str, Any]:
-        """The badge of a laboratory, `joulemark.ring-badge/1`: `energy/ring.json` of its bundles. Raises UsageError where it is refused."""
+        """The badge of a laboratory, `joulemark.ring-badge/1`: `ring.json` beside `energy` in its bundles.
+
+        Raises UsageError where it is refused.
+        """
         if reasons := self.refusals(name):
             raise UsageError(
                 f"no badge for {name}: {'; '.join(reasons)}", "correct the budget or the set-up, and take part in the next round"

@@ -38,9 +38,11 @@ DOCUMENTS: Final = (
     "calibration/meters",
     "chain",
     "prices",
-    "ranks",
-    "ring",
 )
+
+
+BESIDE: Final = ("ring.json", "ranks.json")
+"""Beside the folder `energy`, whose hashes were closed with the run: the badge of its laboratory, and a table it stands in, come later."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def opened(folder: Path) -> Opened:
             faults[path] = str(error)
             return None
 
-    for path in [f"{FOLDER}/{name}.json" for name in DOCUMENTS] + ["energy_summary.json"]:
+    for path in [f"{FOLDER}/{name}.json" for name in DOCUMENTS] + ["energy_summary.json", *BESIDE]:
         place = folder / path
         if foreign.inside(folder, place) and (data := tried(path, lambda place=place: document.load(place))) is not None:  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             documents[path] = data

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 RANKS_SCHEMA: Final = "joulemark.ranks/1"
-"""A table in a bundle, `energy/ranks.json`: `entries[]`, each with `id`, `value`, `u95` and `rank`; less is better."""
+"""A table that is published with its bundles, `ranks.json` beside `energy`.
+
+`entries[]`: each with `id`, `value`, `u95`, `unit` and `rank`; less is better.
+"""
 
 
 @dataclass(frozen=True, slots=True)

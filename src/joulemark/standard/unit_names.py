@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-UNITS: Final = ("w", "j", "s", "ns", "usd", "rel", "bytes", "count", "days", "months", "share", "ppm", "ppb")
+UNITS: Final = ("w", "j", "s", "ns", "c", "per_k", "usd", "rel", "bytes", "count", "days", "months", "share", "ppm", "ppb")
 """Last words of a name that carries its unit; `rel` and `share` are parts of the thing itself."""
 
 SPELLED: Final = ("joules_per_", "energy_per_")
@@ -25,11 +25,13 @@ COUNTS: Final = (
     "input",
     "input_length",
     "input_tokens",
+    "laboratories",
     "lag_edges",
     "output",
     "output_length",
     "output_tokens",
     "participating",
+    "rank",
     "readings",
     "reasoning",
     "requests",
@@ -43,6 +45,7 @@ RATIOS: Final = (
     "coverage",
     "crest_factor",
     "dof",
+    "en",
     "exponent",
     "gain",
     "gain_change_per_90_d",
@@ -55,6 +58,9 @@ RATIOS: Final = (
     "share",
     "step",
     "u_gain",
+    "z",
+    "z_prime",
+    "zeta",
 )
 """Numbers without a unit; `modulus` and `step` count steps of `10**exponent`, `pct_` says percent."""
 
@@ -70,12 +76,12 @@ NAMED: Final = frozenset((*COUNTS, *RATIOS, *SPELLED_OUT))
 def nameless(data: Any, *, path: str, key: str = "") -> Iterator[str]:
     """The path of every number whose name carries no unit and is not known to need none.
 
-    A `value` beside a `unit` is named by it.
+    A `value` and its `u95` beside a `unit` are named by it.
     """
     if isinstance(data, Mapping):
-        told = "value" if isinstance(data.get("unit"), str) else None
+        told = ("value", "u95") if isinstance(data.get("unit"), str) else ()
         for name, value in data.items():
-            if name not in FREE and name != told:
+            if name not in FREE and name not in told:
                 yield from nameless(value, path=f"{path}.{name}", key=str(name))
     elif isinstance(data, Sequence) and not isinstance(data, str):
         for value in data:

@@ -72,8 +72,11 @@ def table(*rows: tuple[Any, Any, Any]) -> Callable[[Path], None]:
     """A bundle that carries a table."""
 
     def spoil(folder: Path) -> None:
-        entries = [{"id": f"entry-{n}", "value": value, "u95": u95, "rank": rank} for n, (value, u95, rank) in enumerate(rows)]
-        (folder / "energy" / "ranks.json").write_text(json.dumps({"schema": "joulemark.ranks/1", "entries": entries}))
+        entries = [
+            {"id": f"entry-{n}", "value": value, "u95": u95, "unit": "J per 1k output tokens", "rank": rank}
+            for n, (value, u95, rank) in enumerate(rows)
+        ]
+        (folder / "ranks.json").write_text(json.dumps({"schema": "joulemark.ranks/1", "entries": entries}))
 
     return spoil
 

@@ -14,7 +14,9 @@ from joulemark.standard.ranking import Entry, ranks
 from joulemark.standard.verdict import Outcome, cannot_tell, judged, not_applicable
 
 CARD: Final = "energy/card.json"
-RANKS: Final = "energy/ranks.json"
+RANKS: Final = "ranks.json"
+"""Beside the folder `energy`: tables are made after the runs that stand in them."""
+
 OF_A_LINE: Final = ("name", "u_j", "distribution", "dof", "correlation_group", "source")
 """What UNC-1 wants of each component; `dof` null is infinite."""
 
