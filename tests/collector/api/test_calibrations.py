@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from joulemark.calibration.alignment import Alignment
 from joulemark.cards.contents import alignment_files
 from joulemark.cards.evidence import Aligned
 from joulemark.energy.series import Series
@@ -20,14 +19,14 @@ from tests.collector.conftest import Agent
 from tests.kit import alignment
 
 
-def of_the_agents_meter(made_ns: int) -> Aligned:
-    """An alignment of the power that the test's agent sends: 10 % more, and 5 W."""
-    sensor, reference = Agent().device.meters[0], MeterInfo("scpi:host-a:9:power", "scpi", Quantity.POWER, -3, Boundary.GPU)
+def of_the_agents_meter(made_ns: int, channel: int = 0) -> Aligned:
+    """An alignment of a meter that the test's agent sends: 10 % more, and 5 W. `channel` 0: its power, 1: its counter."""
+    sensor, reference = Agent().device.meters[channel], MeterInfo("scpi:host-a:9:power", "scpi", Quantity.POWER, -3, Boundary.GPU)
     t_ns = made_ns - np.arange(60, 0, -1, dtype=np.int64) * S
     series = [Series.plain(meter, t_ns, np.full(60, watts * 1000)) for meter, watts in ((sensor, 200), (reference, 225))]
     record = replace(
         alignment.made(1, before_ns=made_ns).record,
-        alignment_id="mine",
+        alignment_id=("mine", "counter")[channel],
         sensor=sensor.meter_id,
         reference=reference.meter_id,
         made_ns=made_ns,
@@ -52,10 +51,12 @@ def test_an_alignment_corrects_the_runs_that_follow(api: Api) -> None:
     assert (listed["gain"], listed["offset_w"], len(listed["plateaus"])) == (1.1, 5.0, 3)
     assert api.get("/v1/calibrations", params={"sensor": "other"}).json() == []
     assert api.get("/v1/calibrations/mine").json()["files"] == body(made)["files"]
+    assert api.post("/v1/calibrations", body(of_the_agents_meter(made.record.made_ns, 1))).status_code == 201
     run_id = api.run_of_three_seconds()
+    assert api.get(f"/v1/runs/{run_id}/card").json()["headline"]["energy_j"] == pytest.approx(1.1 * 600.0 + 5.0 * 3.0)
     with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
-        (record,) = json.loads(archive.read("energy/calibration.json"))["alignments"]
-        assert record["alignment_id"] == "mine"
+        records = json.loads(archive.read("energy/calibration.json"))["alignments"]
+        assert [record["alignment_id"] for record in records] == ["counter", "mine"]
         assert [n for n in archive.namelist() if n.startswith("energy/calibration/mine/") and n.endswith(".csv")] != []
 
 
@@ -64,6 +65,7 @@ def test_one_from_later_or_expired_corrects_nothing(api: Api, ago_s: int) -> Non
     """A run is not corrected by what was made after it, nor by what no longer held."""
     assert api.post("/v1/calibrations", body(of_the_agents_meter(api.clock.utc_ns() - ago_s * S))).status_code == 201
     run_id = api.run_of_three_seconds()
+    assert api.get(f"/v1/runs/{run_id}/card").json()["headline"]["energy_j"] == pytest.approx(600.0)
     with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
         assert "energy/calibration.json" not in archive.namelist()
 
@@ -89,8 +91,3 @@ def test_the_readings_of_an_alignment_may_be_long(api: Api) -> None:
     assert len(json.dumps(large)) > 2 * 1024 * 1024
     assert api.post("/v1/calibrations", large).status_code == 201
     assert api.post("/v1/runs", {"benchmark": "x" * 2_000_000, "moment": api.moment(0)}).status_code == 413
-
-
-def test_records_are_what_the_norm_calls_them() -> None:
-    """The record of this test is an alignment as the kit makes them."""
-    assert isinstance(of_the_agents_meter(S).record, Alignment)
