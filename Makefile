@@ -1,4 +1,4 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS) reach it as environment.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs calibration-trials gpu lint proto docs clean
 
@@ -40,6 +40,9 @@ seeded-runs: # simulated laboratories validated from their files, their energies
 
 calibration-trials: # 200 pairs of meters aligned and judged by other maths, as many bad ones refused; SEED=n, TRIALS=n, MUTATE=half_u|no_lag|no_offset
 	@scripts/calibration-trials
+
+live-node: # a simulated node, a real agent and collector at hastened time, and the level of the bundle; SEED=n, LEVEL=ES1|ES2, MUTATE=analyser|bmc
+	@scripts/live-node
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n
 	@scripts/gpu

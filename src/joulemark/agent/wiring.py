@@ -53,6 +53,9 @@ class RunnerConfig:
     """Its limit of error, before what the driver says: pct_reading, pct_range of range_w, abs_w, and the source; where the maker states
     them temperature_coefficient_per_k and the ambient from ambient_low_c to ambient_high_c."""
 
+    simulated: bool = False
+    """True for a stand-in of a meter, as on a test bench: every figure from it says so, and no board takes it."""
+
     def __post_init__(self) -> None:
         at_least("meter.interval_ms", self.interval_ms, 0)
         if self.certificate is not None:
@@ -112,6 +115,8 @@ def wired(devices: Sequence[DeviceInfo], settings: RunnerConfig, *, source: str,
             "give the certificate of this meter, or correct its serial",
         )
     changes: dict[str, Any] = {} if settings.current is None else {"current": settings.current}
+    if settings.simulated:
+        changes["simulated"] = True
     boundaries = moved(devices, settings, covered, source=source)
     accuracy = settings.accuracy and replace(settings.accuracy, source=settings.accuracy.source or "configuration")
 

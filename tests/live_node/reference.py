@@ -1,0 +1,50 @@
+"""The alignment of the live BMC, made from readings of the kit's instruments with the same errors, a day before the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from joulemark.calibration.align import align
+from joulemark.calibration.alignment import Binding
+from joulemark.cards.contents import alignment_files
+from joulemark.cards.evidence import Aligned
+from joulemark.energy.series import Series
+from joulemark.readings import MeterInfo, Quantity
+from tests.kit.alignment import DAY_S, HELD_OUT_S, LEVELS, NS, PLATEAU_S, SETTLE_S, span, total
+from tests.kit.sensors import Sensors
+from tests.kit.truth import Truth
+
+
+def aligned(meters: Sequence[dict[str, Any]], seed: int, *, before_ns: int, lie: float = 1.0) -> dict[str, str]:
+    """Files of the alignment of the BMC among `meters`, as text; `lie`: factor on the reference."""
+    live = next(MeterInfo.from_json(one) for one in meters if one["kind"] == "redfish" and one["quantity"] == Quantity.POWER)
+    begin_ns = before_ns - DAY_S * NS
+    spans = [(name, 20.0 + n * PLATEAU_S, level) for n, (name, level) in enumerate(LEVELS)]
+    held_s = 20.0 + len(LEVELS) * PLATEAU_S + 30.0
+    load = [(begin_s, begin_s + PLATEAU_S, level) for _, begin_s, level in spans if level] + [(held_s, held_s + HELD_OUT_S, 0.8)]
+    sensors = Sensors(Truth(held_s + HELD_OUT_S + 30.0, load, seed + 1), begin_ns, seed)
+    sensor = of_meter(sensors.bmc(), live)
+    reference = total([one for one in sensors.wall() if one.meter.quantity.measures_energy])
+    reference = replace(reference, value=np.round(reference.value * lie).astype(np.int64))
+    at = partial(span, begin_ns)
+    record = align(
+        sensor,
+        reference,
+        [at(name, begin_s + SETTLE_S, begin_s + PLATEAU_S) for name, begin_s, _ in spans],
+        held_out=at("held-out", held_s + SETTLE_S, held_s + HELD_OUT_S),
+        alignment_id=f"live-{seed}",
+        made_ns=begin_ns + round(sensors.truth.length_s) * NS,
+        binding=Binding(live.serial, reference.meter.serial, "S900001", live.firmware, "", "560", ("PSUA", "PSUB"), 1.0),
+    )
+    return {path: data.decode() for path, data in alignment_files((Aligned(record, sensor, reference),)).items()}
+
+
+def of_meter(series: Series, meter: MeterInfo) -> Series:
+    """The readings as if `meter` had shown them."""
+    factor = 10.0 ** (series.meter.exponent - meter.exponent)
+    return replace(series, meter=meter, value=np.round(series.value * factor).astype(np.int64))
