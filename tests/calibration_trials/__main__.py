@@ -1,6 +1,7 @@
 """Aligns TRIALS seeded pairs and as many bad ones, and judges them without the product's maths.
 
-SEED, TRIALS and MUTATE come from the environment. Last line: {"trials": n, "inside_u95": n, "rejected_bad": n, "bad": n}. Exit code 1 below 95 % inside, or when a bad pair is accepted.
+SEED, TRIALS and MUTATE come from the environment. Last line: {"trials": n, "inside_u95": n, "rejected_bad": n, "bad": n}. Exit code 1
+below 95 % inside, or when a bad pair is accepted.
 """
 
 from __future__ import annotations
