@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,7 @@ from joulemark import kept_marks
 from joulemark.client import Client, Counts, refusal
 from joulemark.collector.tokens import Scope, Tokens
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, RemoteUnreachable, UsageError
-from tests.collector.conftest import Collector
+from tests.collector.conftest import Agent, Collector, S
 from tests.collector.conftest import collector as collector
 from tests.collector.conftest import start_collector as start_collector
 
@@ -278,3 +279,16 @@ def test_importing_the_client_is_light() -> None:
     """A benchmark that marks phases loads neither numpy nor grpc nor click."""
     code = "import joulemark, sys; joulemark.phase; print([m for m in ('numpy', 'grpc', 'click', 'fastapi') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_meters_readings_and_alignments_are_asked_for(collector: Collector) -> None:
+    """The client names meters, gives their readings as columns, and lists no alignment where none was handed in."""
+    agent, client = Agent(), Client(collector.rest)
+    begin_ns = time.time_ns() - S
+    agent.send(collector.grpc, agent.batch(0, begin_ns=begin_ns, rows=5))
+    power, energy = (meter["meter_id"] for meter in client.meters())
+    columns = client.readings([power, energy], begin_ns, begin_ns + S)
+    assert {one["meter_id"]: len(one["value"]) for one in columns} == {power: 5, energy: 5}
+    assert client.calibrations() == client.calibrations(power) == []
+    with pytest.raises(UsageError, match="calibration"):
+        client.calibrate({"calibration.json": "{}", "a": "", "b": "", "c": ""})
