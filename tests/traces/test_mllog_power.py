@@ -67,7 +67,7 @@ def test_a_broken_line_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_public_pair_aligns_on_its_two_levels(corpus: Path) -> None:
-    """DC against AC of one node: gain 1.0011 and 181 W by plateau means, and the energy of the run held out goes from -3.13 % to -0.40 %."""
+    """DC against AC of one node: gain 1.0011 and 181 W by plateau means, and the run held out goes from -3.13 % to -0.40 %."""
     low, high = two_levels(*smc(corpus, FIT))
     ends = [Plateau(float(sensor.mean()), float(reference.mean())) for sensor, reference in (low, high)]
     fit = two_plateaus(*ends)
