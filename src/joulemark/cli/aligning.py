@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,7 +33,7 @@ from joulemark.energy.series import Series
 from joulemark.errors import EnvironmentFailed, InsufficientData, RemoteUnreachable, UsageError
 from joulemark.load.generators import Kind, Load
 from joulemark.load.leash import Leash
-from joulemark.node import Node
+from joulemark.node import Node, Nodes
 from joulemark.readings import MeterInfo, Quantity
 from joulemark.runs import PhaseKind
 from joulemark.timebase import Clock, SystemClock
@@ -49,6 +51,7 @@ BY_HAND_S: Final = 1800.0
 MOVED: Final = 0.05
 """A load by hand has come when the power has changed by this share and is steady again."""
 PROCEDURE: Final = "procedure.json"
+NODES: Final = "energy/nodes.json"
 BMC_KINDS: Final = ("ipmi", "redfish")
 
 
@@ -246,7 +249,7 @@ def aligned(bench: Bench, progress: Progress, before: Alignment | None, *, metho
     found = arrived(bench, begin_ns, end_ns)
     sensor, reference = (found[meter.meter_id] for meter in bench.meters)
     binding = binding_of(
-        Node(sensor.meter.host, bmc_firmware=sensor.meter.firmware if sensor.meter.kind in BMC_KINDS else ""),
+        node_of(bench.client, progress.run_id, sensor.meter),
         sensor_serial=sensor.meter.serial,
         reference_serial=reference.meter.serial,
         interval_s=nominal_interval_s(sensor.t_ns),
@@ -265,6 +268,18 @@ def aligned(bench: Bench, progress: Progress, before: Alignment | None, *, metho
         modelled=modelled,
     )
     return Aligned(record, sensor, reference)
+
+
+def node_of(client: Client, run_id: str, meter: MeterInfo) -> Node:
+    """The node of `meter` as its agent saw it during the run, with what the meter itself says; bare where nobody looked."""
+    found = Node(meter.host)
+    with suppress(InsufficientData, UsageError), zipfile.ZipFile(io.BytesIO(client.download(f"/v1/runs/{run_id}/bundle"))) as archive:
+        if NODES in archive.namelist():
+            nodes = Nodes.from_json(json.loads(archive.read(NODES))).nodes
+            found = next((node for node in nodes if node.host == meter.host), found)
+    if meter.kind in BMC_KINDS and not found.bmc_firmware:
+        return replace(found, bmc_firmware=meter.firmware)
+    return found
 
 
 def arrived(bench: Bench, begin_ns: int, end_ns: int) -> dict[str, Series]:
