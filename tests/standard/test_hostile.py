@@ -111,14 +111,14 @@ def odd_value(draw: st.DrawFn) -> tuple[str, dict[str, bytes]]:
     return "; ".join(done), {**files, path: json.dumps(data).encode()}
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(odd=odd_value())
 def test_odd_values_end_no_run(odd: tuple[str, dict[str, bytes]], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any value of any document may be anything that JSON can say."""
     check(judged(tmp_path_factory.mktemp("b"), odd[1]))
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_damaged_bytes_end_no_run(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any file may be damaged, in any way."""
