@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from joulemark import request_log, timebase
+from joulemark import build, request_log, timebase
 from joulemark.chain import Chain
 from joulemark.client import Client
 from joulemark.demo.processes import Daemon, free_port
@@ -31,10 +31,10 @@ from joulemark.standard import read
 from joulemark.standard.trust import Trust
 from joulemark.standard.validator import validate
 from tests.kit.lab import BEGIN_NS, KIT_KEY, Lab, receipt
-from tests.live_node.node import CORDS, HOST, Hastened, meters
+from tests.live_node.node import CORDS, HOST, Hastened, gpus, meters, time_daemon
 from tests.live_node.reference import aligned
 
-RATE: Final = 40
+RATE: Final = 30
 LEAD_S: Final = 120.0
 """Hastened seconds from the first readings of all meters until the session of the laboratory begins."""
 CONFIG: Final = """\
@@ -94,7 +94,10 @@ def toml(value: Any) -> str:
 
 def configured(work: Path, tables: list[dict[str, Any]], *, grpc_port: int, rest_port: int) -> Path:
     """The configuration of agent and collector, with the operator's file and the key of the kit."""
-    psus = "".join(f'[[node.psus]]\nname = "PSU{cord}"\ninlet = "{HOST}/{cord}"\nlive = true\nstorage_between = false\n' for cord in CORDS)
+    psus = "".join(
+        f'[[node.psus]]\nname = "PSU{cord}"\ninlet = "{HOST}/{cord}"\nlive = true\nrated_w = 3000.0\nstorage_between = false\n'
+        for cord in CORDS
+    )
     settings = "".join(f'{name} = "as delivered"\n' for name in ASKED_SETTINGS)
     (work / "node.toml").write_text(NODE.format(psus=psus, settings=settings))
     seal.write_key(work / "seal.pem", KIT_KEY)
@@ -138,7 +141,9 @@ class Session:
         lab_nodes = self.lab.nodes
         nodes = Nodes(
             components=(Component("interconnect", "absent"), Component("front-end host", "absent")),
-            overheads=tuple(replace(one, measured_ns=one.measured_ns + self.shift_ns) for one in lab_nodes.overheads),
+            overheads=tuple(
+                replace(one, measured_ns=one.measured_ns + self.shift_ns, agent_build=build.source_sha256()) for one in lab_nodes.overheads
+            ),
             participating=1,
         )
         log = {"schema": "joulemark.meter-log/1", "heard": [one["meter_id"] for one in meters_of(self.client)], "messages": []}
@@ -170,12 +175,15 @@ def execute(work: Path, lab: Lab, *, rate: int, mutate: str) -> Path:
     clock, grpc_port, rest_port = Hastened.now(rate), free_port(), free_port()
     with ExitStack() as stack:
         tables = stack.enter_context(meters(work, lab, clock, mutate=mutate))
+        table, gpu_env = stack.enter_context(gpus(work, lab, clock))
+        tables.append(table)
         config = configured(work, tables, grpc_port=grpc_port, rest_port=rest_port)
         env = {
             "JOULEMARK_CONFIG": str(config),
             "SOAK_RATE": str(rate),
             "SOAK_BEGAN": f"{clock.began_mono_ns} {clock.began_utc_ns}",
-            "PATH": str(Path(sys.executable).parent),
+            **gpu_env,
+            "PATH": str(time_daemon(work / "bin")),
         }
         for name, port in (("collector", rest_port), ("agent", None)):
             daemon = Daemon([sys.executable, "-m", "tests.soak.hastened", name, "run"], work / f"{name}.log", env)
@@ -184,7 +192,7 @@ def execute(work: Path, lab: Lab, *, rate: int, mutate: str) -> Path:
             if port is not None:
                 daemon.wait_for_port(port)
         client = Client(f"http://127.0.0.1:{rest_port}")
-        wanted = {"redfish", "scpi"} if lab.level == "ES2" else {"redfish"}
+        wanted = {"nvml", "redfish", *(["scpi"] if lab.level == "ES2" else [])}
         while wanted - {one["kind"] for one in client.meters()}:
             time.sleep(0.2)
         begin_ns = clock.session_ns = clock.utc_ns + round(LEAD_S * 1e9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +15,32 @@ import numpy as np
 from tests.kit.lab import Lab
 from tests.kit.sensors import BMC_GAIN, BMC_LAG_S, BMC_OFFSET_W, SHARES
 from tests.kit.truth import Float64, running
+from tests.standins import nvml_standin
+from tests.standins.nvml_standin import NvmlWave
 from tests.standins.redfish_standin import RedfishServer
 from tests.standins.scpi_bench import Bench
 from tests.standins.scpi_standin import Analyser
+from tests.standins.switches import Switches
 
 HOST = "node-1"
 CORDS = ("A", "B")
 MODEL = "WT332E"
 ELEMENTS = (1, 3)
+GPU_STEP_W = 15.0
 LIE = 1.05
 """What MUTATE=analyser makes of the analyser's power."""
+
+
+CHRONYC = "#!/bin/sh\necho C0A80001,192.168.0.1,2,0,-0.000001,0.000002,0.00001,1.0,0.0,0.01,0.0004,0.0001,64.0,Normal\n"
+"""A time daemon that is in order: what `chronyc -c tracking` prints (chronyc(1))."""
+
+
+def time_daemon(folder: Path) -> Path:
+    """A folder for PATH with nothing but that program."""
+    folder.mkdir()
+    (folder / "chronyc").write_text(CHRONYC)
+    (folder / "chronyc").chmod(0o755)
+    return folder
 
 
 @dataclass
@@ -99,9 +116,50 @@ class LiveBmc(RedfishServer):
             return 500.0
         return (self._curve.mean_w(window_s=1.0, lag_s=BMC_LAG_S) - BMC_OFFSET_W) / BMC_GAIN
 
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Its resources without energies, which would run at the true time."""
+        return {path: {key: one for key, one in found.items() if "Energy" not in key} for path, found in super().resources().items()}
+
     @_power_w.setter
     def _power_w(self, watts: float) -> None:
         pass
+
+
+class GpuLoad(threading.Thread):
+    """Tells the stand-in driver, a few times a hastened second, what its GPUs draw."""
+
+    def __init__(self, switches: Switches, curve: Curve, clock: Hastened) -> None:
+        super().__init__(name="gpu-load", daemon=True)
+        self._switches, self._curve, self._ended = switches, curve, threading.Event()
+        self._step_s = 2.0 / clock.rate
+
+    def run(self) -> None:
+        told_w = 0.0
+        while not self._ended.wait(self._step_s):
+            now_w = self._curve.mean_w(window_s=1.0)
+            if abs(now_w - told_w) > GPU_STEP_W:  # its file of steps is read at every call
+                self._switches.set_power_w(now_w)
+                told_w = now_w
+
+    def stop(self) -> None:
+        """End."""
+        self._ended.set()
+        self.join()
+
+
+@contextmanager
+def gpus(folder: Path, lab: Lab, clock: Hastened) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Two GPUs of a driver that dates nothing by itself, since its clock is not hastened: their `[[meter]]` table and the environment."""
+    (folder / "nvml").mkdir()
+    library = nvml_standin.build(folder / "nvml", field_values=False)
+    switches = Switches(folder / "switches")
+    wave = NvmlWave(gpus=2, settings={"SWITCHES": str(switches.folder), "WITNESSES": "1", "AVERAGE_NS": str(10**9 // clock.rate)})
+    load = GpuLoad(switches, Curve(lab.truth.gpu_w(0), lab.truth.t_s, clock), clock)
+    load.start()
+    try:
+        yield {"kind": "nvml", "library": str(library), "interval_ms": 1000}, wave.env()
+    finally:
+        load.stop()
 
 
 @contextmanager
@@ -134,7 +192,7 @@ def meters(folder: Path, lab: Lab, clock: Hastened, *, mutate: str) -> Iterator[
                 "resource": bench.socket_resource,
                 "deadline_s": 2.0,
                 "interval_ms": 1000,
-                "covers": {f"power-{element}": [cord] for element, cord in zip(ELEMENTS, CORDS, strict=True)},
+                "covers": list(CORDS),
                 "certificate": {
                     "serial": serial,
                     "date": certified(clock.began_utc_ns),
