@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -129,6 +131,12 @@ def other_readings(one: Aligned) -> Aligned:
     return replace(one, sensor=replace(one.sensor, value=np.round(one.sensor.value * 1.01).astype(np.int64)))
 
 
+def badge(**values: object) -> Callable[[Path], None]:
+    """The badge of a ring test beside the card."""
+    text = json.dumps({"schema": "joulemark.ring-badge/1", "date": "2026-06-01", "z": 0.4, "z_prime": None, "en": 0.2, **values})
+    return lambda folder: (folder / "ring.json").write_text(text, encoding="utf-8") and None
+
+
 PASS, CANNOT_TELL = Verdict.PASS, Verdict.CANNOT_TELL
 ES2 = ("ES2",)
 SPOILS: Final[Sequence[Spoil]] = (
@@ -187,6 +195,10 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-7", "old certificate", certificate(lambda paper: replace(paper, date="2024-10-01"))),
     Spoil("CAL-7", "certificate of another meter", certificate(lambda paper: replace(paper, serial="C2XL24034W"))),
     Spoil("CAL-7", "a coarse reference", aligned(lambda one: coarse(one, 3.0))),
+    Spoil("CAL-8", "a good badge", files=badge(), verdict=PASS),
+    Spoil("CAL-8", "far from the others", files=badge(z=2.4), verdict=Verdict.WARN),
+    Spoil("CAL-8", "far from the reference", files=badge(en=1.2), verdict=Verdict.WARN),
+    Spoil("CAL-8", "an old round", files=badge(date="2025-06-01"), verdict=Verdict.WARN),
 )
 
 
