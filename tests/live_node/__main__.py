@@ -175,7 +175,7 @@ def execute(work: Path, lab: Lab, *, rate: int, mutate: str) -> Path:
     clock, grpc_port, rest_port = Hastened.now(rate), free_port(), free_port()
     with ExitStack() as stack:
         tables = stack.enter_context(meters(work, lab, clock, mutate=mutate))
-        table, gpu_env = stack.enter_context(gpus(work, lab, clock))
+        table, gpu_env, begin_load = stack.enter_context(gpus(work, lab, clock))
         tables.append(table)
         config = configured(work, tables, grpc_port=grpc_port, rest_port=rest_port)
         env = {
@@ -196,6 +196,7 @@ def execute(work: Path, lab: Lab, *, rate: int, mutate: str) -> Path:
         while wanted - {one["kind"] for one in client.meters()}:
             time.sleep(0.2)
         begin_ns = clock.session_ns = clock.utc_ns + round(LEAD_S * 1e9)
+        begin_load()
         (work / "begin.json").write_text(str(begin_ns))
         say("all meters are read")
         if lab.level == "ES1":

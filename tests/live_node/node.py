@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,41 +124,28 @@ class LiveBmc(RedfishServer):
         pass
 
 
-class GpuLoad(threading.Thread):
-    """Tells the stand-in driver, a few times a hastened second, what its GPUs draw."""
-
-    def __init__(self, switches: Switches, curve: Curve, clock: Hastened) -> None:
-        super().__init__(name="gpu-load", daemon=True)
-        self._switches, self._curve, self._ended = switches, curve, threading.Event()
-        self._step_s = 2.0 / clock.rate
-
-    def run(self) -> None:
-        told_w = 0.0
-        while not self._ended.wait(self._step_s):
-            now_w = self._curve.mean_w(window_s=1.0)
-            if abs(now_w - told_w) > GPU_STEP_W:  # its file of steps is read at every call
-                self._switches.set_power_w(now_w)
-                told_w = now_w
-
-    def stop(self) -> None:
-        """End."""
-        self._ended.set()
-        self.join()
+def tell_gpus(switches: Switches, lab: Lab, clock: Hastened) -> None:
+    """Write down, in true time, what the stand-in driver's GPUs draw in the session that is about to begin."""
+    assert clock.session_ns is not None
+    lines, told_w = [], -GPU_STEP_W
+    for second, watts in zip(lab.truth.t_s.tolist(), lab.truth.gpu_w(0).tolist(), strict=True):
+        if abs(watts - told_w) >= GPU_STEP_W:
+            t_ns = clock.began_utc_ns + (clock.session_ns + round(second * 1e9) - clock.began_utc_ns) // clock.rate
+            lines.append(f"{t_ns} {round(watts * 1000)}\n")
+            told_w = watts
+    (switches.folder / "steps").write_text("".join(lines))
 
 
 @contextmanager
-def gpus(folder: Path, lab: Lab, clock: Hastened) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Two GPUs of a driver that dates nothing by itself, since its clock is not hastened: their `[[meter]]` table and the environment."""
+def gpus(folder: Path, lab: Lab, clock: Hastened) -> Iterator[tuple[dict[str, Any], dict[str, str], Callable[[], None]]]:
+    """Two GPUs of a driver that dates nothing by itself, since its clock is not hastened: their `[[meter]]` table, the environment, and
+    what begins their load.
+    """
     (folder / "nvml").mkdir()
     library = nvml_standin.build(folder / "nvml", field_values=False)
     switches = Switches(folder / "switches")
     wave = NvmlWave(gpus=2, settings={"SWITCHES": str(switches.folder), "WITNESSES": "1", "AVERAGE_NS": str(10**9 // clock.rate)})
-    load = GpuLoad(switches, Curve(lab.truth.gpu_w(0), lab.truth.t_s, clock), clock)
-    load.start()
-    try:
-        yield {"kind": "nvml", "library": str(library), "interval_ms": 1000}, wave.env()
-    finally:
-        load.stop()
+    yield {"kind": "nvml", "library": str(library), "interval_ms": 1000}, wave.env(), lambda: tell_gpus(switches, lab, clock)
 
 
 @contextmanager
@@ -179,7 +165,7 @@ def meters(folder: Path, lab: Lab, clock: Hastened, *, mutate: str) -> Iterator[
             "password_file": str(bmc.password_file),
             "deadline_s": 2.0,
             "stream": False,
-            "interval_ms": 1000,
+            "interval_ms": 970,
             "covers": list(CORDS),
             "simulated": True,
         }

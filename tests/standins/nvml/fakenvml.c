@@ -390,6 +390,13 @@ Return nvmlDeviceGetUUID(Gpu *gpu, char *out, unsigned int length)
     return SUCCESS;
 }
 
+Return nvmlDeviceGetVbiosVersion(Gpu *gpu, char *text, unsigned int length)
+{
+    ENTER(gpu);
+    snprintf(text, length, "96.00.74.00.01");
+    return SUCCESS;
+}
+
 Return nvmlDeviceGetSerial(Gpu *gpu, char *out, unsigned int length)
 {
     ENTER(gpu);
