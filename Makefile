@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs calibration-trials gpu lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs live-node calibration-trials gpu lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
