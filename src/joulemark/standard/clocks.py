@@ -36,6 +36,11 @@ class ClockMoment:
             return (abs(self.offset_ns) + self.discipline_bound_ns) / NS_PER_S
         return None
 
+    @property
+    def apart_s(self) -> float | None:
+        """How far the probes put the host's UTC from the collector's at most; None where they do not tell."""
+        return None if self.offset_ns is None or self.bound_ns is None else (abs(self.offset_ns) + self.bound_ns) / NS_PER_S
+
 
 @dataclass(frozen=True, slots=True)
 class HostClock:
@@ -81,7 +86,7 @@ def moments(told: Any) -> tuple[ClockMoment, ...]:
             bound_ns=whole(entry, "bound_ns"),
             probe_count=whole(entry, "probe_count"),
             kernel_synchronized=synced if isinstance(synced := entry.get("kernel_synchronized"), bool) else None,
-            discipline=str(entry.get("discipline") or ""),
+            discipline=str(entry.get("discipline") or "").strip(),
             discipline_bound_ns=whole(entry, "discipline_bound_ns"),
         )
         for entry in entries

@@ -157,3 +157,27 @@ def test_the_timing_error(grade: str, share: float, expected: str) -> None:
     wanted_s = share * edition().rule("CLK-5").limit(grade, "error") / (error / delta_s)
     bound_s = wanted_s - (delta_s - 0.002)  # what is not the bound of a clock is the latency
     assert verdict("CLK-5", grade, on(vague(round(bound_s * NS)), grade)) == expected
+
+
+@pytest.mark.parametrize("fact", ["offset_ns", "bound_ns"])
+def test_a_probe_without_its_result_is_no_agreement(fact: str) -> None:
+    """A host that was probed, and does not tell offset or bound, is not 0 away from the collector (CLK-3)."""
+    assert verdict("CLK-3", "ES1", on(of_role("agent", **{fact: None}), "ES1")) == "cannot_tell"
+
+
+@pytest.mark.parametrize("step", [{"step_ns": None}, {"step_ns": "many"}, {}])
+def test_a_step_of_unknown_size_is_not_none(step: dict[str, object]) -> None:
+    """A step that does not tell its size in whole nanoseconds ends no run, and is not taken for 0 (CLK-3)."""
+    found = on(lambda evidence: replace(evidence, clock_steps=({"agent_id": "node-1", "t_ns": 1, **step},)), "ES1")
+    assert verdict("CLK-3", "ES1", found) == "cannot_tell"
+
+
+@pytest.mark.parametrize("rule_id", ["CLK-1", "CLK-2", "CLK-3", "CLK-5"])
+def test_one_clock_is_the_collectors(rule_id: str) -> None:
+    """An agent that calls its clock the collector's does not escape being held against it."""
+
+    def renamed(name: str, clock: Clock, evidence: Evidence) -> Clock:
+        del evidence
+        return {**clock, "role": "collector"} if name == "node-1" else clock
+
+    assert verdict(rule_id, "ES1", on(told(renamed), "ES1")) == "cannot_tell"

@@ -240,3 +240,8 @@ def test_nothing_can_be_told_of_nothing(rule: str) -> None:
     assert outcome(Case(Path("."), None), rule, "ES1").verdict is Verdict.CANNOT_TELL
     bare = case("ES1", lambda e: without(e, *(w.name for w in e.run.windows if w.kind is not PhaseKind.OTHER)))
     assert outcome(bare, rule, "ES1").verdict in (Verdict.CANNOT_TELL, Verdict.FAIL)
+
+
+def test_idle_without_a_request_log_is_not_seen_to_be_idle() -> None:
+    """Without the log of requests nobody can say that none was under way while idle (PHA-9)."""
+    assert outcome(Case(Path("."), replace(good("ES1"), requests=None)), "PHA-9", "ES1").verdict is Verdict.CANNOT_TELL

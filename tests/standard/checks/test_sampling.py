@@ -238,3 +238,9 @@ def test_a_read_that_brought_nothing_is_no_invalid_sample(reason: str, expected:
     quality = series.quality.copy()
     quality[row] = Quality.GAP
     assert verdict("SMP-11", "ES1", case(replace(series, quality=quality, reasons={row: reason}))) == expected
+
+
+@pytest.mark.parametrize("grade", ["ES1", "ES2"])
+def test_a_phase_in_which_nothing_was_read_has_no_share_of_valid_samples(grade: str) -> None:
+    """Without a read inside the phase nobody can say how many samples were invalid (SMP-11)."""
+    assert verdict("SMP-11", grade, case(moving(np.concatenate((np.arange(-20.0, 0.0), np.arange(121.0, 140.0)))))) == "cannot_tell"

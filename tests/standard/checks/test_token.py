@@ -170,3 +170,35 @@ def test_a_count_of_nothing_differs_by_all() -> None:
 def test_nothing_can_be_told_of_nothing(rule: str) -> None:
     """A bundle without run or readings passes no rule, and fails none."""
     assert outcome(Case(Path("."), None), rule, "ES1").verdict is Verdict.CANNOT_TELL
+
+
+def test_of_two_recounts_of_a_phase_none_is_chosen() -> None:
+    """A second count that stands beside one that does not agree proves nothing, whichever comes last (TOK-2)."""
+    twice = on_work(lambda old: replace(old, recounts=(*(replace(one, output_tokens=1) for one in old.recounts), *old.recounts)))
+    assert outcome(case("ES2", twice), "TOK-2", "ES2").verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("rule_id", ["TOK-4", "TOK-5"])
+def test_of_two_counts_of_the_engine_none_is_chosen(rule_id: str) -> None:
+    """Two counts of the engine for one phase, of which one does not agree (TOK-4, TOK-5)."""
+    twice = on_work(
+        lambda old: replace(old, engine_counts=(*(EngineCount(one.phase, 1, 1, 1) for one in old.engine_counts), *old.engine_counts))
+    )
+    assert outcome(case("ES1", twice), rule_id, "ES1").verdict is Verdict.CANNOT_TELL
+
+
+def test_a_warm_up_request_without_end_may_reach_into_the_window() -> None:
+    """A completed request of another phase that tells no end may have been under way at an edge (TOK-3)."""
+
+    def open_ended(evidence: Evidence) -> Evidence:
+        begin_ns = evidence.run.measured[0].begin_ns - 20 * NS
+        return replace(evidence, requests=(*(evidence.requests or ()), Request(780, "warmup-1", begin_ns, None, Status.COMPLETED, 1, 0, 1)))
+
+    assert outcome(case("ES1", open_ended), "TOK-3", "ES1").verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("left", ["", "measured-1 measured-3"])
+def test_a_log_without_a_phase_does_not_show_that_it_was_drained(left: str) -> None:
+    """No request at an edge is no proof where the log has no request at all, or none of one repetition (TOK-3)."""
+    kept = tuple(one for one in good("ES1").requests or () if one.phase in left.split())
+    assert outcome(case("ES1", lambda evidence: replace(evidence, requests=kept)), "TOK-3", "ES1").verdict is Verdict.CANNOT_TELL

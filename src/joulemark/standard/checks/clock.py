@@ -9,7 +9,7 @@ from typing import Final
 from joulemark.runs import IdleKind, PhaseKind, Window
 from joulemark.standard.case import Case
 from joulemark.standard.checks.base import Check
-from joulemark.standard.clocks import COLLECTOR, HostClock, bounds_s, clocks, span_ns
+from joulemark.standard.clocks import COLLECTOR, HostClock, bounds_s, clocks, span_ns, whole
 from joulemark.standard.edition import Rule
 from joulemark.standard.latency import Latency, latencies
 from joulemark.standard.verdict import Measured, Outcome, Verdict, cannot_tell, judged
@@ -25,6 +25,8 @@ def absent(case: Case) -> Outcome | None:
     if not case.measured:
         return cannot_tell("the bundle has no measured phase", source="energy/phases.json")
     roles = {host.role for host in clocks(case) if host.moments}
+    if sum(host.role == COLLECTOR for host in clocks(case)) > 1:
+        return cannot_tell("several clocks are called the collector's: which one the others were held against is not known", source=SOURCE)
     if COLLECTOR not in roles or roles == {COLLECTOR}:
         lacking = "the collector" if COLLECTOR not in roles else "any agent"
         return cannot_tell(f"no states of the clock of {lacking} are recorded", source=SOURCE)
@@ -86,9 +88,13 @@ def probed(case: Case, rule: Rule, grade: str) -> Outcome:
     if host := next((host for host in hosts if not covers(host.probed_ns(), begin_ns, end_ns)), None):
         return cannot_tell(f"{host.name} was not probed before the first repetition, or not after the last", source=SOURCE, limit=said)
     apart_s, seldom = max((longest_s(host.probed_ns(), begin_ns, end_ns), host.name) for host in hosts)
-    told = [(host, one) for host in hosts for one in host.around(begin_ns, end_ns)]
-    off_s, far = max(((abs(one.offset_ns or 0) + (one.bound_ns or 0)) / NS_PER_S, host.name) for host, one in told)
-    stepped_s, stepper = largest_step(case)
+    told = [(one.apart_s, host.name) for host in hosts for one in host.around(begin_ns, end_ns) if one.probe_count]
+    if vague := {name for off_s, name in told if off_s is None} | ({host.name for host in hosts} - {name for _, name in told}):
+        return cannot_tell(f"{min(vague)} was probed, and how far it was from the collector is not told", source=SOURCE, limit=said)
+    off_s, far = max((off_s, name) for off_s, name in told if off_s is not None)
+    if (step := largest_step(case)) is None:
+        return cannot_tell("a clock stepped, and it is not told by how much", source=STEPS, limit=said)
+    stepped_s, stepper = step
     measured: Measured = {"difference_s": off_s, "probe_every_s": apart_s, "step_s": stepped_s}
     wrong = [
         (off_s > limit_s, f"{far} differs from the collector by up to {off_s:.3f} s"),
@@ -109,11 +115,12 @@ def longest_s(t_ns: list[int], begin_ns: int, end_ns: int) -> float:
     return max(((later - one) / NS_PER_S for one, later in pairwise(t_ns) if later > begin_ns and one < end_ns), default=0.0)
 
 
-def largest_step(case: Case) -> tuple[float, str]:
-    """(size in s, host) of the largest jump of a clock during the run; (0, "") for none."""
+def largest_step(case: Case) -> tuple[float, str] | None:
+    """(size in s, host) of the largest jump of a clock during the run; (0, "") for none, None where one does not tell its size."""
     steps = () if case.evidence is None else case.evidence.clock_steps
-    found = [(abs(int(step.get("step_ns", 0))) / NS_PER_S, str(step.get("agent_id") or "the collector")) for step in steps]
-    return max(found, default=(0.0, ""))
+    found = [(whole(step, "step_ns"), str(step.get("agent_id") or "the collector")) for step in steps]
+    sizes = [(abs(step_ns) / NS_PER_S, host) for step_ns, host in found if step_ns is not None]
+    return max(sizes, default=(0.0, "")) if len(sizes) == len(found) else None
 
 
 def late(case: Case, rule: Rule, grade: str) -> Outcome:

@@ -183,7 +183,9 @@ def idle_declared(case: Case, rule: Rule, grade: str) -> Outcome:
     if silent or not idles:
         return cannot_tell(f"the kind of idle is not declared: {', '.join(silent) or 'no idle phase'}", source=source, limit=limit)
     counts = {kind: sum(window.idle_kind is kind for window in idles) for kind in IdleKind}
-    requests = () if case.evidence is None else case.evidence.requests or ()
+    requests = None if case.evidence is None else case.evidence.requests
+    if requests is None:
+        return cannot_tell("requests.csv is missing: whether idle was without requests cannot be seen", source=source, limit=limit)
     busy = [w.name for w in idles if any(r.begin_ns < w.end_ns and (r.end_ns or r.begin_ns) > w.begin_ns for r in requests)]
     reasons = [] if counts[IdleKind.READY] else ["no idle phase is idle_ready, which is the idle that counts"]
     reasons += [] if counts[IdleKind.BARE] >= bare else ["no idle phase is idle_bare"]

@@ -281,11 +281,14 @@ def invalid_samples(case: Case, rule: Rule, grade: str) -> Outcome:
     if not (found := watched(case)):
         return absent(case)
     limit, overflow_w = rule.limit(grade, "share"), rule.limit(grade, "overflow_w")
-    seen = [(one, *one.invalid(overflow_w=overflow_w), one.reads()) for one in found]
-    one, count, taken, reads = max(seen, key=lambda each: (each[2], each[1] / max(each[3], 1)))
-    share = count / max(reads, 1)
+    seen = [(one, *one.invalid(overflow_w=overflow_w), reads) for one in found if (reads := one.reads())]
+    unread = [one.name for one in found if not one.reads()]
+    one, count, taken, reads = max(seen, key=lambda each: (each[2], each[1] / each[3]), default=(found[0], 0, 0, 1))
+    share = count / reads
     measured: Measured = {"share": share, "invalid": count, "integrated": taken, "stream": one.name}
     said = "none integrated" + (f", share <= {limit:.2%}" if limit < 1.0 else "; each is a gap of SMP-3")
+    if unread and taken == 0 and share <= limit:
+        return cannot_tell(f"{unread[0]}: it was never read", source=SOURCE, limit=said)
     return judged(taken == 0 and share <= limit, measured=measured, limit=said, source=f"{SOURCE}: quality")
 
 

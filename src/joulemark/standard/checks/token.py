@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
 
 from joulemark.request_log import Status, Tally, tallies
 from joulemark.runs import Tokens
@@ -15,6 +16,8 @@ from joulemark.standard.edition import Rule
 from joulemark.standard.verdict import Outcome, cannot_tell, judged
 from joulemark.units import NS_PER_S
 from joulemark.workload import EngineCount, Recount, Workload
+
+Count = TypeVar("Count", EngineCount, Recount)
 
 SOURCES: Final = ("server_usage", "engine_counter")
 INSIDE: Final = ("drained", "per_token")
@@ -53,7 +56,7 @@ def recount(case: Case, rule: Rule, grade: str) -> Outcome:
     where, limit = f"{WORKLOAD}: recounts; {PHASES}[].tokens", f"|server/client - 1| <= {share:g}, and stated"
     if work is None:
         return cannot_tell(NO_WORKLOAD, source=where, limit=limit)
-    again = {one.phase: one for one in work.recounts}
+    again = counted_once(work.recounts)
     absent = [w.name for w in case.measured if w.name not in again or w.tokens.output is None]
     if absent or not case.measured:
         return cannot_tell(f"no second count of {', '.join(absent) or 'a measured phase'}", source=where, limit=limit)
@@ -80,8 +83,8 @@ def inside(case: Case, rule: Rule, grade: str) -> Outcome:
     if work.counted == "per_token" or work.counted not in INSIDE:
         return judged(work.counted in INSIDE, measured=work.counted, limit=limit, source=where)
     requests = None if case.evidence is None else case.evidence.requests
-    if requests is None:
-        return cannot_tell("requests.csv is missing: whether the run was drained cannot be seen", source=where, limit=limit)
+    if requests is None or not {window.name for window in case.measured} <= {request.phase for request in requests}:
+        return cannot_tell("requests.csv is missing, or a phase in it: whether it was drained cannot be seen", source=where, limit=limit)
     edge_ns = round(edge_s * NS_PER_S)
     windows = {window.name: window for window in case.measured}
     across = [
@@ -94,7 +97,8 @@ def inside(case: Case, rule: Rule, grade: str) -> Outcome:
             for edge in (window.begin_ns, window.end_ns)
         )
     ]
-    endless = [r.id for r in requests if r.phase in windows and r.end_ns is None and r.status is Status.COMPLETED]
+    last_ns = max((window.end_ns for window in case.measured), default=0)
+    endless = [r.id for r in requests if r.begin_ns < last_ns and r.end_ns is None and r.status is Status.COMPLETED]
     if endless:
         return cannot_tell(f"request {endless[0]} is completed and has no end", source=where, limit=limit)
     detail = f"request {across[0]} was under way at the edge of a measured phase" if across else ""
@@ -109,7 +113,7 @@ def apart_kept(case: Case, rule: Rule, grade: str) -> Outcome:
     work, requests = workload(case), None if case.evidence is None else case.evidence.requests
     if work is None or requests is None:
         return cannot_tell(NO_WORKLOAD if work is None else "requests.csv is missing: no sum can be made again", source=where, limit=limit)
-    sums, engine = tallies(requests), {one.phase: one for one in work.engine_counts}
+    sums, engine = tallies(requests), counted_once(work.engine_counts)
     lacking = [gap for window in case.measured for gap in unknown(window.name, window.tokens, sums, engine)]
     if lacking or not case.measured:
         return cannot_tell(lacking[0] if lacking else "there is no measured phase", source=where, limit=limit)
@@ -135,7 +139,7 @@ def accounted(case: Case, rule: Rule, grade: str) -> Outcome:
     work, requests = workload(case), None if case.evidence is None else case.evidence.requests
     if not requests or work is None or not case.measured:
         return cannot_tell("requests.csv, workload.json or a measured phase is missing", source=where, limit=limit)
-    sums, engine = tallies(requests), {one.phase: one.requests for one in work.engine_counts}
+    sums, engine = tallies(requests), {name: one.requests for name, one in counted_once(work.engine_counts).items()}
     lacking = [w.name for w in case.measured if w.name not in sums or None in (w.requests, w.requests_failed, engine.get(w.name))]
     if lacking:
         return cannot_tell(f"{', '.join(lacking)}: the log, the phase or the engine does not count the requests", source=where, limit=limit)
@@ -183,6 +187,12 @@ def comparable(case: Case, rule: Rule, grade: str) -> Outcome:
 def workload(case: Case) -> Workload | None:
     """What the bundle says of the workload."""
     return None if case.evidence is None else case.evidence.workload
+
+
+def counted_once(counts: Sequence[Count]) -> dict[str, Count]:
+    """The counts by phase; without those of a phase that has two, of which nobody can say which one holds."""
+    often = Counter(one.phase for one in counts)
+    return {one.phase: one for one in counts if often[one.phase] == 1}
 
 
 def plain(name: str) -> str:
