@@ -68,10 +68,11 @@ def load(path: Path) -> dict[str, Any]:
 
 def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of `pairs`. Raises ValueError for a key that stands twice."""
-    out = dict(pairs)
-    if len(out) < len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
-        raise ValueError(f"the key {twice[:40]!r} stands twice")
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise ValueError(f"the key {key[:40]!r} stands twice")
+        out[key] = value
     return out
 
 
