@@ -52,7 +52,12 @@ def on_disk(level: str, *changes: Callable[[Path], object]) -> Callable[[Path], 
 
 
 def real(evidence: Evidence) -> Evidence:
-    """The meters do not say that they are simulated: what a laboratory of its own key would show."""
+    """The meters do not say that they are simulated, and nothing is the kit's: what a laboratory of its own key would show."""
+    return replace(believable(evidence), chain=replace(evidence.chain, receipts=()))
+
+
+def believable(evidence: Evidence) -> Evidence:
+    """The meters do not say that they are simulated; the receipts are those of the kit, whose key anybody has."""
     return replace(evidence, series=tuple(replace(one, meter=replace(one.meter, simulated=False)) for one in evidence.series))
 
 
@@ -182,12 +187,13 @@ def stood_in(folder: Path) -> None:
 
 TRICKS: Final = (
     Trick("window chosen after the fact", "PHA-7", "ES1", "ES0", own(window_after_the_fact(real(good("ES1"))))),
-    Trick("window chosen after the fact, with new marks", "INT-7", "ES1", "INVALID", own(window_with_new_marks(real(good("ES1"))))),
+    Trick("window chosen after the fact, with new marks", "INT-7", "ES1", "INVALID", own(window_with_new_marks(believable(good("ES1"))))),
     Trick("warmed idle", "PHA-3", "ES1", "ES0", own(warmed(real(good("ES1"))))),
     Trick("dropped requests", "TOK-5", "ES1", "ES0", own(dropped(real(good("ES1"))))),
     Trick("swapped token counts", "TOK-4", "ES1", "ES0", own(swapped(real(good("ES1"))))),
     Trick("forged signature", "INT-7", "ES1", "INVALID", on_disk("ES1", forged)),
     Trick("unknown key", "INT-7", "ES2", "ES1", own(real(good("ES2")))),
+    Trick("receipts of the kit", "INT-6", "ES2", "ES0", own(believable(good("ES2")))),
     Trick("re-used calibration", "CAL-6", "ES1", "ES0", own(old_alignment(real(good("ES1"))))),
     Trick("certificate of another serial", "MET-6", "ES2", "ES0", own(borrowed_certificate(real(good("ES2"))))),
     Trick("simulated meter flagged real", "INT-6", "ES1", "ES0", own(played(good("ES1")))),

@@ -60,6 +60,16 @@ def test_the_kit_is_told_by_its_key() -> None:
     assert not replace(case, trust=Trust()).kit
 
 
+def test_a_receipt_of_the_kit_makes_it_one_of_the_kit() -> None:
+    """Anybody can give receipts by the published key: who has one owns to a simulation, whoever signed the head."""
+    case = case_of(good("ES2"))
+    assert case.evidence is not None
+    assert case.evidence.chain.receipts
+    unsigned = replace(case.evidence, chain=replace(case.evidence.chain, signatures=()))
+    assert replace(case, evidence=unsigned).kit
+    assert not replace(case, evidence=replace(unsigned, chain=replace(unsigned.chain, receipts=()))).kit
+
+
 def test_readings_of_a_window() -> None:
     """Seconds count from the begin of the window; means are those of the readings inside, and an empty window has none."""
     case = good_case("ES1")

@@ -17,6 +17,7 @@ from joulemark.cards import card as cards
 from joulemark.cards.bundle import Finding
 from joulemark.cards.compute import levels
 from joulemark.cards.evidence import Evidence
+from joulemark.chain import Receipt, Signature
 from joulemark.energy.cords import named
 from joulemark.energy.device import devices
 from joulemark.energy.frozen import marked
@@ -51,9 +52,10 @@ class Case:
 
     @property
     def kit(self) -> bool:
-        """Whether the published key of the conformance kit signed it: everything in it is simulated."""
-        signatures = () if self.evidence is None else self.evidence.chain.signatures
-        keys = (self.trust.key(one.public_key) for one in signatures)
+        """Whether the published key of the conformance kit signed it, or gave a receipt: everything in it is simulated."""
+        chain = None if self.evidence is None else self.evidence.chain
+        seals: tuple[Signature | Receipt, ...] = () if chain is None else (*chain.signatures, *chain.receipts)
+        keys = (self.trust.key(one.public_key) for one in seals)
         return any(key is not None and key.role == KIT for key in keys)
 
     @property
