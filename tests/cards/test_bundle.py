@@ -170,6 +170,17 @@ def test_nothing_is_written_through_a_link(gather: Gather, tmp_path: Path) -> No
     assert (outside / "summary").read_text() == "theirs"
 
 
+@pytest.mark.parametrize("other", ["energy/card.json", "energy//card.json", "energy/./card.json"])
+def test_a_file_is_listed_once(written: Path, other: str) -> None:
+    """A manifest that lists a file twice, under one name or two, is unreadable: else one large file is hashed a thousand times."""
+    path = written / "energy/manifest.json"
+    data = json.loads(path.read_text())
+    entry = next(entry for entry in data["files"] if entry["path"] == "energy/card.json")
+    data["files"].append({**entry, "path": other})
+    path.write_text(json.dumps(data))
+    assert kinds(written) == {("unreadable", "energy/manifest.json")}
+
+
 def test_no_manifest_is_a_finding(tmp_path: Path) -> None:
     """A folder without a manifest is named so."""
     assert kinds(tmp_path) == {("missing", "energy/manifest.json")}

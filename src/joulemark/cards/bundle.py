@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -150,6 +151,10 @@ def listed(directory: Path) -> list[dict[str, Any]] | Finding:
         if not isinstance(entry, dict) or any(not isinstance(entry.get(key), kind) for key, kind in kinds.items()):
             return Finding("unreadable", MANIFEST, f"an entry lacks {', '.join(kinds)}")
     entries: list[dict[str, Any]] = data["files"]
+    # each is hashed: one large file under a thousand entries would never come to an end
+    often = Counter(os.path.normpath(entry["path"]) for entry in entries)
+    if twice := next((path for path, count in often.items() if count > 1), None):
+        return Finding("unreadable", MANIFEST, f"{document.shown(twice)} stands in it twice")
     return entries
 
 
