@@ -156,6 +156,16 @@ def test_the_accuracy_of_power_is_not_that_of_a_witness() -> None:
     assert [one.covers for one in found] == [("A",), ("A",)]
 
 
+def test_a_list_of_cords_is_not_of_a_witness_on_its_own_device() -> None:
+    """A thermometer on a device of its own goes on covering what its driver says; a table that names it changes that."""
+    (power,) = analyser().meters
+    inlet = replace(power, meter_id=f"{power.device_id}-inlet:inlet", quantity=Quantity.TEMPERATURE, covers=("node1",))
+    both = (DeviceInfo(power.device_id, (power,)), DeviceInfo(inlet.device_id, (inlet,), seldom=True))
+    for covers, expected in ((["A"], [("A",), ("node1",)]), ({"inlet": ["node7"]}, [power.covers, ("node7",)])):
+        found = wired(both, settings(covers=covers), source="analyser", host="node1", cords=())
+        assert [device.meters[0].covers for device in found] == expected
+
+
 def test_a_device_that_is_read_seldom_stays_so() -> None:
     """What the operator adds to a description takes nothing away from it."""
     (found,) = wired((replace(analyser(), seldom=True),), settings(), source="nvml", host="node1", cords=())

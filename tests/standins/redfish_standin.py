@@ -28,6 +28,9 @@ SESSIONS = f"{ROOT}/SessionService/Sessions"
 ENVIRONMENT = f"{ROOT}/Chassis/1U/EnvironmentMetrics"
 POWER = f"{ROOT}/Chassis/1U/Power"
 SENSOR = f"{ROOT}/Chassis/1U/Sensors/TotalPower"
+THERMAL = f"{ROOT}/Chassis/1U/ThermalSubsystem"
+THERMAL_METRICS = f"{THERMAL}/ThermalMetrics"
+INLET = f"{ROOT}/Chassis/1U/Sensors/InletTemp"
 SUPPLIES = f"{ROOT}/Chassis/1U/PowerSubsystem/PowerSupplies"
 SYSTEM_UUID = "38947555-7742-3448-3784-823347823834"
 OFFSET_H = 6
@@ -44,6 +47,7 @@ class RedfishServer:
     """One service in `folder`; `start` and `stop` may alternate, address and account stay. Runs in a thread of its own.
 
     `overrides`: path -> object, status or handler that is served instead. `login_status`: 201 gives a token, 204 none.
+    `inlet_c`: what its thermometer at the intake shows; None where it has none.
     """
 
     def __init__(self, folder: Path, *, power_w: float = 512.0, tls: bool = True) -> None:
@@ -60,6 +64,7 @@ class RedfishServer:
             self._context.load_cert_chain(issued.cert_file, issued.key_file)
         self.overrides: dict[str, Override] = {}
         self.login_status, self.session_limit, self.session_s = 201, 8, 3600.0
+        self.inlet_c: float | None = None
         self.delay_s, self.report_period_s, self.report_age_s = 0.0, 0.2, 0.0
         self.tokens: dict[str, tuple[str, float]] = {}
         self.requests: list[tuple[str, str]] = []
@@ -279,6 +284,7 @@ class RedfishServer:
                 "EnvironmentMetrics": ref(ENVIRONMENT),
                 "PowerSubsystem": ref(f"{chassis}/PowerSubsystem"),
                 "Power": ref(POWER),
+                "ThermalSubsystem": ref(THERMAL),
             },
             ENVIRONMENT: {
                 "PowerWatts": {"Reading": power_w, "DataSourceUri": SENSOR},
@@ -293,6 +299,7 @@ class RedfishServer:
                 "ReadingRangeMax": 3000,
                 "VoltageType": "AC",
             },
+            **self.thermal(),
             f"{chassis}/PowerSubsystem": {"PowerSupplies": ref(SUPPLIES)},
             SUPPLIES: {"Members": [ref(path) for path in supplies]},
             **supplies,
@@ -305,4 +312,15 @@ class RedfishServer:
                 "ServerSentEventUri": f"{ROOT}/EventService/SSE",
                 "SSEFilterPropertiesSupported": {"EventFormatType": True},
             },
+        }
+
+    def thermal(self) -> dict[str, dict[str, Any]]:
+        """What it tells of the air at its intake."""
+        if self.inlet_c is None:
+            return {}
+        intake = {"Reading": self.inlet_c, "DataSourceUri": INLET}
+        return {
+            THERMAL: {"ThermalMetrics": ref(THERMAL_METRICS)},
+            THERMAL_METRICS: {"TemperatureSummaryCelsius": {"Intake": intake, "Exhaust": {"Reading": self.inlet_c + 14.0}}},
+            INLET: {"Reading": self.inlet_c, "ReadingUnits": "Cel", "ReadingType": "Temperature", "ReadingAccuracy": 1.5},
         }

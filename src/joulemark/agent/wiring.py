@@ -168,7 +168,8 @@ def covered_by(
                 f"{where} is one list, and the meter has the channels {channels(meters)}", "write a table: covers = { CHANNEL = [...] }"
             )
         names = named_cords(settings.covers, where=where, host=host, cords=cords)
-        return {meter.meter_id: names for meter in meters}
+        of_power = {meter.device_id for meter in measuring}  # a witness on a device of its own watches what its driver says
+        return {meter.meter_id: names for meter in meters if meter.device_id in of_power}
     found = {}
     for channel, given in settings.covers.items():
         meant = [meter for meter in meters if is_of(meter, channel)]

@@ -1,5 +1,7 @@
 """Power and energy of servers as their BMC tells by Redfish: EnvironmentMetrics, power supplies, or the older PowerControl.
 
+Beside them, and seldom, the temperature of the air that a server takes in.
+
 The session is renewed when the BMC ends it. Values are asked for at each read; where the BMC pushes metric reports, a value that came
 just now is taken instead. A BMC dates values with a clock that is often wrong: the read bracket dates the reading, the BMC's date is
 kept as information.
@@ -26,6 +28,7 @@ from joulemark.meters.redfish_resources import Value, judged, link, value_at
 from joulemark.meters.redfish_service import Missing, Service
 from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
+from joulemark.units import NS_PER_S
 
 REQUEST_SHARE: Final = 0.8
 """Share of the deadline that one request may take: a part that does not answer then leaves time to tell of the others."""
@@ -54,6 +57,8 @@ class RedfishConfig:
     """Ids of the chassis to read; all that measure power unless set."""
     origin: Origin = Origin.AUTO
     """What is read: `environment` the whole chassis, `supplies` each power supply, `control` the older Power; `auto` takes the first."""
+    witness_interval_s: float = 30.0
+    """How often the temperature of the air that a server takes in is read, in seconds; 0 reads it never."""
     stream: bool = True
     """Whether metric reports are listened to where the BMC pushes them."""
     deadline_s: float = 5.0
@@ -64,6 +69,7 @@ class RedfishConfig:
     def __post_init__(self) -> None:
         at_least("redfish.deadline_s", self.deadline_s, 0.1)
         at_least("redfish.open_deadline_s", self.open_deadline_s, self.deadline_s)
+        at_least("redfish.witness_interval_s", self.witness_interval_s, 0.0)
         address = self.address
         if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc or address.path.strip("/"):
             raise ConfigError(f"redfish.url = {self._shown} is no address of a service", 'write for example "https://10.0.0.21"')
@@ -95,7 +101,7 @@ class RedfishConfig:
 
 
 class RedfishMeter(AsyncMeter):
-    """All sources of one service; a device each."""
+    """All sources of one service, a device each; those that are witnesses are read seldom."""
 
     kind: ClassVar[str] = KIND
 
@@ -106,6 +112,8 @@ class RedfishMeter(AsyncMeter):
         self._service: Service | None = None
         self._reports: Reports | None = None
         self._sources: tuple[Source, ...] = ()
+        self._inlets: tuple[Source, ...] = ()
+        self._inlets_after_ns = 0
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def connect(self) -> tuple[DeviceInfo, ...]:
@@ -120,33 +128,46 @@ class RedfishMeter(AsyncMeter):
         self._slots = asyncio.Semaphore(AT_ONCE)
         root = await self._service.enter()
         self._service.begin_poll()
-        discovery = Discovery(self._service, self._host, config.place, config.origin, config.chassis)
-        self._sources = await discovery.sources(root)
+        discovery = Discovery(self._service, self._host, config.place, config.origin, config.chassis, config.witness_interval_s)
+        found = await discovery.sources(root)
+        self._sources = tuple(source for source in found if not source.device.seldom)
+        self._inlets, self._inlets_after_ns = tuple(source for source in found if source.device.seldom), 0
         path = stream_path(await self._service.find(link(root, "EventService"))) if config.stream else ""
         if path:
             names = frozenset().union(*(point.metrics for source in self._sources for point in source.points))
             self._reports = Reports(self._http, self._service, path, names)
             self._reports.start()
-        return tuple(source.device for source in self._sources)
+        return tuple(source.device for source in (*self._sources, *self._inlets))
 
     async def poll(self, clock: Clock) -> list[Sample]:
-        """One sample per source. Raises MeterTransient when none answers, MeterGone when none is there any more."""
+        """One sample per source, of the witnesses those that are due.
+
+        Raises MeterTransient when no power answers, MeterGone when none is there any more.
+        """
         if self._service is None:
             raise MeterTransient("redfish is not connected", "open it first")
         self._service.begin_poll()
         begin_ns, shift_ns = clock.mono_ns(), utc_minus_mono_ns(clock)
-        outcomes = await asyncio.gather(*(self._read_source(self._service, source, clock, shift_ns) for source in self._sources))
-        errors = [outcome for outcome in outcomes if isinstance(outcome, MeterError)]
-        if gone := next((error for error in errors if isinstance(error, MeterGone)), None):
+        asked = (*self._sources, *self._due(begin_ns))
+        outcomes = await asyncio.gather(*(self._read_source(self._service, source, clock, shift_ns) for source in asked))
+        errors = [outcome for outcome in outcomes[: len(self._sources)] if isinstance(outcome, MeterError)]
+        if gone := next((outcome for outcome in outcomes if isinstance(outcome, MeterGone)), None):
             raise gone
-        if len(errors) == len(outcomes):
+        if len(errors) == len(self._sources):
             if all(isinstance(error, Missing) for error in errors):
                 raise MeterGone(errors[0].what, errors[0].next_step)
             raise errors[0]
         return [
             outcome if isinstance(outcome, Sample) else Sample.gap(source.device, begin_ns, clock.mono_ns(), shift_ns, outcome.what)
-            for source, outcome in zip(self._sources, outcomes, strict=True)
+            for source, outcome in zip(asked, outcomes, strict=True)
         ]
+
+    def _due(self, now_ns: int) -> tuple[Source, ...]:
+        """The witnesses, where it is time to look at them."""
+        if now_ns < self._inlets_after_ns:
+            return ()
+        self._inlets_after_ns = now_ns + round(self._config.witness_interval_s * NS_PER_S)
+        return self._inlets
 
     async def disconnect(self) -> None:
         if self._reports is not None:
@@ -157,7 +178,7 @@ class RedfishMeter(AsyncMeter):
         finally:
             if self._http is not None:
                 await self._http.close()
-            self._http, self._service, self._reports, self._sources = None, None, None, ()
+            self._http, self._service, self._reports, self._sources, self._inlets = None, None, None, (), ()
 
     async def _read_source(self, service: Service, source: Source, clock: Clock, shift_ns: int) -> Sample | MeterError:
         """A sample, or the error in its place."""

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from joulemark.errors import MeterUnavailable
+from joulemark.errors import MeterTransient, MeterUnavailable
 from joulemark.meters.descriptions import id_part
+from joulemark.meters.redfish_inlet import inlet_of
 from joulemark.meters.redfish_resources import (
     EXPONENT,
     MOST_PARTS,
@@ -47,7 +48,7 @@ class Origin(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One resource that is read at each poll, the values in it, and the meters that they are."""
+    """One resource that is read at each poll, or seldom, the values in it, and the meters that they are."""
 
     path: str
     points: tuple[Point, ...]
@@ -71,13 +72,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Looks through `service`. `host` goes into the meter ids, `place` where no serial is told; `only` names chassis, all if empty."""
+    """Looks through `service`. `host` goes into the meter ids, `place` where no serial is told; `only` names chassis, all if empty.
+
+    `inlet_interval_s`: how often the air that a server takes in is read; 0 looks for none.
+    """
 
     service: Service
     host: str
     place: str
     origin: Origin
     only: Sequence[str]
+    inlet_interval_s: float
 
     async def sources(self, root: Mapping[str, Any]) -> tuple[Source, ...]:
         """Every source that the service root `root` leads to, in the order of the chassis. Raises MeterUnavailable, MeterTransient."""
@@ -116,7 +121,9 @@ class Discovery:
             "interface": f"Redfish {text(root, 'RedfishVersion')}".rstrip(),
         }
         name = id_part(whole["serial"] or f"{self.place}-{last_part(path)}")
-        return [await self._described(found, chassis, whole, name) for found in best]
+        sources = [await self._described(found, chassis, whole, name) for found in best]
+        inlet = await self._inlet(chassis, whole, name, sources[0].device.meters[0])
+        return [*sources, *(source for source in inlet if source.path not in taken)]
 
     async def _best(self, chassis: Mapping[str, Any]) -> list[Found]:
         """The first origin that gives a number now; else the first that has a place for one."""
@@ -163,6 +170,34 @@ class Discovery:
         resource = await self.service.find(path)
         points = control_points(resource)
         return [Found(path, resource, points, {})] if points else []
+
+    async def _inlet(self, chassis: Mapping[str, Any], whole: Mapping[str, str], name: str, power: MeterInfo) -> list[Source]:
+        """The air that a server takes in, beside its `power`: a witness on a device of its own, none for a rack or a part.
+
+        A BMC that fails to tell it still tells the power, so that is no error.
+        """
+        if not self.inlet_interval_s or boundary_of(text(chassis, "ChassisType")) is not Boundary.SERVER_INPUT:
+            return []
+        try:
+            found = await inlet_of(self.service, chassis)
+            if found is None:
+                return []
+            path = sensor_path(found.resource, found.point.keys)
+            sensor = found.resource if found.point.keys == ("Reading",) else await self.service.find(path)
+        except MeterTransient:
+            return []
+        facts = {
+            **whole,
+            **sensor_facts(sensor, found.point, path=path or found.path),
+            "serial": "",  # the chassis's own is that of its power: what is said of that serial is not said of a thermometer
+            "boundary": power.boundary,
+            "current": power.current,
+            "covers": (self.host,),
+            "update_period_s": self.inlet_interval_s,
+        }
+        device_id = f"{KIND}:{self.host}:{name}-{found.point.channel}"
+        one = meter(found.point, facts, device_id=device_id, step=step_of(raw(found.resource, found.point.keys), found.point))
+        return [Source(found.path, (found.point,), DeviceInfo(device_id, (one,), seldom=True))]
 
     async def _described(self, found: Found, chassis: Mapping[str, Any], whole: Mapping[str, str], name: str) -> Source:
         supply, facts = found.supply, dict(whole)
@@ -238,6 +273,6 @@ def named_apart(found: Sequence[Source]) -> tuple[Source, ...]:
                 name, number = f"{source.device.device_id}-{number}", number + 1
             given.add(name)
             meters = tuple(replace(meter, meter_id=f"{name}:{meter.channel}") for meter in source.device.meters)
-            yield replace(source, device=DeviceInfo(name, meters))
+            yield replace(source, device=replace(source.device, device_id=name, meters=meters))
 
     return tuple(apart())

@@ -1,4 +1,4 @@
-"""What Redfish resources say of power and energy: where the values stand, what they are worth, and what their sensors tell. Pure.
+"""What Redfish resources say of power, energy and temperature: where it stands, what it is worth, and what the sensors tell. Pure.
 
 Source: DMTF DSP0268 (Redfish data model), schemas EnvironmentMetrics 1.3, PowerSupplyMetrics 1.1, Power 1.7, Sensor 1.8, Chassis 1.25.
 """
@@ -20,7 +20,10 @@ from joulemark.readings import Accuracy, Averaging, Boundary, Current, Quality, 
 from joulemark.units import J_PER_KWH, scaled
 
 EXPONENT: Final = -3
-"""Values are kept in mW and mJ: BMCs print at most a few decimals."""
+"""Values are kept in mW, mJ and mC: BMCs print at most a few decimals."""
+
+AIR_C: Final = (-40, 100)
+"""Air at a machine is never so cold or so hot; -128, 127 and 255 are what firmware shows where a sensor is missing."""
 
 LARGEST_SI: Final = Decimal(10**15)
 """No meter shows more watts or joules; also bounds what a number like 1e999999999 can cost."""
@@ -54,7 +57,7 @@ Keys = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value: it stands under `keys` of the resource that is read, times `unit_si` W or J.
+    """One value: it stands under `keys` of the resource that is read, times `unit_si` W, J or C.
 
     `averaging`, `window_s`, `note`, `rated_w`: what its resource tells. `metrics`: its names in metric reports.
     """
@@ -153,9 +156,12 @@ def judged(raw: Any, point: Point, *, where: str, t_ns: int | None = None, spare
     value = number(raw)
     if value is None:
         return Value(None, Quality.GAP, f"{where} is {str(raw)[:40]!r}, which is no number", t_ns)
-    if point.quantity is Quantity.POWER and (value < 0 or (value == 0 and not spare)):
+    if point.quantity is Quantity.TEMPERATURE:
+        if not AIR_C[0] < value < AIR_C[1]:
+            return Value(None, Quality.SENTINEL, f"{where} is {str(value)[:40]} C, which is no air", t_ns)
+    elif point.quantity is Quantity.POWER and (value < 0 or (value == 0 and not spare)):
         return Value(None, Quality.SENTINEL, f"{where} is {str(value)[:40]} W, which is no measurement of a machine that answers", t_ns)
-    if value < 0:
+    elif value < 0:
         return Value(None, Quality.SENTINEL, f"{where} is {str(value)[:40]}, which is no energy", t_ns)
     return Value(scaled(value * point.unit_si, EXPONENT), t_ns=t_ns)
 
@@ -172,13 +178,13 @@ def step_of(raw: Any, point: Point) -> int:
 def sensor_facts(sensor: Mapping[str, Any], point: Point, *, path: str) -> dict[str, Any]:
     """Fields of MeterInfo that a Sensor resource tells of the value at `point`.
 
-    `Accuracy` is percent, `ReadingAccuracy` the unit of the reading, so it is taken for power only. `SensingInterval` is the time
-    between two readings: the update period, not an averaging window.
+    `Accuracy` is percent, `ReadingAccuracy` the unit of the reading, so it is taken for power and temperature only. `SensingInterval`
+    is the time between two readings: the update period, not an averaging window.
     """
     facts: dict[str, Any] = {}
     percent, absolute = plain(sensor.get("Accuracy")), plain(sensor.get("ReadingAccuracy"))
     is_power = point.quantity is Quantity.POWER
-    if is_power and absolute:
+    if absolute and (is_power or point.quantity is Quantity.TEMPERATURE):
         facts["accuracy"] = Accuracy(abs_w=absolute, source=f"ReadingAccuracy of {path}")
     elif percent:
         facts["accuracy"] = Accuracy(pct_reading=percent, source=f"Accuracy of {path}")

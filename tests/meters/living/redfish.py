@@ -34,10 +34,11 @@ def serving(folder: Path, *, tls: bool = True) -> Iterator[RedfishServer]:
 @contextmanager
 def live(folder: Path) -> Iterator[Living]:
     with serving(folder / "bmc") as server:
+        server.inlet_c = 23.5
         wrong = folder / "wrong"
         wrong.write_text(WRONG_SECRET)
         yield Living(
-            options(server),
+            {**options(server), "witness_interval_s": 0.001},
             unplug=server.stop,
             replug=server.start,
             hang=server.hang,
