@@ -80,3 +80,11 @@ def test_the_half_width_holds_bracket_and_update_period(half_ns: int, expected: 
 def test_an_unknown_update_period_cannot_be_told() -> None:
     """Without it nobody knows how old a reading was."""
     assert verdict("SMP-5", "ES2", case(moving(AT_S, replace(POWER, update_period_s=None)))) == "cannot_tell"
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, "pass"), (0.999, "pass"), (0.98, "fail")])
+def test_a_reading_stands_where_its_device_said(factor: float, expected: str) -> None:
+    """Times that were pressed together, while what the device said of them was left as it was, are not those of the device."""
+    series = stamped()
+    pressed_ns = series.t_ns[0] + np.round((series.t_ns - series.t_ns[0]) * factor).astype(np.int64)
+    assert verdict("SMP-5", "ES1", case(replace(series, t_ns=pressed_ns), phase_s=(0.0, 100.0))) == expected

@@ -75,3 +75,11 @@ def test_power_alone_has_nothing_to_agree_with() -> None:
     assert verdict("SMP-9", "ES1", case(moving(AT_S))) == "n/a"
     assert verdict("SMP-9", "ES1", case(moving(AT_S), still)) == "n/a"
     assert isinstance(case(power()).evidence, Evidence)
+
+
+def test_a_counter_that_does_not_reach_over_the_phase_cannot_be_held_against_power() -> None:
+    """A counter that ends inside the phase, or was reset there, is one all the same: that both agree is not known."""
+    whole = counter(1.0)
+    reset = replace(whole, value=np.where(whole.t_ns < at(60.0), whole.value, whole.value - whole.value[185]))
+    for broken in (whole.rows(whole.t_ns < at(60.0)), reset):
+        assert verdict("SMP-9", "ES1", case(power(), broken)) == "cannot_tell"

@@ -244,3 +244,18 @@ def test_a_read_that_brought_nothing_is_no_invalid_sample(reason: str, expected:
 def test_a_phase_in_which_nothing_was_read_has_no_share_of_valid_samples(grade: str) -> None:
     """Without a read inside the phase nobody can say how many samples were invalid (SMP-11)."""
     assert verdict("SMP-11", grade, case(moving(np.concatenate((np.arange(-20.0, 0.0), np.arange(121.0, 140.0)))))) == "cannot_tell"
+
+
+@pytest.mark.parametrize("rule_id", ["SMP-1", "SMP-5", "SMP-6", "SMP-7", "SMP-11"])
+@pytest.mark.parametrize("at_s", [[], [5.0]])
+def test_a_stream_that_was_hardly_read_passes_nothing(rule_id: str, at_s: list[float]) -> None:
+    """No reading, or a single one, has no interval and no fault: what the meter says of itself does not stand in for it."""
+    assert verdict(rule_id, "ES1", case(shown(at_s, 1000.0, POWER))) == "cannot_tell"
+
+
+@pytest.mark.parametrize(("rated_w", "expected"), [(2000.0, "pass"), (None, "cannot_tell")])
+def test_a_counter_that_moved_once_has_no_power_of_its_own(rated_w: float | None, expected: str) -> None:
+    """With a single refresh the power that would wrap the counter is the rated one, or is not known (SMP-8)."""
+    at_s = np.arange(-130.0, 131.0)
+    once = shown(at_s, np.where(at_s < 60.0, 5000.0, 9000.0), replace(COUNTER, modulus=2**40, rated_w=rated_w))
+    assert verdict("SMP-8", "ES1", case(once)) == expected

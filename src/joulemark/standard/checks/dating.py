@@ -32,6 +32,9 @@ def dated(one: Stretch, rule: Rule, grade: str) -> tuple[Verdict, str]:
     off_s = float(np.abs(said_ns - read1_ns).max(initial=0)) / NS_PER_S
     if off_s > rule.limit(grade, "stamp_s"):
         return Verdict.FAIL, f"the clock of the device is {off_s:.1f} s from the reads"
+    moved_s = float(np.abs(good.t_ns + one.meter.lag_ns - said_ns).max(initial=0)) / NS_PER_S
+    if moved_s > rule.limit(grade, "placed_s"):
+        return Verdict.FAIL, f"a time is {moved_s:.3f} s from what the device said"
     return Verdict.PASS, ""
 
 

@@ -29,14 +29,15 @@ class Pair:
     points: Refreshes
     power: Series
 
-    def difference(self, window: Window, *, coarse: float) -> float | None:
-        """|counter / trapezoid - 1| over a phase; None where either is not known or the counter's step is above `coarse` of the energy."""
+    def difference(self, window: Window, *, coarse: float) -> float | str | None:
+        """|counter / trapezoid - 1| over a phase, or why it is not known; None where the counter's step is above `coarse` of the energy."""
+        energy_j = 0.0
         try:
-            counter_j = counter_energy(self.points, window.begin_ns, window.end_ns).energy_j
-            power_j = trapezoid_j(self.power.t_ns, self.power.si(), window.begin_ns, window.end_ns)
-        except InsufficientData:
-            return None
-        return None if power_j <= 0.0 or self.points.step_j > coarse * counter_j else abs(counter_j / power_j - 1.0)
+            energy_j = power_j = trapezoid_j(self.power.t_ns, self.power.si(), window.begin_ns, window.end_ns)
+            energy_j = counter_energy(self.points, window.begin_ns, window.end_ns, what=self.name).energy_j
+        except InsufficientData as error:
+            return None if self.points.step_j > coarse * energy_j > 0.0 else error.what
+        return None if power_j <= 0.0 or self.points.step_j > coarse * energy_j else abs(energy_j / power_j - 1.0)
 
 
 def estimates_agree(case: Case, rule: Rule, grade: str) -> Outcome:
@@ -47,12 +48,14 @@ def estimates_agree(case: Case, rule: Rule, grade: str) -> Outcome:
     if not both:
         return not_applicable("nothing at the headline's boundary has both a counter and a power", source="energy/meters.json")
     limit, coarse = rule.limit(grade, "difference"), rule.limit(grade, "step")
-    measured = differences(both, case.measured, coarse=coarse)
+    measured, unknown = differences(both, case.measured, coarse=coarse)
     said = f"<= {limit:.1%} where the counter's step is <= {coarse:.1%} of the energy"
+    found, name = max(measured, default=(0.0, ""))
+    if unknown and found <= limit:
+        return cannot_tell(f"counter and power cannot be compared: {unknown[0]}", source=SOURCE, limit=said)
     if not measured:
-        return not_applicable(f"every counter steps by more than {coarse:.1%} of the energy, or does not enclose a phase", source=SOURCE)
-    found, name = max(measured)
-    idle = differences(both, case.phases(PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER), coarse=coarse)
+        return not_applicable(f"every counter steps by more than {coarse:.1%} of the energy", source=SOURCE)
+    idle, _ = differences(both, case.phases(PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER), coarse=coarse)
     worst_idle, idle_name = max(idle, default=(0.0, ""))
     shown: Measured = {"difference": found, "stream": name, "idle_difference": worst_idle if idle else None}
     if found <= limit < worst_idle:
@@ -79,7 +82,8 @@ def pairs(group: Sequence[Series]) -> list[Pair]:
     return found
 
 
-def differences(both: Sequence[Pair], windows: Sequence[Window], *, coarse: float) -> list[tuple[float, str]]:
-    """(difference, device and phase) wherever it is known."""
+def differences(both: Sequence[Pair], windows: Sequence[Window], *, coarse: float) -> tuple[list[tuple[float, str]], list[str]]:
+    """((difference, device and phase) wherever it is known, why it is not where it should be)."""
     every = [(pair.difference(window, coarse=coarse), f"{pair.name} in {window.name}") for window in windows for pair in both]
-    return [(difference, name) for difference, name in every if difference is not None]
+    known = [(difference, name) for difference, name in every if isinstance(difference, float)]
+    return known, [f"{name}: {difference}" for difference, name in every if isinstance(difference, str)]

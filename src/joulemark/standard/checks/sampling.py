@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -35,6 +36,18 @@ def absent(case: Case) -> Outcome:
 def shown(value: float) -> float | None:
     """A figure that JSON can hold: None for infinity."""
     return value if math.isfinite(value) else None
+
+
+def if_read(check: Check) -> Check:
+    """`check`, whose pass counts only where every stream was read in each phase, and twice at least: what is absent has no faults."""
+
+    @functools.wraps(check)
+    def asked(case: Case, rule: Rule, grade: str) -> Outcome:
+        outcome = check(case, rule, grade)
+        unread = [one.name for one in watched(case) if not one.reads() or not max(one.spacing_s)] if outcome.verdict.harmless else []
+        return cannot_tell(f"{unread[0]} was not read", source=SOURCE, limit=outcome.limit) if unread else outcome
+
+    return asked
 
 
 def worst(stretches: Iterable[Stretch], badness: Callable[[Stretch], float]) -> tuple[Stretch, float]:
@@ -219,8 +232,10 @@ def counters(case: Case, rule: Rule, grade: str) -> Outcome:
             return cannot_tell(
                 f"the rated power of {one.meter.meter_id} is not stated, so a wrap cannot be told from a reset", source=METERS
             )
-        polls.append(poll_share(one, rows.t_ns, margin=margin))
-        if polls[-1] > half:
+        if (share := poll_share(one, rows.t_ns, margin=margin)) is None:
+            return cannot_tell(f"{one.name}: neither its rated power nor that of the phase is known", source=METERS, limit=said)
+        polls.append(share)
+        if share > half:
             return judged(good=False, measured={"poll_per_wrap": polls[-1], "stream": one.name}, limit=said, source=SOURCE)
     return judged(good=True, measured={"poll_per_wrap": max(polls), "counters": len(counting)}, limit=said, source=SOURCE)
 
@@ -234,13 +249,19 @@ def around(one: Stretch) -> tuple[int, int]:
     return rows.start, rows.stop
 
 
-def poll_share(one: Stretch, t_ns: np.ndarray[tuple[int, ...], np.dtype[np.int64]], *, margin: float) -> float:
-    """The longest poll as a share of the time in which the counter wraps at `margin` times its rated power, or at the phase's own."""
+def poll_share(one: Stretch, t_ns: np.ndarray[tuple[int, ...], np.dtype[np.int64]], *, margin: float) -> float | None:
+    """The longest poll as a share of the time in which the counter wraps at `margin` times its rated power, or at the phase's own.
+
+    None where neither power is known.
+    """
     if one.meter.modulus is None:
         return 0.0
     poll_s = float(np.diff(t_ns).max()) / NS_PER_S
-    mean_w = 0.0 if one.points is None else float(np.nanmax(one.points.slopes_w()))
-    power_w = mean_w if one.meter.rated_w is None else margin * one.meter.rated_w
+    slopes_w = np.zeros(0) if one.points is None else one.points.slopes_w()
+    shown_w = slopes_w[np.isfinite(slopes_w)]
+    if one.meter.rated_w is None and not len(shown_w):
+        return None
+    power_w = float(shown_w.max()) if one.meter.rated_w is None else margin * one.meter.rated_w
     return poll_s * power_w / (one.meter.modulus * 10.0**one.meter.exponent)
 
 
@@ -281,27 +302,24 @@ def invalid_samples(case: Case, rule: Rule, grade: str) -> Outcome:
     if not (found := watched(case)):
         return absent(case)
     limit, overflow_w = rule.limit(grade, "share"), rule.limit(grade, "overflow_w")
-    seen = [(one, *one.invalid(overflow_w=overflow_w), reads) for one in found if (reads := one.reads())]
-    unread = [one.name for one in found if not one.reads()]
-    one, count, taken, reads = max(seen, key=lambda each: (each[2], each[1] / each[3]), default=(found[0], 0, 0, 1))
-    share = count / reads
+    seen = [(one, *one.invalid(overflow_w=overflow_w), one.reads()) for one in found]
+    one, count, taken, reads = max(seen, key=lambda each: (each[2], each[1] / max(each[3], 1)))
+    share = count / max(reads, 1)
     measured: Measured = {"share": share, "invalid": count, "integrated": taken, "stream": one.name}
     said = "none integrated" + (f", share <= {limit:.2%}" if limit < 1.0 else "; each is a gap of SMP-3")
-    if unread and taken == 0 and share <= limit:
-        return cannot_tell(f"{unread[0]}: it was never read", source=SOURCE, limit=said)
     return judged(taken == 0 and share <= limit, measured=measured, limit=said, source=f"{SOURCE}: quality")
 
 
 CHECKS: Final[Mapping[str, Check]] = {
-    "SMP-1": nominal_interval,
+    "SMP-1": if_read(nominal_interval),
     "SMP-2": distinct_readings,
     "SMP-3": gaps,
     "SMP-4": enclosed,
-    "SMP-5": times,
-    "SMP-6": frozen,
-    "SMP-7": duty,
+    "SMP-5": if_read(times),
+    "SMP-6": if_read(frozen),
+    "SMP-7": if_read(duty),
     "SMP-8": counters,
     "SMP-9": estimates_agree,
     "SMP-10": method,
-    "SMP-11": invalid_samples,
+    "SMP-11": if_read(invalid_samples),
 }
