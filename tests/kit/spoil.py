@@ -24,6 +24,8 @@ from tests.kit.lab import Lab, sign, write
 TRUST: Final = Trust.read()
 SEED: Final = int(os.environ.get("SEED") or 1)
 """Of the good bundles: the rules must see the same faults in any laboratory."""
+OF_FILES: Final = ("INT", "UNC", "CAL", "PRC", "SCO")
+"""Groups of rules that look at the files themselves, or at what the card claims."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def case_of(evidence: Evidence) -> Case:
     return Case(Path("."), replace(evidence, chain=chain), card, manifest, documents, trust=TRUST)
 
 
+def unwritten(evidence: Evidence) -> Case:
+    """A case of evidence that was never written: without card, manifest and hashes, for the rules that ask for none of them."""
+    return Case(Path("."), evidence, trust=TRUST)
+
+
 def claiming(case: Case, change: Callable[[dict[str, Any]], object]) -> Case:
     """The same evidence under a card that claims something else; what was computed of the evidence is kept."""
     card = copy.deepcopy(dict(case.card or {}))
@@ -94,7 +101,8 @@ def spoiled_case(spoil: Spoil, level: str, folder: Path) -> Case:
     """The case of a spoilt bundle; through files below `folder` where the spoil changes files."""
     evidence = good(level) if spoil.evidence is None else spoil.evidence(good(level))
     if spoil.files is None:
-        case = good_case(level) if spoil.evidence is None else case_of(evidence)
+        made = case_of if spoil.rule[:3] in OF_FILES else unwritten
+        case = good_case(level) if spoil.evidence is None else made(evidence)
         return case if spoil.card is None else claiming(case, spoil.card)
     place = Path(tempfile.mkdtemp(dir=folder))
     if spoil.evidence is None:

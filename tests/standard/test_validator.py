@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from joulemark.errors import UsageError
-from joulemark.standard.edition import Rule
+from joulemark.standard.edition import Rule, edition
 from joulemark.standard.validator import Judged, Report, outcome, validate
 from joulemark.standard.verdict import Outcome, Verdict
 from tests.kit.spoil import good_case
@@ -16,7 +16,7 @@ PASS, FAIL = Outcome(Verdict.PASS), Outcome(Verdict.FAIL)
 
 
 def judged(rule_id: str, es1: Outcome, es2: Outcome) -> Judged:
-    return Judged(Rule(rule_id, "", "", "", "", "", ""), {"ES1": es1, "ES2": es2})
+    return Judged(edition().rule(rule_id), {"ES1": es1, "ES2": es2})
 
 
 def level(*rules: Judged) -> str:
@@ -31,9 +31,11 @@ def test_a_level_wants_its_column_and_every_lower_one(es1: Verdict, es2: Verdict
     assert level(judged("SMP-3", Outcome(es1), Outcome(es2))) == expected
 
 
-def test_prices_decide_no_level() -> None:
-    """A failing PRC rule leaves the level as it is."""
-    assert level(judged("PRC-1", FAIL, FAIL)) == "ES2"
+@pytest.mark.parametrize("rule_id", [*(f"PRC-{number}" for number in range(1, 6)), "CAL-8"])
+def test_prices_and_the_badge_decide_no_level(rule_id: str) -> None:
+    """A failing rule about the cost card or the badge leaves the level as it is; no other rule does."""
+    assert level(judged(rule_id, FAIL, FAIL)) == "ES2"
+    assert {rule.id for rule in edition().rules if rule.decides != "level"} == {*(f"PRC-{number}" for number in range(1, 6)), "CAL-8"}
 
 
 @pytest.mark.parametrize("column", [0, 1])

@@ -25,7 +25,8 @@ CURRENT: Final = "1.0"
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `text`: what is demanded; `es1`, `es2`: the cells of the table, for people; `data`: keys it is judged by; `why`: its
-    reason; `how`: how to meet it. `limits`: grade -> name -> number, what the check compares with.
+    reason; `how`: how to meet it. `limits`: grade -> name -> number, what the check compares with. `decides`: what its verdict is about:
+    the `level`, or the `cost card` or the `badge`, which never stand in the way of a level.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Rule:
     why: str
     how: str
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    decides: str = "level"
 
     @property
     def group(self) -> str:

@@ -31,9 +31,9 @@ def text(report: Report, *, wanted: str | None = None) -> str:
         higher = [rule_id for rule_id in report.failing(GRADES[-1]) if rule_id not in stand]
         if higher:
             lines.append(f"in the way of {GRADES[-1]} besides: {', '.join(higher)}")
-    priced = [one.rule.id for one in report.judged if one.rule.group == "PRC" and not one.outcomes[GRADES[0]].verdict.harmless]
-    if priced:
-        lines.append(f"of the costs, which decide no level: {', '.join(priced)}")
+    beside = [one.rule for one in report.judged if one.rule.decides != "level" and not one.outcomes[GRADES[0]].verdict.harmless]
+    if beside:
+        lines.append(f"beside the level: {', '.join(f'{rule.id} ({rule.decides})' for rule in beside)}")
     lines += [f"not read: {path}: {why}" for path, why in report.faults.items()]
     return "\n".join([*lines, *(counts(report, grade) for grade in GRADES)])
 

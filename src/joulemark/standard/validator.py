@@ -41,9 +41,11 @@ class Report:
         return tuple(one.rule.id for one in self.judged if any(outcome.contradiction for outcome in one.outcomes.values()))
 
     def failing(self, grade: str) -> tuple[str, ...]:
-        """Ids of the rules that stand between the bundle and `grade`: in its column and in every lower one. Prices never do."""
+        """Ids of the rules that stand between the bundle and `grade`: in its column and in every lower one. Those about
+        the cost card and the badge never do.
+        """
         columns = GRADES[: GRADES.index(grade) + 1]
-        graded = (one for one in self.judged if one.rule.group != "PRC")
+        graded = (one for one in self.judged if one.rule.decides == "level")
         return tuple(one.rule.id for one in graded if not all(one.outcomes[column].verdict.harmless for column in columns))
 
     @property

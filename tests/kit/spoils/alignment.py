@@ -196,9 +196,9 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-7", "certificate of another meter", certificate(lambda paper: replace(paper, serial="C2XL24034W"))),
     Spoil("CAL-7", "a coarse reference", aligned(lambda one: coarse(one, 3.0))),
     Spoil("CAL-8", "a good badge", files=badge(), verdict=PASS),
-    Spoil("CAL-8", "far from the others", files=badge(z=2.4), verdict=Verdict.WARN),
-    Spoil("CAL-8", "far from the reference", files=badge(en=1.2), verdict=Verdict.WARN),
-    Spoil("CAL-8", "an old round", files=badge(date="2025-06-01"), verdict=Verdict.WARN),
+    Spoil("CAL-8", "far from the others", files=badge(z=2.4)),
+    Spoil("CAL-8", "far from the reference", files=badge(en=1.2)),
+    Spoil("CAL-8", "an old round", files=badge(date="2025-06-01")),
 )
 
 

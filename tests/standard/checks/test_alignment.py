@@ -93,9 +93,9 @@ def badged(**values: object) -> Case:
 
 
 def test_the_badge_is_optional_and_never_in_the_way() -> None:
-    """CAL-8: none is not applicable, a good one passes, a bad one is a warning."""
+    """CAL-8: none is not applicable, a good one passes, a bad one fails."""
     rule = edition().rule("CAL-8")
     assert CHECKS["CAL-8"](GOOD, rule, "ES1").verdict is Verdict.NOT_APPLICABLE
     assert CHECKS["CAL-8"](badged(), rule, "ES1").verdict is Verdict.PASS
-    assert CHECKS["CAL-8"](badged(z=2.1), rule, "ES2").verdict is Verdict.WARN
-    assert CHECKS["CAL-8"](badged(date="2025-06-01"), rule, "ES2").verdict is Verdict.WARN
+    assert CHECKS["CAL-8"](badged(z=2.1), rule, "ES2").verdict is Verdict.FAIL
+    assert CHECKS["CAL-8"](badged(date="2025-06-01"), rule, "ES2").verdict is Verdict.FAIL

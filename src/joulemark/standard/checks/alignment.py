@@ -221,8 +221,7 @@ def ring(case: Case, rule: Rule, grade: str) -> Outcome:
     if not case.measured:
         return cannot_tell("the run has no measured phase", source=source)
     faults, measured = badge.judged(found, case.measured[0].begin_ns, {name: rule.limit(grade, name) for name in badge.LIMITS})
-    verdict = Verdict.WARN if faults else Verdict.PASS
-    return Outcome(verdict, measured, rule.wanted(grade), source, "; ".join(faults))
+    return judged(not faults, measured=measured, limit=rule.wanted(grade), source=source, detail="; ".join(faults))
 
 
 CHECKS: Final[Mapping[str, Check]] = {
