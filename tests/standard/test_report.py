@@ -12,7 +12,8 @@ FAIL = Outcome(Verdict.FAIL, {"gap_s": 12.5, "count": 3, "where": None}, "<= 3 s
 
 
 def rule(rule_id: str) -> Rule:
-    return Rule(rule_id, f"text of {rule_id}", "must", "must", "data", "why", "how")
+    decides = "cost card" if rule_id.startswith("PRC") else "level"
+    return Rule(rule_id, f"text of {rule_id}", "must", "must", "data", "why", "how", decides=decides)
 
 
 def report(**outcomes: tuple[Outcome, Outcome]) -> Report:
@@ -50,7 +51,7 @@ def test_prices_are_told_apart() -> None:
     """A price that fails stands in no way of a level, and is said beside it."""
     told = text(report(PRC_1=(FAIL, FAIL)))
     assert told.startswith("ES2: ")
-    assert "of the costs, which decide no level: PRC-1" in told
+    assert "beside the level: PRC-1 (cost card)" in told
 
 
 def test_values_are_short() -> None:
