@@ -29,7 +29,9 @@ def readings(values: np.ndarray, meter: MeterInfo = METER) -> Series:
     return Series.plain(meter, (T_S[: len(values)] * 1e9).astype(np.int64), np.round(values * 1000).astype(np.int64))
 
 
-@pytest.mark.parametrize(("age_s", "interval_s", "open_"), [(14.9, 1.0, True), (15.1, 1.0, False), (24.9, 5.0, True), (25.1, 5.0, False), (15.1, None, False)])
+@pytest.mark.parametrize(
+    ("age_s", "interval_s", "open_"), [(14.9, 1.0, True), (15.1, 1.0, False), (24.9, 5.0, True), (25.1, 5.0, False), (15.1, None, False)]
+)
 def test_streams_are_alive(age_s: float, interval_s: float | None, open_: bool) -> None:
     """The newest reading is not older than five intervals, or fifteen seconds; the late meter is named."""
     seen = streams({"a": 0.1, "late": age_s}, {"a": 1.0, "late": interval_s})

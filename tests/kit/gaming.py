@@ -58,7 +58,13 @@ def real(evidence: Evidence) -> Evidence:
 
 def believable(evidence: Evidence) -> Evidence:
     """The meters do not say that they are simulated; the receipts are those of the kit, whose key anybody has."""
-    return replace(evidence, series=tuple(replace(one, meter=replace(one.meter, simulated=False)) for one in evidence.series))
+    alignments = tuple(replace(one, sensor=unowned(one.sensor), reference=unowned(one.reference)) for one in evidence.alignments)
+    return replace(evidence, series=tuple(map(unowned, evidence.series)), alignments=alignments)
+
+
+def unowned(series: Series) -> Series:
+    """A series whose meter does not say that it is simulated."""
+    return replace(series, meter=replace(series.meter, simulated=False))
 
 
 def narrowed(window: Window) -> Window:
@@ -146,6 +152,14 @@ def played(evidence: Evidence) -> Evidence:
     )
 
 
+def aligned_to_nothing(evidence: Evidence) -> Evidence:
+    """The sensor is aligned with a meter that was invented."""
+    kept = tuple(
+        replace(one, reference=replace(one.reference, meter=replace(one.reference.meter, kind="fake"))) for one in evidence.alignments
+    )
+    return replace(evidence, alignments=kept)
+
+
 def one_cord(evidence: Evidence) -> Evidence:
     """The second channel of the analyser is left out: half of the power is not counted."""
     kept = tuple(one for one in real(evidence).series if ":ch2" not in one.meter.meter_id)
@@ -197,6 +211,7 @@ TRICKS: Final = (
     Trick("re-used calibration", "CAL-6", "ES1", "ES0", own(old_alignment(real(good("ES1"))))),
     Trick("certificate of another serial", "MET-6", "ES2", "ES0", own(borrowed_certificate(real(good("ES2"))))),
     Trick("simulated meter flagged real", "INT-6", "ES1", "ES0", own(played(good("ES1")))),
+    Trick("simulated reference", "INT-6", "ES1", "ES0", own(aligned_to_nothing(real(good("ES1"))))),
     Trick("edited raw file with a re-hashed manifest", "INT-1", "ES1", "INVALID", on_disk("ES1", hands.lowered, hands.rehash)),
     Trick("edited raw file, chain made again", "INT-7", "ES1", "INVALID", on_disk("ES1", hands.lowered, rechained)),
     Trick("edited raw file, chain made again, unsigned", "INT-2", "ES1", "INVALID", on_disk("ES1", hands.lowered, unsealed)),

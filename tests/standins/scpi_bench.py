@@ -28,6 +28,7 @@ def free_port() -> int:
         port: int = probe.getsockname()[1]
     return port
 
+
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from joulemark.chain import Chain
 from joulemark.energy.series import Series
 from joulemark.standard.checks.integrity import constant, int_2, int_6, pretended
 from joulemark.standard.edition import edition
 from joulemark.standard.verdict import Verdict
+from tests.kit.gaming import believable
 from tests.kit.lab import Lab
 from tests.kit.spoil import claiming, good, good_case
 
@@ -52,9 +54,21 @@ def test_real_meters_pass_without_the_kit() -> None:
     """Meters that say they are real, under another key than the kit's, pass in both columns."""
     case = good_case("ES1")
     assert case.evidence is not None
-    chain = replace(case.evidence.chain, signatures=())
-    own = replace(case, evidence=replace(case.evidence, series=tuple(real("ES1")), chain=chain))
-    assert int_6(own, edition().rule("INT-6"), "ES2").verdict is Verdict.PASS
+    evidence = replace(believable(case.evidence), chain=Chain())
+    assert int_6(replace(case, evidence=evidence), edition().rule("INT-6"), "ES2").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("side", ["sensor", "reference"])
+def test_the_meters_of_an_alignment_are_no_exception(side: str) -> None:
+    """What corrects a figure has to have measured something, like what the figure is made of."""
+    case = good_case("ES1")
+    assert case.evidence is not None
+    evidence = replace(believable(case.evidence), chain=Chain())
+    (one,) = evidence.alignments
+    series = getattr(one, side)
+    spoilt = replace(one, **{side: replace(series, meter=replace(series.meter, simulated=True))})
+    told = int_6(replace(case, evidence=replace(evidence, alignments=(spoilt,))), edition().rule("INT-6"), "ES1")
+    assert (told.verdict, told.detail) == (Verdict.FAIL, f"{series.meter.meter_id} is simulated")
 
 
 @pytest.mark.parametrize(("change", "contradicts"), [({"energy_j": 1.0}, True), ({"shine_j": 1.0}, False)])

@@ -139,11 +139,13 @@ def int_5(case: Case, rule: Rule, grade: str) -> Outcome:
 
 
 def int_6(case: Case, rule: Rule, grade: str) -> Outcome:
-    """No meter is simulated, a replay, a fake or a constant; the bundles of the conformance kit say that all of theirs are."""
-    limit, source = "0 meters that measure nothing", f"{FOLDER}/meters.json: simulated, kind; {FOLDER}/readings"
+    """No meter is simulated, a replay, a fake or a constant, nor is one of an alignment; the bundles of the conformance kit say that all
+    of theirs are.
+    """
+    limit, source = "0 meters that measure nothing", f"{FOLDER}/meters.json, {FOLDER}/calibration/meters.json: simulated, kind; readings"
     if case.evidence is None or not case.evidence.series:
         return cannot_tell("there are no meters", source=source, limit=limit)
-    series = case.evidence.series
+    series = (*case.evidence.series, *(meter for one in case.evidence.alignments for meter in (one.sensor, one.reference)))
     if case.kit:
         real = [one.meter.meter_id for one in series if not one.meter.simulated]
         detail = some([f"{meter_id} of a kit bundle does not say simulated" for meter_id in real]) or "every meter is simulated (kit)"
