@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ HOST = "node-1"
 CORDS = ("A", "B")
 MODEL = "WT332E"
 ELEMENTS = (1, 3)
+UPDATE_S, AVERAGED = 0.1, 16
+RANGE_V, RANGE_A = 300.0, 10.0
+INLET_C = 22.4
 GPU_STEP_W = 15.0
 LIE = 1.05
 """What MUTATE=analyser makes of the analyser's power."""
@@ -90,14 +94,18 @@ class Curve:
 
 
 class LiveAnalyser(Analyser):
-    """An analyser whose elements measure the cords, within its limits."""
+    """An analyser whose elements measure the cords, within its limits: moving means of 16 updates, so that reads each second see all of
+    the time, and are hardly late.
+    """
 
     def __init__(self, curve: Curve, *, gain: float) -> None:
-        super().__init__(MODEL, period_s=0.25)
+        super().__init__(MODEL, period_s=UPDATE_S)
+        self.averaging = (True, "LIN", AVERAGED)
+        self.amps = dict.fromkeys(ELEMENTS, RANGE_A)
         self._curve, self._gain = curve, gain
 
     def _power(self, element: int) -> str:
-        watts = self._curve.mean_w(window_s=1.0, update_s=0.25) * SHARES[ELEMENTS.index(element)] * self._gain
+        watts = self._curve.mean_w(window_s=AVERAGED * UPDATE_S, update_s=UPDATE_S) * SHARES[ELEMENTS.index(element)] * self._gain
         return f"{watts:.4E}"
 
 
@@ -107,13 +115,13 @@ class LiveBmc(RedfishServer):
     def __init__(self, folder: Path, curve: Curve) -> None:
         self._curve: Curve | None = None
         super().__init__(folder, tls=False)
-        self._curve = curve
+        self._curve, self.inlet_c = curve, INLET_C
 
     @property
     def _power_w(self) -> float:
         if self._curve is None:
             return 500.0
-        return (self._curve.mean_w(window_s=1.0, lag_s=BMC_LAG_S) - BMC_OFFSET_W) / BMC_GAIN
+        return (self._curve.mean_w(window_s=1.0, lag_s=BMC_LAG_S, update_s=UPDATE_S) - BMC_OFFSET_W) / BMC_GAIN
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """Its resources without energies, which would run at the true time."""
@@ -182,8 +190,15 @@ def meters(folder: Path, lab: Lab, clock: Hastened, *, mutate: str) -> Iterator[
                 "certificate": {
                     "serial": serial,
                     "date": certified(clock.began_utc_ns),
-                    "laboratory": "DAkkS Example Calibration GmbH",
+                    "laboratory": "DAkkS D-K-15070-01-00, Example Calibration GmbH",
                     "u95_rel": 0.0005,
+                    "sha256": hashlib.sha256(serial.encode()).hexdigest(),
+                },
+                "accuracy": {
+                    "pct_reading": 0.1,
+                    "pct_range": 0.05,
+                    "range_w": RANGE_V * RANGE_A,
+                    "source": "stated by the operator",
                 },
                 "simulated": True,
             }
