@@ -44,8 +44,8 @@ def decimal(value: Decimal | int | float | str) -> Decimal:
     return number
 
 
-def amount(value: object, where: str) -> Decimal:
-    """The amount of money that a file gives as text, integer or decimal.
+def amount(value: object, where: str, *, signed: bool = False) -> Decimal:
+    """The amount of money that a file gives as text, integer or decimal; `signed`: it may be below zero, as a market of electricity may.
 
     Raises FormatError for a float, for a negative one, and for one of LARGEST or more, or with more than FINEST decimals.
     """
@@ -55,9 +55,10 @@ def amount(value: object, where: str) -> Decimal:
         number = decimal(value)
     except ValueError as error:
         raise FormatError(f"{where}: {error}", 'write it as text, for example "55.04"') from error
-    if number < 0:
+    if number < 0 and not signed:
         raise FormatError(f"{where} = {document.shown(value)} is negative", "correct the file")
-    if not number < LARGEST or int(number.as_tuple().exponent) < -FINEST or (isinstance(value, str) and not PLAIN.fullmatch(value)):
+    plain = not isinstance(value, str) or PLAIN.fullmatch(value)
+    if not (plain and -LARGEST < number < LARGEST and int(number.as_tuple().exponent) >= -FINEST):
         raise FormatError(f"{where} = {document.shown(value)} is no believable amount", 'write it as plain digits, for example "55.04"')
     return number
 

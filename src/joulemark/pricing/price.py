@@ -23,6 +23,7 @@ class PriceModel(enum.StrEnum):
     SAVINGS_PLAN = "savings_plan"
     CAPACITY_BLOCK = "capacity_block"
     COMMITTED_USE = "committed_use"
+    DWS = "dws"
     MARKETPLACE = "marketplace"
     ON_PREM = "on_prem"
     CUSTOM = "custom"
@@ -35,6 +36,15 @@ class Unit(enum.StrEnum):
     GPU_HOUR = "GPU-h"
 
 
+class Trust(enum.StrEnum):
+    """What the provider's date of a price means: from when it is charged, only the month of the list, or the time of the question."""
+
+    VALID_FROM = "vendor_valid_from"
+    MONTH_STAMP = "month_stamp"
+    QUERY_TIME = "query_time"
+    NONE = "none"
+
+
 class Tax(enum.StrEnum):
     """Whether an amount holds the sales tax."""
 
@@ -45,8 +55,39 @@ class Tax(enum.StrEnum):
 REQUIRED: Final = ("provider", "region", "instance_type", "amount", "currency", "unit", "effective_from", "fetched_at", "source_url")
 """Keys without which a figure cannot be checked."""
 
-DATES: Final = ("effective_from", "fetched_at", "source_url", "payload_sha256", "note")
+MANUAL: Final = "manual"
+"""The feed of a price that somebody wrote down."""
+
+BUNDLED: Final = "bundled"
+"""The feed of the prices that come with Joulemark."""
+
+SEEN: Final = (
+    "effective_from",
+    "effective_trust",
+    "fetched_at",
+    "published_at",
+    "feed",
+    "list_version",
+    "source_url",
+    "payload_sha256",
+    "note",
+)
 """Keys of a record that say when and where it was seen. They are not part of what the price is, nor of its hash."""
+
+MOMENTS: Final = ("effective_from", "fetched_at", "published_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a composed price: so many of a SKU at so much each (a machine of GCP is cores, memory and GPUs)."""
+
+    sku_id: str
+    quantity: Decimal
+    amount: Decimal
+
+    def to_json(self) -> dict[str, str]:
+        """Plain dictionary, numbers as text."""
+        return {"sku_id": self.sku_id, "quantity": money.text(self.quantity), "amount": money.text(self.amount)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +98,9 @@ class Price:
     `payload_sha256`: of the page or file it was read from. `billing_step_s`, `billing_minimum_s`: what is rented is billed in steps of so
     many seconds and for at least so many, None where not known. `gpu_count`: GPUs in the instance, None when not
     known. `term_months`: of a reservation. `free`: the source says that it really costs nothing; without it a zero is refused,
-    because vendors list unpublished prices as zero. `effective_from_ns`: valid time, from which the provider charges it.
-    `fetched_at_ns`: known time, when it was read from `source_url`.
+    because vendors list unpublished prices as zero. `zone`: part of the region that a spot price is of. `components`: what a composed
+    price consists of. `effective_from_ns`: valid time, from which the provider charges it, as far as `effective_trust` goes.
+    `fetched_at_ns`: when it was read from `source_url` by `feed`; `published_at_ns`: when the list with `list_version` was published.
     """
 
     provider: str
@@ -72,14 +114,26 @@ class Price:
     source_url: str
     price_model: PriceModel = PriceModel.ON_DEMAND
     os: str = "linux"
+    zone: str = ""
     sku_id: str = ""
+    meter_id: str = ""
+    tenancy: str = ""
     gpu_model: str = ""
     gpu_count: int | None = None
+    gpu_memory_gib: Decimal | None = None
+    vcpu: int | None = None
+    memory_gib: Decimal | None = None
     term_months: int | None = None
+    payment_option: str = ""
+    components: tuple[Component, ...] = ()
     free: bool = False
     tax: Tax | None = None
     billing_step_s: int | None = None
     billing_minimum_s: int | None = None
+    feed: str = MANUAL
+    effective_trust: Trust = Trust.VALID_FROM
+    published_at_ns: int | None = None
+    list_version: str = ""
     payload_sha256: str = ""
     note: str = ""
 
@@ -105,12 +159,17 @@ class Price:
         return max(steps * self.billing_step_s, Decimal(self.billing_minimum_s or 0))
 
     @property
+    def known_ns(self) -> int:
+        """Known time: when its list was published, else when it was read. An archived list was there to be read on its day."""
+        return self.fetched_at_ns if self.published_at_ns is None else self.published_at_ns
+
+    @property
     def point_id(self) -> str:
         """SHA-256 over what the price is, without dates: a list re-published unchanged keeps its id.
 
         Empty fields are left out, so a field added by a later version changes no id.
         """
-        identity = {k: v for k, v in self.to_json().items() if k not in (*DATES, "sha256") and v not in ("", None, False)}
+        identity = {k: v for k, v in self.to_json().items() if k not in (*SEEN, "sha256") and v not in ("", None, False, [])}
         return canonical.digest(identity)
 
     def per_instance_hour(self) -> Decimal:
@@ -131,7 +190,13 @@ class Price:
         out["amount"] = money.text(self.amount)
         out["unit"], out["price_model"] = str(self.unit), str(self.price_model)
         out["tax"] = None if self.tax is None else str(self.tax)
-        out["effective_from"], out["fetched_at"] = moment_text(self.effective_from_ns), moment_text(self.fetched_at_ns)
+        out["effective_trust"] = str(self.effective_trust)
+        out["components"] = [part.to_json() for part in self.components]
+        for name in ("gpu_memory_gib", "memory_gib"):
+            out[name] = None if out[name] is None else money.text(out[name])
+        for name in MOMENTS:
+            t_ns = getattr(self, f"{name}_ns")
+            out[name] = None if t_ns is None else moment_text(t_ns)
         return out
 
     @classmethod
@@ -147,9 +212,22 @@ class Price:
         if missing:
             raise FormatError(f"{where}: {', '.join(missing)} missing", "add it; docs/reference/prices.md lists the keys")
         values["amount"] = money.amount(values["amount"], f"{where} amount")
-        for name in ("effective_from", "fetched_at"):
-            values[f"{name}_ns"] = moment_ns(values.pop(name), f"{where} {name}")
+        for name in ("gpu_memory_gib", "memory_gib"):
+            if name in values:
+                values[name] = money.amount(values[name], f"{where} {name}")
+        for name in MOMENTS:
+            if name in values:
+                values[f"{name}_ns"] = moment_ns(values.pop(name), f"{where} {name}")
+        values["components"] = parts(values.get("components", []), f"{where} components")
         price = build(cls, values, where)
         if data.get("sha256") not in (None, price.point_id):
             raise FormatError(f"{where}: sha256 does not match the record", "the record was changed; take it again from its source")
         return price
+
+
+def parts(value: object, where: str) -> list[dict[str, Any]]:
+    """The components of a price as tables with exact numbers. Raises FormatError when they are no tables, or a number is none."""
+    if not isinstance(value, list) or not all(isinstance(part, Mapping) for part in value):
+        raise FormatError(f"{where} is no list of tables", "write each with sku_id, quantity and amount")
+    numbers = ("quantity", "amount")
+    return [{**part, **{name: money.amount(part.get(name), f"{where} {i} {name}") for name in numbers}} for i, part in enumerate(value, 1)]

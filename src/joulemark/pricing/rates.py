@@ -13,7 +13,7 @@ from joulemark.pricing import canonical, money
 from joulemark.pricing.dates import moment_ns, moment_text
 
 REQUIRED: Final = ("base", "quote", "rate", "effective_from", "fetched_at", "source_url")
-DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
+SEEN: Final = ("effective_from", "fetched_at", "feed", "source_url", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Rate:
     effective_from_ns: int
     fetched_at_ns: int
     source_url: str
+    feed: str = "manual"
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -36,6 +37,11 @@ class Rate:
             raise FormatError(f"exchange rate: one {self.base} is {self.rate} {self.quote}", "give two currencies and a rate above 0")
 
     @property
+    def known_ns(self) -> int:
+        """Known time: when it was read."""
+        return self.fetched_at_ns
+
+    @property
     def pair(self) -> frozenset[str]:
         """The two currencies: a rate serves both ways."""
         return frozenset((self.base, self.quote))
@@ -43,7 +49,7 @@ class Rate:
     @property
     def point_id(self) -> str:
         """SHA-256 over what the rate is, without dates."""
-        return canonical.digest({k: v for k, v in self.to_json().items() if k not in DATES})
+        return canonical.digest({k: v for k, v in self.to_json().items() if k not in SEEN})
 
     def record(self) -> dict[str, Any]:
         """`to_json` plus `sha256`: what a card embeds."""
@@ -57,6 +63,7 @@ class Rate:
             "rate": money.text(self.rate),
             "effective_from": moment_text(self.effective_from_ns),
             "fetched_at": moment_text(self.fetched_at_ns),
+            "feed": self.feed,
             "source_url": self.source_url,
             "note": self.note,
         }

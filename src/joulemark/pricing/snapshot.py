@@ -14,12 +14,15 @@ from typing import Any, Final, Self
 from joulemark.config import unknown
 from joulemark.errors import FormatError
 from joulemark.pricing import canonical
+from joulemark.pricing.carbon import Carbon
 from joulemark.pricing.dates import moment_text
 from joulemark.pricing.price import Price, PriceModel
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.tariffs import Tariff
 
 PRICES_SCHEMA: Final = "joulemark.prices/1"
+
+Record = Price | Tariff | Rate | Carbon
 
 
 class Status(enum.StrEnum):
@@ -51,26 +54,31 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Prices, tariffs and exchange rates in canonical order, without repetitions."""
+    """Prices, tariffs, exchange rates and carbon intensities in canonical order, without repetitions."""
 
     prices: tuple[Price, ...] = ()
     tariffs: tuple[Tariff, ...] = ()
     rates: tuple[Rate, ...] = ()
+    carbons: tuple[Carbon, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prices", tuple(sorted(set(self.prices), key=order)))
         object.__setattr__(self, "tariffs", tuple(sorted(set(self.tariffs), key=order)))
         object.__setattr__(self, "rates", tuple(sorted(set(self.rates), key=order)))
+        object.__setattr__(self, "carbons", tuple(sorted(set(self.carbons), key=order)))
 
     @property
     def snapshot_id(self) -> str:
         """SHA-256 over the sorted ids of what it holds: the same prices seen on other days are the same snapshot."""
-        ids = {p.point_id for p in self.prices} | {t.point_id for t in self.tariffs} | {r.point_id for r in self.rates}
-        return canonical.digest(sorted(ids))
+        return canonical.digest(sorted({record.point_id for record in self.records()}))
+
+    def records(self) -> tuple[Record, ...]:
+        """All that it holds."""
+        return (*self.prices, *self.tariffs, *self.rates, *self.carbons)
 
     def joined(self, other: Snapshot) -> Snapshot:
         """Everything that either holds. Nothing is replaced: an older price stays beside the newer one."""
-        return Snapshot(self.prices + other.prices, self.tariffs + other.tariffs, self.rates + other.rates)
+        return Snapshot(self.prices + other.prices, self.tariffs + other.tariffs, self.rates + other.rates, self.carbons + other.carbons)
 
     def lookup(
         self,
@@ -127,6 +135,7 @@ class Snapshot:
             "price": [p.record() for p in self.prices],
             "tariff": [t.record() for t in self.tariffs],
             "fx": [r.record() for r in self.rates],
+            "carbon": [c.record() for c in self.carbons],
         }
 
     @classmethod
@@ -139,11 +148,12 @@ class Snapshot:
             raise FormatError(
                 f"{where}: schema is {data.get('schema')!r}, not {PRICES_SCHEMA!r}", f'begin it with schema = "{PRICES_SCHEMA}"'
             )
-        unknown(data, ["schema", "snapshot_id", "price", "tariff", "fx"], where)
+        unknown(data, ["schema", "snapshot_id", "price", "tariff", "fx", "carbon"], where)
         snapshot = cls(
             tuple(Price.from_json(entry, f"{where} [[price]] {i}") for i, entry in enumerate(tables(data, "price", where), 1)),
             tuple(Tariff.from_json(entry, f"{where} [[tariff]] {i}") for i, entry in enumerate(tables(data, "tariff", where), 1)),
             tuple(Rate.from_json(entry, f"{where} [[fx]] {i}") for i, entry in enumerate(tables(data, "fx", where), 1)),
+            tuple(Carbon.from_json(entry, f"{where} [[carbon]] {i}") for i, entry in enumerate(tables(data, "carbon", where), 1)),
         )
         if data.get("snapshot_id") not in (None, snapshot.snapshot_id):
             raise FormatError(
@@ -160,7 +170,7 @@ def tables(data: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, 
     return value
 
 
-def order(record: Price | Tariff | Rate) -> str:
+def order(record: Record) -> str:
     """Sort key: the whole record as text."""
     return canonical.encode(record.to_json()).decode()
 

@@ -23,15 +23,17 @@ class Basis(enum.StrEnum):
 
 LARGEST_PUE: Final = 10
 REQUIRED: Final = ("zone", "amount", "currency", "amount_basis", "effective_from", "fetched_at", "source_url")
-DATES: Final = ("effective_from", "fetched_at", "source_url", "note")
+SEEN: Final = ("effective_from", "effective_to", "fetched_at", "feed", "source_url", "note")
+MOMENTS: Final = ("effective_from", "effective_to", "fetched_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """One flat tariff.
+    """One tariff, flat from `effective_from_ns` until before `effective_to_ns` (None: until a later one begins).
 
-    `amount`: money per kWh in `currency`. `pue`: facility energy over IT energy, at least 1; 1 and assumed when nothing is known of
-    the building. `zone`: the place it holds for, as the operator names it. Dates as in `Price`.
+    `amount`: money per kWh in `currency`, below zero where a market pays for taking it. `pue`: facility energy over IT energy, at least
+    1; 1 and assumed when nothing is known of the building. `zone`: the place it holds for, as the operator names it. Dates as in
+    `Price`. A tariff by the hour is one record for each hour.
     """
 
     zone: str
@@ -41,6 +43,8 @@ class Tariff:
     effective_from_ns: int
     fetched_at_ns: int
     source_url: str
+    effective_to_ns: int | None = None
+    feed: str = "manual"
     pue: Decimal = Decimal(1)
     pue_basis: Basis = Basis.ASSUMED
     note: str = ""
@@ -51,11 +55,18 @@ class Tariff:
             raise FormatError(what, "PUE is facility energy over IT energy; check the two")
         if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
             raise FormatError(f"tariff {self.zone}: currency {self.currency!r} is not an ISO 4217 code", "write for example USD")
+        if self.effective_to_ns is not None and self.effective_to_ns <= self.effective_from_ns:
+            raise FormatError(f"tariff {self.zone}: it ends before it begins", "correct effective_to")
+
+    @property
+    def known_ns(self) -> int:
+        """Known time: when it was read."""
+        return self.fetched_at_ns
 
     @property
     def point_id(self) -> str:
         """SHA-256 over what the tariff is, without dates."""
-        return canonical.digest({k: v for k, v in self.to_json().items() if k not in DATES})
+        return canonical.digest({k: v for k, v in self.to_json().items() if k not in SEEN})
 
     def record(self) -> dict[str, Any]:
         """`to_json` plus `sha256`: what a card embeds."""
@@ -72,7 +83,9 @@ class Tariff:
             "pue": money.text(self.pue),
             "pue_basis": str(self.pue_basis),
             "effective_from": moment_text(self.effective_from_ns),
+            "effective_to": None if self.effective_to_ns is None else moment_text(self.effective_to_ns),
             "fetched_at": moment_text(self.fetched_at_ns),
+            "feed": self.feed,
             "source_url": self.source_url,
             "note": self.note,
         }
@@ -91,10 +104,11 @@ class Tariff:
             raise FormatError(f"{where}: {', '.join(missing)} missing", "add it; docs/reference/prices.md lists the keys")
         if data.get("unit", "kWh") != "kWh":
             raise FormatError(f"{where}: unit {data['unit']!r} is not kWh", "convert the amount, for example EUR/MWh divided by 1000")
-        values["amount"] = money.amount(values["amount"], f"{where} amount")
+        values["amount"] = money.amount(values["amount"], f"{where} amount", signed=True)
         values["pue"] = money.amount(values.get("pue", "1"), f"{where} pue")
-        for name in ("effective_from", "fetched_at"):
-            values[f"{name}_ns"] = moment_ns(values.pop(name), f"{where} {name}")
+        for name in MOMENTS:
+            if name in values:
+                values[f"{name}_ns"] = moment_ns(values.pop(name), f"{where} {name}")
         tariff = build(cls, values, where)
         if data.get("sha256") not in (None, tariff.point_id):
             raise FormatError(f"{where}: sha256 does not match the record", "the record was changed; take it again from its source")
