@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+from joulemark.pricing.dates import moment_ns
+from joulemark.pricing.fetch import Fetch, Outcome
 from joulemark.pricing.price import Price
 from joulemark.pricing.tariffs import Tariff
+
+DAY: Final = moment_ns("2026-08-01", "the first day of the tests")
 
 CUT = {"amount": "55.04", "effective_from": "2025-06-01", "fetched_at": "2025-07-03T20:49:06Z"}
 TOML = """
@@ -66,3 +72,15 @@ def tariff(**changes: object) -> Tariff:
             **changes,
         }
     )
+
+
+def fetch(**changes: Any) -> Fetch:
+    """An attempt on the first day of the tests that read something."""
+    values = {
+        "feed": "azure_retail",
+        "url": "https://example.com/list",
+        "requested_at_ns": DAY,
+        "outcome": Outcome.OK,
+        "fetched_at_ns": DAY,
+    }
+    return Fetch(**{**values, **changes})

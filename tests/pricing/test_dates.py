@@ -52,3 +52,10 @@ def test_what_is_no_date_is_named(value: object) -> None:
     """Text that is no date, a day that does not exist, a number and nothing are refused with the field's name."""
     with pytest.raises(FormatError, match=r"effective_from = .* is not a date"):
         moment_ns(value, "effective_from")
+
+
+@pytest.mark.parametrize("t_ns", [JUNE_NS + 1, JUNE_NS + 123_456_789, JUNE_NS + 123_456_780, JUNE_NS + 1000])
+def test_nanoseconds_survive_text(t_ns: int) -> None:
+    """A time of a clock is read back to the nanosecond: the hash of a fetch hangs on it."""
+    assert moment_ns(moment_text(t_ns), "x") == t_ns
+    assert moment_ns(moment_text(t_ns).replace("Z", "+00:00"), "x") == t_ns

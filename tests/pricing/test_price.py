@@ -132,3 +132,38 @@ def test_price_per_gpu_needs_the_count() -> None:
     assert price(unit="GPU-h", amount="2.5", gpu_count=8).per_instance_hour() == 20
     with pytest.raises(FormatError, match="gpu_count is not given"):
         price(unit="GPU-h", amount="2.5").per_instance_hour()
+
+
+def test_the_parts_of_a_composed_price_are_identity() -> None:
+    """Cores, memory and GPU come back exactly, and another quantity of one is another price."""
+    parts = [{"sku_id": "core", "quantity": 12, "amount": "0.031611"}, {"sku_id": "gpu", "quantity": "1", "amount": "2.933908"}]
+    one = price(components=parts)
+    assert Price.from_json(json.loads(json.dumps(one.record()))) == one
+    assert [str(part.quantity * part.amount) for part in one.components] == ["0.379332", "2.933908"]
+    assert price(components=[{**parts[0], "quantity": 13}, parts[1]]).point_id != one.point_id
+    for wrong in ("core", [{"sku_id": "core", "quantity": "1"}], [{**parts[0], "amount": 0.03}], [{**parts[0], "hours": 1}]):
+        with pytest.raises((FormatError, ConfigError), match="components"):
+            price(components=wrong)
+
+
+def test_where_it_was_seen_is_no_identity_and_what_it_is_is() -> None:
+    """Publication, list, feed and trust of a date leave the id; zone, memory, tenancy, meter and payment make another price."""
+    seen = {"published_at": "2025-07-03", "list_version": "20250703204906", "feed": "aws_bulk", "effective_trust": "month_stamp"}
+    assert price(**seen).point_id == price().point_id
+    for what in (
+        {"zone": "use1-az1"},
+        {"gpu_memory_gib": "80"},
+        {"memory_gib": 2048},
+        {"tenancy": "shared"},
+        {"meter_id": "m"},
+        {"vcpu": 192},
+    ):
+        assert price(**what).point_id != price().point_id
+    assert Price.from_json(price(**seen, gpu_memory_gib="80", vcpu=192).record()) == price(**seen, gpu_memory_gib="80", vcpu=192)
+
+
+def test_known_from_its_publication() -> None:
+    """A price from an archived list was known when the list was published, one without such a date when it was read."""
+    assert price().known_ns == price().fetched_at_ns
+    listed = price(published_at="2024-01-31T00:00:00Z")
+    assert listed.known_ns == listed.published_at_ns != listed.fetched_at_ns

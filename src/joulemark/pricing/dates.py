@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Final
 
 from joulemark import document
@@ -10,6 +11,8 @@ from joulemark.errors import FormatError, NaiveTimeError
 from joulemark.timebase import datetime_ns, iso_utc
 
 LAST_NS: Final = 2**62
+FINER: Final = re.compile(r"[.,]\d{6}(\d{1,3})(?!\d)", re.ASCII)
+"""The digits of a time below the microsecond, which Python's own reader drops."""
 
 
 def moment_ns(value: object, where: str) -> int:
@@ -17,7 +20,10 @@ def moment_ns(value: object, where: str) -> int:
 
     Raises FormatError for what is no date or no believable one, NaiveTimeError for a time without a zone; `where` names the field.
     """
+    finer_ns = 0
     if isinstance(value, str):
+        finer = FINER.search(value)
+        finer_ns = int(finer[1].ljust(3, "0")) if finer else 0
         try:
             value = datetime.date.fromisoformat(value) if len(value) == len("2025-06-01") else datetime.datetime.fromisoformat(value)
         except ValueError as error:
@@ -25,7 +31,7 @@ def moment_ns(value: object, where: str) -> int:
     if isinstance(value, datetime.datetime):
         if value.tzinfo is None:
             raise NaiveTimeError(f"{where}: {value.isoformat()} has no time zone", "add one, for example Z for UTC")
-        return believable(datetime_ns(value, None, where=where), where)
+        return believable(datetime_ns(value, None, where=where) + finer_ns, where)
     if isinstance(value, datetime.date):
         midnight = datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC)
         return believable(datetime_ns(midnight, None, where=where), where)

@@ -1,14 +1,15 @@
 """prices.db: every fetch, every price it brought and when each was seen. Rows are added, never changed and never removed.
 
-A *point* is what a price is, without dates; its key is the hash of that. An *observation* says that a fetch saw a point, and what dates
-the provider gave it. A list that is published again unchanged adds a fetch and observations, and no point.
+A *point* is what a price is, without dates; its key is the hash of that. An *observation* says when and where a point was seen, and what
+dates the provider gave it; its key is the hash of that, so what is brought twice is there once. A list that is published again unchanged
+adds a fetch and observations, and no point.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import Any, Final, Self
 
 from sqlite_utils import Database, Migrations
 
-from joulemark.errors import EnvironmentFailed
+from joulemark import __version__
+from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pricing import canonical, price, rates, tariffs
 from joulemark.pricing import carbon as carbons
 from joulemark.pricing.carbon import Carbon
-from joulemark.pricing.fetch import Fetch, Outcome
+from joulemark.pricing.fetch import Fetch, Outcome, Rejected
 from joulemark.pricing.price import Price
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Record, Snapshot
@@ -44,6 +46,32 @@ KINDS: Final = (
     Kind("carbon", Carbon, carbons.SEEN, ("zone", "kind", "g_per_kwh")),
 )
 
+PATIENCE_S: Final = 10.0
+"""How long another process that is writing is waited for."""
+
+OPENING: Final = "check that the disk has room, that you own the file, and that it is the prices.db it is named after"
+DAMAGED: Final = "restore a copy of prices.db, or move it away and import your price files again"
+
+MAX_REJECTED: Final = 1000
+"""Rejected rows of one fetch that are kept with their reasons; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many `points` and `observations` were not there before."""
+
+    points: int = 0
+    observations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one scope of a feed stands: its last attempt, and the last one that found its prices, the same or new ones (None: never)."""
+
+    last: Fetch
+    good: Fetch | None
+
+
 migrations: Final = Migrations("joulemark.prices")
 
 
@@ -59,49 +87,89 @@ def points_and_observations(db: Database) -> None:
             "requested_at_ns": int,
             "fetched_at_ns": int,
             "repeats": str,
+            "raw_sha256": str,
             "body": str,
         },
         pk="fetch_id",
-        not_null={"feed", "scope", "outcome", "requested_at_ns", "repeats", "body"},
+        not_null={"feed", "scope", "outcome", "requested_at_ns", "repeats", "raw_sha256", "body"},
     )
     db.table("price_fetch").create_index(["feed", "scope", "requested_at_ns"])
     db.table("price_fetch").create_index(["repeats"])
-    tables = ["price_fetch"]
+    db.table("price_rejected").create(
+        {"fetch_id": str, "pointer": str, "reason": str},
+        not_null={"fetch_id", "pointer", "reason"},
+        foreign_keys=[("fetch_id", "price_fetch", "fetch_id")],
+    )
+    db.table("price_rejected").create_index(["fetch_id"])
+    keys = {"price_fetch": "fetch_id", "price_rejected": "rowid"}
     for kind in KINDS:
         point, seen = f"{kind.table}_point", f"{kind.table}_observation"
         db.table(point).create(
             {"point_id": str, **dict.fromkeys(kind.columns, str), "body": str}, pk="point_id", not_null={*kind.columns, "body"}
         )
-        db.table(point).create_index(list(kind.columns[:3]))
+        asked = ", ".join(f"{column} COLLATE NOCASE" for column in kind.columns[:3])
+        db.execute(f"CREATE INDEX {point}_asked ON {point} ({asked})")
         db.table(seen).create(
-            {"point_id": str, "fetch_id": str, "effective_from_ns": int, "known_ns": int, "body": str},
-            pk=("point_id", "fetch_id", "effective_from_ns"),
-            not_null={"known_ns", "body"},
+            {"observation_id": str, "point_id": str, "fetch_id": str, "effective_from_ns": int, "known_ns": int, "body": str},
+            pk="observation_id",
+            not_null={"point_id", "fetch_id", "effective_from_ns", "known_ns", "body"},
             foreign_keys=[("point_id", point, "point_id"), ("fetch_id", "price_fetch", "fetch_id")],
         )
+        db.table(seen).create_index(["point_id"])
         db.table(seen).create_index(["fetch_id"])
-        tables += [point, seen]
-    for table in tables:
-        for change in ("UPDATE", "DELETE"):
-            db.execute(
-                f"CREATE TRIGGER {table}_{change.lower()} BEFORE {change} ON {table} "
-                "BEGIN SELECT RAISE(ABORT, 'prices are never changed and never removed'); END"
-            )
+        keys |= {point: "point_id", seen: "observation_id"}
+    for table, key in keys.items():
+        seal(db, table, key)
+
+
+def seal(db: Database, table: str, key: str) -> None:
+    """Let nothing change `table` but a row whose `key` is new: not even INSERT OR REPLACE, which fires no trigger of DELETE."""
+    for change in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER {table}_{change.lower()} BEFORE {change} ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'prices are never changed and never removed'); END"
+        )
+    db.execute(
+        f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} "
+        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key} OR rowid = NEW.rowid) BEGIN SELECT RAISE(IGNORE); END"
+    )
 
 
 class PriceStore:
     """The prices of one data directory. Readers and one writer at a time may have it open, in several processes."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes `path`. Raises EnvironmentFailed when that cannot be done."""
+        """Opens or makes `path`. Raises EnvironmentFailed when it cannot be opened, is damaged or of a newer version."""
+        self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = Database(sqlite3.connect(path, timeout=10.0, check_same_thread=False))
-            self._db.enable_wal()
-            self._db.execute("PRAGMA foreign_keys = ON")
-            migrations.apply(self._db)
+            self._db = Database(sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False))
         except (OSError, sqlite3.Error) as error:
-            raise EnvironmentFailed(f"cannot open {path}: {error}", "check that the disk has room and that you own the file") from error
+            raise EnvironmentFailed(f"cannot open {path}: {error}", OPENING) from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise EnvironmentFailed(f"cannot open {path}: {error}", OPENING) from error
+        except EnvironmentFailed:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Bring the tables up to date, under a lock, so that two processes may begin at once."""
+        self._db.execute("PRAGMA foreign_keys = ON")
+        known = {migration.name for migration in migrations.pending(Database(memory=True))}
+        applied = {migration.name for migration in migrations.applied(self._db)}
+        if later := sorted(applied - known):
+            raise EnvironmentFailed(
+                f"{self.path} was changed by a newer joulemark ({', '.join(later)}), this is version {__version__}",
+                "install that version again; the file was not touched",
+            )
+        if applied != known:
+            self._db.enable_wal()
+            with self._db.conn:
+                self._db.conn.execute("BEGIN IMMEDIATE")
+                migrations.apply(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -113,84 +181,147 @@ class PriceStore:
         """Close the file."""
         self._db.close()
 
-    def take(self, fetch: Fetch, records: Iterable[Record] = ()) -> int:
-        """Add `fetch` and what it saw, all or nothing; how many points are new. A fetch that is there already changes nothing."""
-        with self._writing():
-            before = self._db.conn.total_changes
-            self._db.table("price_fetch").insert(fetch_row(fetch), ignore=True)
-            if self._db.conn.total_changes == before:
-                return 0
-            return sum(self._observe(fetch.fetch_id, record) for record in records)
+    def take(self, fetch: Fetch, records: Iterable[Record] = (), rejected: Sequence[Rejected] = ()) -> Added:
+        """Add `fetch`, what it saw and what it refused, all or nothing. A fetch that is there already changes nothing."""
+        with self._writing() as db:
+            row = fetch_row(fetch)
+            if not inserted(db, "price_fetch", row):
+                return Added()
+            for entry in rejected[:MAX_REJECTED]:
+                inserted(db, "price_rejected", {"fetch_id": row["fetch_id"], "pointer": entry.pointer, "reason": entry.reason})
+            points = observations = 0
+            for record in records:
+                kind = next(kind for kind in KINDS if isinstance(record, kind.record))
+                point, seen = rows_of(kind, record, row["fetch_id"])
+                points += inserted(db, f"{kind.table}_point", point)
+                observations += inserted(db, f"{kind.table}_observation", seen)
+            return Added(points, observations)
 
-    def _observe(self, fetch_id: str, record: Record) -> int:
-        kind = next(kind for kind in KINDS if isinstance(record, kind.record))
-        data = record.to_json()
-        what = {k: v for k, v in data.items() if k not in kind.seen}
-        before = self._db.conn.total_changes
-        row = {"point_id": record.point_id, **{name: str(data[name]) for name in kind.columns}, "body": canonical.encode(what).decode()}
-        self._db.table(f"{kind.table}_point").insert(row, ignore=True)
-        new = self._db.conn.total_changes - before
-        when = {k: v for k, v in data.items() if k in kind.seen}
-        self._db.table(f"{kind.table}_observation").insert(
-            {
-                "point_id": record.point_id,
-                "fetch_id": fetch_id,
-                "effective_from_ns": record.effective_from_ns,
-                "known_ns": record.known_ns,
-                "body": canonical.encode(when).decode(),
-            },
-            ignore=True,
-        )
-        return new
-
-    def snapshot(self, *, known_at_ns: int | None = None, **named: str) -> Snapshot:
+    def snapshot(self, *, known_at_ns: int | None = None, fetch_id: str | None = None, **named: str) -> Snapshot:
         """All that was known at `known_at_ns` (None: ever); a list found unchanged counts as seen again at that time.
 
-        `named`: only prices with these values of `provider`, `region`, `instance_type`, whatever their case. Raises FormatError where a row
-        does not fit its hash.
+        `named`: only prices with these values of `provider`, `region`, `instance_type`, whatever their case; `fetch_id`: only what
+        that fetch was first to see. Raises FormatError where a row does not fit its hash, EnvironmentFailed for a damaged file.
         """
         found: dict[str, list[Any]] = {kind.table: [] for kind in KINDS}
         for kind in KINDS:
-            narrowed = named if kind.table == "price" else {}
-            for point_id, what, when, checked_ns in self._rows(kind, narrowed, known_at_ns):
-                record = kind.record.from_json({**json.loads(what), **json.loads(when), "sha256": point_id}, f"prices.db {kind.table}")
+            narrowed = {f"p.{name}": value for name, value in named.items()} if kind.table == "price" else {}
+            if fetch_id is not None:
+                narrowed["o.fetch_id"] = fetch_id
+            for observation_id, point_id, what, when, checked_ns in self._rows(kind, narrowed, known_at_ns):
+                record = self._record(kind, observation_id, point_id, what, when)
                 found[kind.table].append(record if checked_ns is None else replace(record, fetched_at_ns=checked_ns))
         return Snapshot(*(tuple(found[kind.table]) for kind in KINDS))
 
-    def _rows(self, kind: Kind, named: Mapping[str, str], known_at_ns: int | None) -> Iterator[tuple[str, str, str, int | None]]:
-        """Point id, point, observation, and the time of the check that found it unchanged (None for the fetch itself)."""
+    def _record(self, kind: Kind, observation_id: str, point_id: str, what: str, when: str) -> Any:
+        """The record of a row. Raises FormatError when it, or its date, is not what was written."""
+        try:
+            dates = json.loads(when)
+            record = kind.record.from_json({**json.loads(what), **dates, "sha256": point_id}, f"{self.path} {kind.table}")
+        except (UsageError, ValueError, TypeError) as error:
+            raise FormatError(f"{self.path}: a row of {kind.table}_point is damaged: {error}", DAMAGED) from error
+        if observation_id != seen_id(point_id, dates):
+            raise FormatError(f"{self.path}: a row of {kind.table}_observation does not fit its hash", DAMAGED)
+        return record
+
+    def _rows(self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None) -> list[tuple[Any, ...]]:
+        """Id of observation and point, both bodies, and the time of the check that found it unchanged (None for the fetch itself)."""
         until = 2**63 - 1 if known_at_ns is None else known_at_ns
-        where = "".join(f" AND p.{column} = ? COLLATE NOCASE" for column in named)
-        seen = f"FROM {kind.table}_observation o JOIN {kind.table}_point p USING (point_id)"
-        once = f"SELECT point_id, p.body, o.body, NULL {seen} WHERE o.known_ns <= ?{where}"
+        where = "".join(f" AND {column} = ?{' COLLATE NOCASE' if column.startswith('p.') else ''}" for column in narrowed)
+        seen = f"FROM {kind.table}_point p JOIN {kind.table}_observation o USING (point_id)"
+        once = f"SELECT observation_id, point_id, p.body, o.body, NULL {seen} WHERE o.known_ns <= ?{where}"
         again = (
-            f"SELECT point_id, p.body, o.body, f.fetched_at_ns {seen} JOIN price_fetch f ON f.repeats = o.fetch_id "
+            f"SELECT observation_id, point_id, p.body, o.body, f.fetched_at_ns {seen} JOIN price_fetch f ON f.repeats = o.fetch_id "
             f"WHERE f.fetched_at_ns <= ?{where}"
         )
-        values = (until, *named.values())
-        yield from self._db.conn.execute(f"{once} UNION ALL {again}", (*values, *values))
+        values = (until, *narrowed.values())
+        return self._asked(f"{once} UNION ALL {again}", (*values, *values))
 
-    def fetches(self, feed: str | None = None, *, scope: str | None = None) -> list[Fetch]:
-        """The attempts, newest first; of one feed, or of one scope of it."""
-        asked = {"feed": feed, "scope": scope}
-        given = {k: v for k, v in asked.items() if v is not None}
-        where = " AND ".join(f"{k} = :{k}" for k in given) or "1"
-        rows = self._db.conn.execute(f"SELECT body FROM price_fetch WHERE {where} ORDER BY requested_at_ns DESC, fetch_id", given)
-        return [Fetch.from_json(json.loads(body)) for (body,) in rows]
+    def fetches(self, feed: str | None = None, *, scope: str | None = None, limit: int = -1) -> list[Fetch]:
+        """The attempts, newest first, at most `limit`; of one feed, or of one scope of it."""
+        where = {key: value for key, value in {"feed": feed, "scope": scope}.items() if value is not None}
+        return self._fetches(where, limit)
 
     def last_good(self, feed: str, scope: str) -> Fetch | None:
         """The newest fetch of `scope` that brought records; None before the first."""
-        return next((fetch for fetch in self.fetches(feed, scope=scope) if fetch.outcome is Outcome.OK), None)
+        return next(iter(self._fetches({"feed": feed, "scope": scope, "outcome": Outcome.OK}, 1)), None)
+
+    def holding(self, feed: str, raw_sha256: str) -> Fetch | None:
+        """The fetch of `feed` that took the very bytes with this hash; None when there was none."""
+        return next(iter(self._fetches({"feed": feed, "raw_sha256": raw_sha256, "outcome": Outcome.OK}, 1)), None)
+
+    def checks(self) -> list[Check]:
+        """How each scope of each feed stands, in their order."""
+        scopes = self._asked("SELECT DISTINCT feed, scope FROM price_fetch ORDER BY feed, scope", ())
+        return [self._check({"feed": feed, "scope": scope}) for feed, scope in scopes]
+
+    def _check(self, where: Mapping[str, str]) -> Check:
+        good = [fetch for found in (Outcome.OK, Outcome.NOT_MODIFIED) for fetch in self._fetches({**where, "outcome": found}, 1)]
+        return Check(self._fetches(where, 1)[0], max(good, key=lambda fetch: fetch.requested_at_ns, default=None))
+
+    def rejected(self, fetch: Fetch) -> list[Rejected]:
+        """The first rows of `fetch` that became no record."""
+        rows = self._asked("SELECT pointer, reason FROM price_rejected WHERE fetch_id = ? ORDER BY rowid", (fetch.fetch_id,))
+        return [Rejected(pointer, reason) for pointer, reason in rows]
+
+    def _fetches(self, where: Mapping[str, str], limit: int) -> list[Fetch]:
+        fits = " AND ".join(f"{column} = ?" for column in where) or "1"
+        asked = f"SELECT fetch_id, body FROM price_fetch WHERE {fits} ORDER BY requested_at_ns DESC, fetch_id LIMIT ?"
+        return [self._fetch(fetch_id, body) for fetch_id, body in self._asked(asked, (*where.values(), limit))]
+
+    def _fetch(self, fetch_id: str, body: str) -> Fetch:
+        try:
+            fetch = Fetch.from_json(json.loads(body))
+        except (UsageError, ValueError, TypeError, KeyError) as error:
+            raise FormatError(f"{self.path}: a row of price_fetch is damaged: {error}", DAMAGED) from error
+        if fetch.fetch_id != fetch_id:
+            raise FormatError(f"{self.path}: a row of price_fetch does not fit its hash", DAMAGED)
+        return fetch
+
+    def _asked(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """The rows that answer `query`. Raises EnvironmentFailed where the file is damaged."""
+        try:
+            return self._db.conn.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise EnvironmentFailed(f"cannot read {self.path}: {error}", DAMAGED) from error
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction. Raises EnvironmentFailed when it cannot be written; then nothing of it is there."""
         try:
             with self._db.conn:
                 self._db.conn.execute("BEGIN IMMEDIATE")
-                yield
+                yield self._db.conn
         except sqlite3.Error as error:
-            raise EnvironmentFailed(f"prices.db: {error}", "check that the disk has room; nothing of this fetch was kept") from error
+            raise EnvironmentFailed(f"cannot write {self.path}: {error}", "check that the disk has room; nothing of it was kept") from error
+
+
+def inserted(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> bool:
+    """Whether `row` was added, and not there before."""
+    marks = ", ".join("?" * len(row))
+    return db.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())).rowcount == 1
+
+
+def rows_of(kind: Kind, record: Record, fetch_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The point and the observation of `record`."""
+    data, point_id = record.to_json(), record.point_id
+    what = {k: v for k, v in data.items() if k not in kind.seen}
+    when = {k: v for k, v in data.items() if k in kind.seen}
+    point = {"point_id": point_id, **{name: str(data[name]) for name in kind.columns}, "body": canonical.encode(what).decode()}
+    seen = {
+        "observation_id": seen_id(point_id, when),
+        "point_id": point_id,
+        "fetch_id": fetch_id,
+        "effective_from_ns": record.effective_from_ns,
+        "known_ns": record.known_ns,
+        "body": canonical.encode(when).decode(),
+    }
+    return point, seen
+
+
+def seen_id(point_id: str, when: Mapping[str, Any]) -> str:
+    """SHA-256 over a point and when and where it was seen."""
+    return canonical.digest([point_id, dict(when)])
 
 
 def fetch_row(fetch: Fetch) -> dict[str, Any]:
@@ -203,5 +334,6 @@ def fetch_row(fetch: Fetch) -> dict[str, Any]:
         "requested_at_ns": fetch.requested_at_ns,
         "fetched_at_ns": fetch.fetched_at_ns,
         "repeats": fetch.repeats,
+        "raw_sha256": fetch.raw_sha256,
         "body": canonical.encode(fetch.to_json()).decode(),
     }
