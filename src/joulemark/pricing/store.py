@@ -213,6 +213,16 @@ class PriceStore:
                 found[kind.table].append(record if checked_ns is None else replace(record, fetched_at_ns=checked_ns))
         return Snapshot(*(tuple(found[kind.table]) for kind in KINDS))
 
+    def newest(self, feed: str) -> Snapshot:
+        """Each price and exchange rate that `feed` brought, as it was known last. Raises what `snapshot` does."""
+        found: dict[str, list[Any]] = {kind.table: [] for kind in KINDS}
+        for kind in KINDS:
+            if kind.record in (Price, Rate):
+                seen = f"{kind.table}_point p JOIN {kind.table}_observation o USING (point_id) JOIN price_fetch f USING (fetch_id)"
+                asked = f"SELECT observation_id, point_id, p.body, o.body, max(o.known_ns) FROM {seen} WHERE f.feed = ? GROUP BY point_id"
+                found[kind.table] = [self._record(kind, *row[:4]) for row in self._asked(asked, (feed,))]
+        return Snapshot(*(tuple(found[kind.table]) for kind in KINDS))
+
     def _record(self, kind: Kind, observation_id: str, point_id: str, what: str, when: str) -> Any:
         """The record of a row. Raises FormatError when it, or its date, is not what was written."""
         try:

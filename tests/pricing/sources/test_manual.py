@@ -67,7 +67,7 @@ def test_a_place_that_cannot_be_written_is_named(price_file: Path) -> None:
     before = price_file.read_bytes()
     with pytest.raises(UsageError, match=r"cannot write .*kept\.json") as caught:
         manual.write(price_file / "kept.json", manual.read(price_file))
-    assert "prices.file" in caught.value.next_step
+    assert "folder of yours" in caught.value.next_step
     assert price_file.read_bytes() == before
 
 

@@ -11,7 +11,10 @@ from typing import Final
 
 from joulemark import document, foreign
 from joulemark.errors import FormatError, UsageError
-from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.fetch import Harvest
+from joulemark.pricing.importer import Importer, Options
+from joulemark.pricing.price import MANUAL
+from joulemark.pricing.snapshot import PRICES_SCHEMA, Snapshot
 
 MAX_BYTES: Final = foreign.MAX_DOCUMENT_BYTES
 
@@ -35,18 +38,41 @@ def parse(content: str, *, where: str, toml: bool) -> Snapshot:
     return Snapshot.from_json(data, where)
 
 
+def recognises(text: str) -> bool:
+    """Whether a text names the schema of price files."""
+    return PRICES_SCHEMA in text
+
+
+def parse_file(text: str, *, name: str, fetched_at_ns: int, options: Options) -> Harvest:
+    """The records of a price file: JSON when it begins as such, else TOML. They say themselves when they were read, and of what.
+
+    Raises what `parse` does, and UsageError for `options`, which would contradict the file.
+    """
+    if options != Options():
+        raise UsageError(f"{name} names provider and region itself", "leave out --provider and --region")
+    toml = name.endswith(".toml") or not (name.endswith(".json") or text.lstrip().startswith(("{", "[")))
+    return Harvest(parse(text, where=name, toml=toml).records())
+
+
+IMPORTER: Final = Importer(MANUAL, recognises, parse_file, gated=False)
+
+
+def text_of(snapshot: Snapshot) -> str:
+    """The price file of `snapshot` as JSON: equal snapshots are equal text."""
+    return json.dumps(snapshot.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write(path: Path, snapshot: Snapshot) -> None:
     """Write `snapshot` to `path` as JSON, whole or not at all. Raises UsageError when the place is not writable, or is a TOML file."""
     if path.suffix == ".toml":
-        raise UsageError(f"{path} is a hand-written file and is not overwritten", "set prices.file to a path ending in .json")
+        raise UsageError(f"{path} is a hand-written file and is not overwritten", "give a path ending in .json")
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w", encoding="utf-8") as out:
-            json.dump(snapshot.to_json(), out, indent=1, ensure_ascii=False, allow_nan=False)
-            out.write("\n")
+            out.write(text_of(snapshot))
             out.flush()
             os.fsync(out.fileno())
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "set prices.file to a writable path") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", "give a path in a folder of yours") from error
