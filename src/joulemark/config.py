@@ -105,7 +105,7 @@ class CollectorConfig:
     rest_listen: str = f"127.0.0.1:{REST_PORT}"
     """Address HOST:PORT on which the REST interface and the pages are served."""
     data_dir: Path = field(default_factory=data_dir)
-    """Folder that holds readings.db, catalog.db, prices.json, tokens.json and the audit log."""
+    """Folder that holds readings.db, catalog.db, prices.db, tokens.json and the audit log."""
     seal_after_s: float = 600.0
     """Seconds after which the readings of a device are sealed into a compressed chunk."""
     seal_key: Path | None = None
@@ -186,10 +186,10 @@ class LimitsConfig:
 
 @dataclass(frozen=True, slots=True)
 class PricesConfig:
-    """`[prices]`: the snapshot file that costs are computed from."""
+    """`[prices]`: the store of the prices that costs are computed from."""
 
     file: Path | None = None
-    """Price file that costs are computed from; prices.json in the data folder unless set."""
+    """File of all known prices (a database, written by joulemark price); prices.db in the data folder unless set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,11 @@ def text(path: Path, *, max_bytes: int = MAX_BYTES, errors: str = "replace") -> 
 
     Bytes that are no text become U+FFFD, or with `errors` = `strict` raise FormatError, as everything does that `content` refuses.
     """
-    data = content(path, max_bytes=max_bytes)
+    return decoded(content(path, max_bytes=max_bytes), path, errors=errors)
+
+
+def decoded(data: bytes, path: Path, *, errors: str = "replace") -> str:
+    """The text that the bytes `data` of `path` spell. Raises FormatError as `text` does."""
     encoding = next((name for bom, name in BOMS if data.startswith(bom)), "utf-8")
     try:
         return data.decode(encoding, errors=errors)

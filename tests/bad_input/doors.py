@@ -54,7 +54,7 @@ def command_line(args: Sequence[str], folder: Path, *, program: Sequence[str] = 
 
 def fingerprint(folder: Path) -> str:
     """Hash of the prices known and of the names of all files in `folder`: what a refused command must leave as it was."""
-    store = folder / "state" / "prices.json"
+    store = folder / "state" / "prices.db"
     names = sorted(p.name for p in folder.iterdir() if p.name != "state")
     return hashlib.sha256(repr((names, store.read_bytes() if store.exists() else b"")).encode("utf-8", "surrogateescape")).hexdigest()
 

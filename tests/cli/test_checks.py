@@ -13,11 +13,12 @@ import pytest
 
 from joulemark.cli import checks
 from joulemark.cli.findings import Status
-from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, TlsConfig, load
+from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, PricesConfig, TlsConfig, load
 from joulemark.discipline import Discipline, KernelClock
 from joulemark.pricing.price import Price, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
+from joulemark.pricing.store import PriceStore
 from joulemark.units import NS_PER_S
 from tests import certificates
 from tests.conftest import ManualClock
@@ -233,12 +234,17 @@ def test_ports(
 
 
 def test_prices(tmp_path: Path) -> None:
-    """No price file warns, a broken one fails, prices a day old pass, and the same prices 31 days later warn."""
-    clock, file = ManualClock(), tmp_path / "prices.json"
-    missing = checks.prices(file, clock)
+    """No prices warn, a file that is none fails, prices a day old pass, and the same prices 31 days later warn."""
+    clock, config = ManualClock(), Config(collector=CollectorConfig(data_dir=tmp_path))
+    missing = checks.prices(config, clock)
     assert (missing.status, missing.mend) == (Status.WARN, "joulemark price import FILE")
-    file.write_text("{")
-    assert checks.prices(file, clock).status is Status.FAIL
+    (tmp_path / "prices.db").write_text("no database" * 100)
+    assert checks.prices(config, clock).status is Status.FAIL
+    (tmp_path / "prices.db").unlink()
+    PriceStore(tmp_path / "prices.db").close()
+    assert checks.prices(config, clock).status is Status.WARN
+    former = Config(prices=PricesConfig(tmp_path / "mine.toml"))
+    assert "price file" in checks.prices(former, clock).detail
     read_ns = clock.utc_ns()
     price = Price(
         provider="aws",
@@ -251,10 +257,8 @@ def test_prices(tmp_path: Path) -> None:
         fetched_at_ns=read_ns,
         source_url="https://aws.example/prices",
     )
-    manual.write(file, Snapshot((price,)))
+    manual.write(tmp_path / "prices.json", Snapshot((price,)))
     clock.advance(86_400 * NS_PER_S)
-    assert checks.prices(file, clock).status is Status.OK
+    assert checks.prices(config, clock).status is Status.OK
     clock.advance(30 * 86_400 * NS_PER_S)
-    assert checks.prices(file, clock).status is Status.WARN
-    manual.write(file, Snapshot())
-    assert checks.prices(file, clock).status is Status.WARN
+    assert checks.prices(config, clock).status is Status.WARN

@@ -8,11 +8,13 @@ import pytest
 
 from joulemark.collector.evidence import known_prices, overhead_of
 from joulemark.collector.store.base import HostState
-from joulemark.config import CollectorConfig, Config, PricesConfig
-from joulemark.errors import FormatError
+from joulemark.config import CollectorConfig, Config
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
 from joulemark.proto.messages import ClockState, Overhead
+from joulemark.runs import Run
+from tests.conftest import ManualClock
+from tests.pricing.records import price, tariff
 
 S = 1_000_000_000
 
@@ -35,12 +37,13 @@ def test_one_state_has_no_share() -> None:
     assert overhead_of([state(0), state(10, epoch_ns=2)])["cpu_share"] is None
 
 
-def test_prices_come_from_the_configured_file_or_the_data_folder(tmp_path: Path) -> None:
-    """Before an import there are none; a damaged file is an error, not an empty price list."""
+def test_the_prices_of_the_machine_of_a_run(tmp_path: Path, manual_clock: ManualClock) -> None:
+    """Of many machines only those named by the run are asked for, in every region, with all tariffs; before an import there are none."""
     config = Config(collector=CollectorConfig(data_dir=tmp_path))
-    assert known_prices(config) == Snapshot()
-    manual.write(tmp_path / "prices.json", Snapshot())
-    assert known_prices(config) == Snapshot()
-    (tmp_path / "mine.json").write_text("{")
-    with pytest.raises(FormatError, match="mine"):
-        known_prices(Config(collector=config.collector, prices=PricesConfig(tmp_path / "mine.json")))
+    run = Run("r", (), labels={"instance_type": "P5.48xlarge"})
+    assert known_prices(config, manual_clock, run) == Snapshot()
+    assert list(tmp_path.iterdir()) == []
+    machines = (price(), price(region="eu-west-1"), price(instance_type="p4d.24xlarge"))
+    manual.write(tmp_path / "prices.json", Snapshot(machines, (tariff(),)))
+    assert known_prices(config, manual_clock, run) == Snapshot(machines[:2], (tariff(),))
+    assert known_prices(config, manual_clock, Run("r", ())) == Snapshot((), (tariff(),))

@@ -179,8 +179,9 @@ def test_the_bytes_that_were_taken(store: PriceStore) -> None:
     taken = fetch(raw_sha256="aa" * 32)
     store.take(taken, [price()])
     store.take(fetch(raw_sha256="bb" * 32, outcome=Outcome.HELD))
-    assert store.holding("azure_retail", "aa" * 32) == taken
-    assert store.holding("vast", "aa" * 32) is store.holding("azure_retail", "bb" * 32) is None
+    assert store.holding("azure_retail", "", "aa" * 32) == taken
+    for feed, scope, digest in (("vast", "", "aa"), ("azure_retail", "eastus", "aa"), ("azure_retail", "", "bb")):
+        assert store.holding(feed, scope, digest * 32) is None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from joulemark.config import Config, MeterTable, TlsConfig
 from joulemark.discipline import Discipline, KernelClock, chrony, kernel_clock
 from joulemark.errors import JoulemarkError
 from joulemark.meters import registry
-from joulemark.pricing.sources import manual
+from joulemark.pricing import kept
 from joulemark.timebase import Clock
 from joulemark.units import NS_PER_MS, NS_PER_S
 
@@ -196,12 +196,13 @@ def loopback(address: str) -> bool:
     return is_loopback(address.rpartition(":")[0].strip("[]"))
 
 
-def prices(path: Path, clock: Clock) -> Finding:
+def prices(config: Config, clock: Clock) -> Finding:
     """Prices are known, and the newest was read within the last month."""
-    if not path.exists():
-        return warn("prices", f"none known: {path} does not exist, so cards carry no cost", "joulemark price import FILE")
     try:
-        snapshot = manual.read(path)
+        path = kept.place(config)
+        if not kept.exists(config):
+            return warn("prices", f"none known: {path} does not exist, so cards carry no cost", "joulemark price import FILE")
+        snapshot = kept.snapshot(config, clock)
     except JoulemarkError as error:
         return fail("prices", error.what, error.next_step)
     newest_ns = max([*(p.fetched_at_ns for p in snapshot.prices), *(t.fetched_at_ns for t in snapshot.tariffs)], default=None)

@@ -50,7 +50,7 @@ def findings(config_file: Path | None) -> Iterator[Finding]:
     yield from certificates(config)
     yield from checks.ports(config)
     yield checks.collector(config)
-    yield checks.prices(config.prices.file or config.collector.data_dir / "prices.json", SystemClock())
+    yield checks.prices(config, SystemClock())
 
 
 def certificates(config: Config) -> Iterator[Finding]:

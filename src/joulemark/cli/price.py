@@ -1,4 +1,4 @@
-"""`joulemark price`: import price files and show what is known, offline."""
+"""`joulemark price`: take price files into the store, show what is known, and write it out again, offline."""
 
 from __future__ import annotations
 
@@ -9,41 +9,65 @@ import click
 
 from joulemark import config
 from joulemark.cli import emit, json_option
+from joulemark.cli.price_text import answer_text, export_text, fetches_text, import_text, listing_text
+from joulemark.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from joulemark.pricing.gates import Taken
+    from joulemark.pricing.price import Price
     from joulemark.pricing.snapshot import Snapshot
+    from joulemark.pricing.store import Check
+
+
+config_option = click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file.")
 
 
 @click.group()
 def command() -> None:
-    """Import and show price snapshots."""
+    """Import, show and export prices."""
 
 
 @command.command(name="import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file.")
+@click.option("--kind", default="", help="Format of the files, where it is not recognised, for example aws_history.")
+@click.option("--provider", default="", help="Provider of a table that does not name it.")
+@click.option("--region", default="", help="Region of a table that does not name it.")
+@click.option("--force", is_flag=True, help="Take also what differs wildly from the last file of that name.")
+@config_option
 @json_option
-def import_files(files: tuple[Path, ...], config_file: Path | None, as_json: bool) -> None:
-    """Add the prices and tariffs of FILES (TOML or JSON) to the ones known. Nothing known is changed."""
-    from joulemark.pricing.snapshot import Snapshot
-    from joulemark.pricing.sources import manual
+def import_files(
+    files: tuple[Path, ...], kind: str, provider: str, region: str, force: bool, config_file: Path | None, as_json: bool
+) -> None:
+    """Add the prices of FILES to the ones known. Nothing known is changed.
 
-    store = store_path(config_file)
-    before = manual.read(store) if store.exists() else Snapshot()
-    after = before
-    for file in files:
-        after = after.joined(manual.read(file))
-    if after != before:
-        manual.write(store, after)
+    A price file (TOML or JSON), and tables of other programs, each recognised by what stands in it. When one of several files is wrong,
+    none is taken.
+    """
+    from joulemark.pricing import kept
+    from joulemark.pricing.importer import Options
+    from joulemark.pricing.intake import Intake
+    from joulemark.timebase import SystemClock
+
+    clock, settings = SystemClock(), config.load(config_file)
+    kept.place(settings)
+    intakes = [Intake.read(file, clock=clock, kind=kind, options=Options(provider, region)) for file in files]
+    with kept.opened(settings, clock) as store:
+        taken = [intake.commit(store, force=force) for intake in intakes]
+        known = store.snapshot()
     result = {
         "schema": "joulemark.price_import/1",
-        "file": str(store),
-        "snapshot_id": after.snapshot_id,
-        "prices": len(after.prices),
-        "tariffs": len(after.tariffs),
-        "added": len(after.prices) + len(after.tariffs) - len(before.prices) - len(before.tariffs),
+        "file": str(kept.place(settings)),
+        "snapshot_id": known.snapshot_id,
+        "prices": len(known.prices),
+        "tariffs": len(known.tariffs),
+        "added": sum(one.added.observations for one in taken),
+        "files": [file_result(file, one) for file, one in zip(files, taken, strict=True)],
     }
     emit(result, as_json=as_json, text=import_text)
+    if held := [f"{file.name}: {one.fetch.error}" for file, one in zip(files, taken, strict=True) if one.fetch.error]:
+        raise UsageError(f"held, nothing of it was taken: {'; '.join(held)}", "look at the file; add --force when it is right")
 
 
 @command.command()
@@ -54,7 +78,7 @@ def import_files(files: tuple[Path, ...], config_file: Path | None, as_json: boo
 @click.option("--os", "system", default="linux", show_default=True, help="Operating system in the price.")
 @click.option("--valid-at", help="When the price held: a date, or a time with its zone. Default: now.")
 @click.option("--known-at", help="Only what was known then. Default: everything.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file.")
+@config_option
 @json_option
 def show(
     provider: str | None,
@@ -68,6 +92,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show the known prices, or look up the one price of an instance at a date (--provider, --instance and --region together)."""
+    from joulemark.pricing import kept
     from joulemark.pricing.dates import moment_ns
     from joulemark.pricing.price import PriceModel
     from joulemark.timebase import SystemClock
@@ -75,10 +100,10 @@ def show(
     models = [str(model) for model in PriceModel]
     if price_model not in models:
         raise click.UsageError(f"no price model {price_model!r}; use one of {', '.join(models)}")
-    valid_at_ns = moment_ns(valid_at, "--valid-at") if valid_at else SystemClock().utc_ns()
-    snapshot = known(store_path(config_file))
+    clock, settings = SystemClock(), config.load(config_file)
+    valid_at_ns = moment_ns(valid_at, "--valid-at") if valid_at else clock.utc_ns()
     if provider and instance and region:
-        answer = snapshot.lookup(
+        answer = kept.snapshot(settings, clock, instance_type=instance).lookup(
             provider=provider,
             instance_type=instance,
             region=region,
@@ -91,66 +116,109 @@ def show(
         return
     if valid_at or known_at:
         raise click.UsageError("--valid-at and --known-at need --provider, --instance and --region")
-    emit(listing(snapshot, provider=provider, instance=instance, region=region), as_json=as_json, text=listing_text)
+    asked = {"provider": provider, "instance_type": instance, "region": region}
+    named: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    emit(listing(kept.snapshot(settings, clock, **named)), as_json=as_json, text=listing_text)
 
 
-def store_path(config_file: Path | None) -> Path:
-    """The file of the known prices: `prices.file` of the configuration, else `prices.json` in the data directory."""
-    settings = config.load(config_file)
-    return settings.prices.file or settings.collector.data_dir / "prices.json"
+@command.command()
+@click.option("--as-of", help="Only what was known then: a date, or a time with its zone. Default: everything.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write, ending in .json. Default: standard output.")
+@config_option
+@json_option
+def export(as_of: str | None, out: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Write the known prices as one price file, which `joulemark price import` reads on another machine.
 
-
-def known(store: Path) -> Snapshot:
-    """The prices imported so far; an empty snapshot before the first import."""
-    from joulemark.pricing.snapshot import Snapshot
+    Equal prices give equal bytes.
+    """
+    from joulemark.pricing import kept
+    from joulemark.pricing.dates import moment_ns
     from joulemark.pricing.sources import manual
+    from joulemark.timebase import SystemClock
 
-    return manual.read(store) if store.exists() else Snapshot()
+    known_at_ns = moment_ns(as_of, "--as-of") if as_of else None
+    known = kept.snapshot(config.load(config_file), SystemClock(), known_at_ns=known_at_ns)
+    if out is None:
+        click.echo(manual.text_of(known), nl=False)
+        return
+    manual.write(out, known)
+    counts = {"prices": len(known.prices), "tariffs": len(known.tariffs), "rates": len(known.rates), "carbon": len(known.carbons)}
+    result = {"schema": "joulemark.price_export/1", "file": str(out), "snapshot_id": known.snapshot_id, **counts}
+    emit(result, as_json=as_json, text=export_text)
 
 
-def listing(snapshot: Snapshot, *, provider: str | None, instance: str | None, region: str | None) -> dict[str, Any]:
-    """The prices that fit the given parts of their name, and every tariff."""
-    prices = [
-        p.record()
-        for p in snapshot.prices
-        if (provider or p.provider).lower() == p.provider.lower()
-        and (instance or p.instance_type).lower() == p.instance_type.lower()
-        and (region or p.region).lower() == p.region.lower()
-    ]
+@command.command()
+@click.option("--feed", help="Only those of this feed, for example azure_retail.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most so many attempts.")
+@config_option
+@json_option
+def fetches(feed: str | None, limit: int, config_file: Path | None, as_json: bool) -> None:
+    """Show how each feed stands, and the last attempts to read prices, failures too, newest first."""
+    from joulemark.pricing import kept
+    from joulemark.timebase import SystemClock
+
+    clock, settings = SystemClock(), config.load(config_file)
+    checks: list[Check] = []
+    attempts: list[dict[str, Any]] = []
+    if kept.exists(settings):
+        with kept.opened(settings, clock) as store:
+            checks = [check for check in store.checks() if feed in (None, check.last.feed)]
+            for attempt in store.fetches(feed, limit=limit):
+                reasons = counted(entry.reason for entry in store.rejected(attempt))
+                attempts.append({"fetch_id": attempt.fetch_id, **attempt.to_json(), "reasons": reasons})
+    now_ns = clock.utc_ns()
+    result = {
+        "schema": "joulemark.price_fetches/1",
+        "feeds": [standing(check, now_ns) for check in checks],
+        "fetches": attempts,
+    }
+    emit(result, as_json=as_json, text=fetches_text)
+
+
+def file_result(file: Path, taken: Taken) -> dict[str, Any]:
+    """What came of one file."""
     return {
-        "schema": "joulemark.price_list/1",
-        "snapshot_id": snapshot.snapshot_id,
-        "prices": prices,
-        "tariffs": [t.record() for t in snapshot.tariffs],
+        "file": str(file),
+        "kind": taken.fetch.feed,
+        "outcome": str(taken.fetch.outcome),
+        "added": taken.added.observations,
+        "points": taken.added.points,
+        "rejected": taken.fetch.rows_rejected,
+        "reasons": counted(entry.reason for entry in taken.rejected),
+        "error": taken.fetch.error,
     }
 
 
-def import_text(result: dict[str, Any]) -> str:
-    """What an import changed."""
-    return f"{result['added']} added; {result['prices']} prices and {result['tariffs']} tariffs in {result['file']}"
+def standing(check: Check, now_ns: int) -> dict[str, Any]:
+    """How one scope of a feed stands: its last attempt, and the age of the last one that found prices, null where there is none."""
+    good_ns = check.good.fetched_at_ns if check.good else None
+    last = check.last.to_json()
+    return {
+        "feed": check.last.feed,
+        "scope": check.last.scope,
+        "outcome": last["outcome"],
+        "tried_at": last["requested_at"],
+        "error": check.last.error,
+        "good_at": check.good.to_json()["fetched_at"] if check.good else None,
+        "age_s": None if good_ns is None else (now_ns - good_ns) // 1_000_000_000,
+    }
 
 
-def answer_text(answer: dict[str, Any]) -> str:
-    """The answer or its reason; then what else was near."""
-    lines = [f"{answer['status']}: {price_line(answer['price']) if answer['price'] else answer['reason']}"]
-    lines += [f"  candidate: {price_line(c)}" for c in answer["candidates"]]
-    return "\n".join(lines)
+def counted(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each reason was given, the most frequent first."""
+    from collections import Counter
+
+    return dict(Counter(reasons).most_common())
 
 
-def listing_text(listed: dict[str, Any]) -> str:
-    """One line per price and per tariff."""
-    lines = [price_line(p) for p in listed["prices"]] + [tariff_line(t) for t in listed["tariffs"]]
-    return "\n".join(lines) or "No prices are known. Add some with: joulemark price import FILE"
-
-
-def price_line(price: dict[str, Any]) -> str:
-    """A price with its dates and its source."""
-    name = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
-    amount = f"{price['amount']} {price['currency']}/{price['unit']} from {price['effective_from']}"
-    return f"{name} {amount}, read {price['fetched_at']} at {price['source_url']}"
-
-
-def tariff_line(tariff: dict[str, Any]) -> str:
-    """A tariff with its PUE and its date."""
-    amount = f"{tariff['amount']} {tariff['currency']}/kWh ({tariff['amount_basis']})"
-    return f"tariff {tariff['zone']} {amount}, PUE {tariff['pue']} ({tariff['pue_basis']}), from {tariff['effective_from']}"
+def listing(known: Snapshot) -> dict[str, Any]:
+    """Each price as it was seen last, and every tariff."""
+    last: dict[tuple[str, int], Price] = {}
+    for price in sorted(known.prices, key=lambda price: (price.known_ns, price.fetched_at_ns)):
+        last[price.point_id, price.effective_from_ns] = price
+    return {
+        "schema": "joulemark.price_list/1",
+        "snapshot_id": known.snapshot_id,
+        "prices": [price.record() for price in known.prices if last[price.point_id, price.effective_from_ns] is price],
+        "tariffs": [t.record() for t in known.tariffs],
+    }

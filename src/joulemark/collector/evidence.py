@@ -15,9 +15,11 @@ from joulemark.collector.measure import Gathered
 from joulemark.collector.nodes import nodes_of
 from joulemark.collector.store.base import HostState
 from joulemark.config import Config
+from joulemark.pricing import kept
 from joulemark.pricing.snapshot import Snapshot
-from joulemark.pricing.sources import manual
+from joulemark.runs import Run
 from joulemark.standard.edition import versions
+from joulemark.timebase import Clock
 
 
 def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = None, alignments: tuple[Aligned, ...] = ()) -> Evidence:
@@ -63,7 +65,9 @@ def overhead_of(states: Sequence[HostState]) -> dict[str, Any]:
     return {**asdict(last.overhead), "cpu_share": share}
 
 
-def known_prices(config: Config) -> Snapshot:
-    """The imported prices; an empty snapshot before the first import. Raises what `manual.read` does."""
-    path = config.prices.file or config.collector.data_dir / "prices.json"
-    return manual.read(path) if path.exists() else Snapshot()
+def known_prices(config: Config, clock: Clock, run: Run) -> Snapshot:
+    """The prices of the machine that the labels of `run` name, in every region, and all tariffs, rates and intensities.
+
+    An empty snapshot before the first price. Raises what `kept.snapshot` does.
+    """
+    return kept.snapshot(config, clock, instance_type=run.labels.get("instance_type", ""))

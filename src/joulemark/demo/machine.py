@@ -104,7 +104,7 @@ rest_listen = "127.0.0.1:{self.rest_port}"
 data_dir = {json.dumps(str(self.folder / "collector"))}
 
 [prices]
-file = {json.dumps(str(self.folder / "prices.json"))}
+file = {json.dumps(str(self.folder / "prices.db"))}
 
 """
         return head + "\n".join(toml_table(table) for table in meter_tables(self.scale, self.start_ns))

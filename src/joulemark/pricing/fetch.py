@@ -54,7 +54,8 @@ class Fetch:
 
     `feed`: the kind of the source; `scope`: what of it was asked for, so that like is compared with like. `repeats`: the fetch whose list
     was found unchanged (HTTP 304). `fetched_at_ns`: true time of the end of the reading, None where nothing was read.
-    `raw_sha256`, `raw_bytes`, `pages`: of what was read.
+    `raw_sha256`, `raw_bytes`, `pages`: of what was read. `rows_parsed`: rows that became records and were let in; `rows_rejected`: rows
+    that were refused by the parser or by a gate.
     """
 
     feed: str

@@ -103,7 +103,7 @@ class Snapshot:
         if not fitting:
             near = named or tuple(p for p in self.prices if p.instance_type.lower() == wanted[2])
             return Answer(Status.MISSING, reason=f"no price of {asked}", candidates=near)
-        known = tuple(p for p in fitting if known_at_ns is None or p.fetched_at_ns <= known_at_ns)
+        known = tuple(p for p in fitting if known_at_ns is None or p.known_ns <= known_at_ns)
         if not known:
             return Answer(Status.MISSING, reason=f"no price of {asked} was known then", candidates=fitting)
         in_force = tuple(p for p in known if p.effective_from_ns <= valid_at_ns)
@@ -177,8 +177,8 @@ def order(record: Record) -> str:
 
 def newest(prices: tuple[Price, ...], asked: str) -> Answer:
     """The price in force last. Ambiguous when two of the same age differ in amount, currency or unit."""
-    age = max((p.effective_from_ns, p.fetched_at_ns) for p in prices)
-    last = tuple(p for p in prices if (p.effective_from_ns, p.fetched_at_ns) == age)
+    age = max((p.effective_from_ns, p.known_ns) for p in prices)
+    last = tuple(p for p in prices if (p.effective_from_ns, p.known_ns) == age)
     if len({(p.amount, p.currency, p.unit, p.term_months) for p in last}) > 1:
         amounts = ", ".join(f"{p.amount} {p.currency}/{p.unit}" for p in last)
         return Answer(Status.AMBIGUOUS, reason=f"{len(last)} prices of {asked} of the same date: {amounts}", candidates=last)

@@ -256,9 +256,9 @@ class PriceStore:
         """The newest fetch of `scope` that brought records; None before the first."""
         return next(iter(self._fetches({"feed": feed, "scope": scope, "outcome": Outcome.OK}, 1)), None)
 
-    def holding(self, feed: str, raw_sha256: str) -> Fetch | None:
-        """The fetch of `feed` that took the very bytes with this hash; None when there was none."""
-        return next(iter(self._fetches({"feed": feed, "raw_sha256": raw_sha256, "outcome": Outcome.OK}, 1)), None)
+    def holding(self, feed: str, scope: str, raw_sha256: str) -> Fetch | None:
+        """The fetch of `scope` that took the very bytes with this hash; None when there was none."""
+        return next(iter(self._fetches({"feed": feed, "scope": scope, "raw_sha256": raw_sha256, "outcome": Outcome.OK}, 1)), None)
 
     def checks(self) -> list[Check]:
         """How each scope of each feed stands, in their order."""

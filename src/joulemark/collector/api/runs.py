@@ -158,7 +158,7 @@ async def evidence(state: State, run_id: str) -> Evidence:
     known = await gathered(state, run_id)
     told = await asyncio.to_thread(Documents.of, state.catalog.documents(run_id))
     aligned = await asyncio.to_thread(alignments_of, known, calibrations.kept(state))
-    return evidence_of(known, await asyncio.to_thread(known_prices, state.config), told, aligned)
+    return evidence_of(known, await asyncio.to_thread(known_prices, state.config, state.clock, known.run), told, aligned)
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
