@@ -114,6 +114,12 @@ def test_meters_speak_http_in_one_place(repository: Path) -> None:
     assert [str(module) for module in meters if "aiohttp" in imported(repository / SOURCE / module)] == ["meters/http.py"]
 
 
+def test_prices_speak_http_in_one_place(repository: Path) -> None:
+    """In pricing aiohttp is imported by `http_web.py` alone, which holds the pinned origins and the caps."""
+    pricing = [module for module in sources(repository) if module.parts[0] == "pricing"]
+    assert [str(module) for module in pricing if "aiohttp" in imported(repository / SOURCE / module)] == ["pricing/http_web.py"]
+
+
 def test_only_timebase_reads_a_clock(repository: Path) -> None:
     """No module but timebase calls a clock of the standard library."""
     clock = re.compile(r"\btime\.(time|monotonic|perf_counter)(_ns)?\(|\bdatetime\.(now|utcnow|today)\(")
