@@ -79,6 +79,8 @@ def test_flag_wins_over_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("[tls]\ninsecure = 1", "is not bool"),
         ("agent = 5", "write it as"),
         ('[[meter]]\nhost = "x"', "has no kind"),
+        ('[[feed]]\nregion = "x"', 'add for example kind = "azure_retail"'),
+        ("feed = 3", "write each as [[feed]]"),
         ("[agent", "not valid TOML"),
         ("x = " + "[" * 5000, "not valid TOML"),
         ("x = " + "9" * 5000, "not valid TOML"),

@@ -1,9 +1,9 @@
 """Configuration: one TOML file, frozen dataclasses, an unknown key is an error that names the nearest valid one.
 
 Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
-Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices]` and any number of `[[meter]]`, each with its `kind`; the
-driver of that kind owns the other keys. Secrets are given as paths of files, never as text. The text below a field explains its
-key: `joulemark config default` prints it.
+Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices]` and any number of `[[meter]]` and `[[feed]]`, each with its
+`kind`; the driver or the source of that kind owns the other keys. Secrets are given as paths of files, never as text. The text
+below a field explains its key: `joulemark config default` prints it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import socket
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -201,6 +201,14 @@ class MeterTable:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedTable:
+    """One `[[feed]]`: the kind of a source of prices, and the keys that the collector or its own Config class reads."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
@@ -212,6 +220,7 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     prices: PricesConfig = field(default_factory=PricesConfig)
     meters: tuple[MeterTable, ...] = ()
+    feeds: tuple[FeedTable, ...] = ()
     path: Path | None = None
 
 
@@ -251,19 +260,24 @@ def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
         "limits": LimitsConfig,
         "prices": PricesConfig,
     }
-    unknown(data, [*tables, "meter"], where)
+    unknown(data, [*tables, "meter", "feed"], where)
     built = {name: build(cls, table(data, name, where), f"{where} [{name}]") for name, cls in tables.items() if name in data}
-    meters = []
-    tables_of_meters = data.get("meter", [])
-    if not isinstance(tables_of_meters, list) or not all(isinstance(entry, Mapping) for entry in tables_of_meters):
-        raise ConfigError(f"{where}: meter is not a list of tables", "write each as [[meter]] with its kind and keys below it")
-    for entry in tables_of_meters:
+    meters = tuple(MeterTable(kind, options) for kind, options in kinds(data, "meter", where, example="nvml"))
+    feeds = tuple(FeedTable(kind, options) for kind, options in kinds(data, "feed", where, example="azure_retail"))
+    return Config(**built, meters=meters, feeds=feeds, path=path)
+
+
+def kinds(data: Mapping[str, Any], name: str, where: str, *, example: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and other keys of each `[[name]]` table. Raises ConfigError for what is no list of tables, and for one without a kind."""
+    entries = data.get(name, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise ConfigError(f"{where}: {name} is not a list of tables", f"write each as [[{name}]] with its kind and keys below it")
+    for entry in entries:
         options = dict(entry)
         kind = options.pop("kind", None)
         if not isinstance(kind, str):
-            raise ConfigError(f"{where}: a [[meter]] table has no kind", 'add for example kind = "nvml"')
-        meters.append(MeterTable(kind, options))
-    return Config(**built, meters=tuple(meters), path=path)
+            raise ConfigError(f"{where}: a [[{name}]] table has no kind", f'add for example kind = "{example}"')
+        yield kind, options
 
 
 def table(data: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:

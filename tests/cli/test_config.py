@@ -30,7 +30,12 @@ def test_check_accepts(tmp_path: Path) -> None:
     """A valid file passes, and the answer names its meters."""
     file = tmp_path / "joulemark.toml"
     file.write_text('[agent]\ninterval_ms = 50\n[[meter]]\nkind = "fake"\ndevices = 2\ninterval_ms = 20\non_open_error = "skip"\n')
-    assert json.loads(output("check", str(file), "--json")) == {"schema": "joulemark.config_check/1", "file": str(file), "meters": ["fake"]}
+    assert json.loads(output("check", str(file), "--json")) == {
+        "schema": "joulemark.config_check/1",
+        "file": str(file),
+        "meters": ["fake"],
+        "feeds": [],
+    }
 
 
 @pytest.mark.parametrize(

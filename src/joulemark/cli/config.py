@@ -27,10 +27,19 @@ def default() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Check FILE, with the keys of each [[meter]]; exits 2 and names the first wrong key. Opens no meter."""
+    """Check FILE, with the keys of each [[meter]] and [[feed]]; exits 2 and names the first wrong key. Opens nothing, asks nobody."""
     config = checked(file)
-    result = {"schema": "joulemark.config_check/1", "file": str(file), "meters": [table.kind for table in config.meters]}
-    emit(result, as_json=as_json, text=lambda data: f"{data['file']}: valid, {len(data['meters'])} meter tables")
+    result = {
+        "schema": "joulemark.config_check/1",
+        "file": str(file),
+        "meters": [table.kind for table in config.meters],
+        "feeds": [table.kind for table in config.feeds],
+    }
+    emit(
+        result,
+        as_json=as_json,
+        text=lambda data: f"{data['file']}: valid, {len(data['meters'])} meter and {len(data['feeds'])} feed tables",
+    )
 
 
 @command.command()
@@ -44,10 +53,12 @@ def show(config_file: Path | None, as_json: bool) -> None:
 
 
 def checked(path: Path | None) -> Config:
-    """The configuration of `path` (as `config.load` finds it), its `[[meter]]` tables checked by their drivers. Raises ConfigError."""
+    """The configuration of `path` (as `config.load` finds it), its `[[meter]]` and `[[feed]]` tables checked too. Raises ConfigError."""
     from joulemark.agent.wiring import divided
+    from joulemark.collector.feeds import feeds_of
     from joulemark.meters import registry
 
     config = load(path)
     registry.build([divided(table)[1] for table in config.meters], host=config.agent.agent_id)
+    feeds_of(config)
     return config

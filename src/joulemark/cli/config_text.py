@@ -64,8 +64,8 @@ def default(field: dataclasses.Field[Any]) -> Any:
 
 
 def tables() -> dict[str, type[Any]]:
-    """Name and dataclass of each table of the file but `[[meter]]`."""
-    return {f.name: type(getattr(Config(), f.name)) for f in dataclasses.fields(Config) if f.name not in ("meters", "path")}
+    """Name and dataclass of each table of the file but `[[meter]]` and `[[feed]]`."""
+    return {f.name: type(getattr(Config(), f.name)) for f in dataclasses.fields(Config) if f.name not in ("meters", "feeds", "path")}
 
 
 def toml_value(value: Any) -> str:

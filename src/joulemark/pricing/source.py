@@ -19,6 +19,10 @@ class Source:
     `config`: frozen dataclass of its own keys. `gather(config, web)`: asks, through `web` only, and parses; it raises what `web` raises
     and FormatError for a reply of another shape. `interval_s`: how often it is asked unless told otherwise. `max_age_s`: up to this age
     of the last check a price is fresh; beyond `hard_limit_s` it is no longer used. `experimental`: no recorded real reply was at hand.
+    `due(harvest, asked_ns)`: when to ask next after a good reading, UTC nanoseconds, of a source that knows better than `interval_s`.
+
+    `active_s`: how often it is asked while runs are going on, for prices that change by the hour; None for no oftener. `retry_s`: how
+    soon it is asked again after an attempt that brought nothing.
     """
 
     kind: str
@@ -28,3 +32,6 @@ class Source:
     max_age_s: int = 2 * DAY_S
     hard_limit_s: int = 30 * DAY_S
     experimental: bool = False
+    due: Callable[[Harvest, int], int] | None = None
+    active_s: int | None = None
+    retry_s: int = 3600
