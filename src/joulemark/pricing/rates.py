@@ -13,6 +13,9 @@ from joulemark.pricing import canonical, money
 from joulemark.pricing.dates import moment_ns, moment_text
 
 REQUIRED: Final = ("base", "quote", "rate", "effective_from", "fetched_at", "source_url")
+PIVOT: Final = "EUR"
+"""The currency at which others are crossed: the rates that a central bank publishes are its own."""
+
 SEEN: Final = ("effective_from", "fetched_at", "feed", "source_url", "note")
 
 
@@ -83,3 +86,24 @@ class Rate:
         if data.get("sha256") not in (None, rate.point_id):
             raise FormatError(f"{where}: sha256 does not match the record", "the record was changed; take it again from its source")
         return rate
+
+
+def crossed(first: Rate, second: Rate) -> Rate:
+    """The rate between the two currencies that `first` and `second`, both of one base, are quoted in; it names both in its note.
+
+    Both are in force from the later of their days on. A quotient that does not end is cut to the digits of a stored figure.
+    """
+    rate = Decimal(money.stored(money.CONTEXT.divide(second.rate, first.rate)))
+    parts = " and ".join(
+        f"{r.base} {r.quote} {money.text(r.rate)} from {moment_text(r.effective_from_ns)} (sha256 {r.point_id})" for r in (first, second)
+    )
+    return Rate(
+        base=first.quote,
+        quote=second.quote,
+        rate=rate,
+        effective_from_ns=max(first.effective_from_ns, second.effective_from_ns),
+        fetched_at_ns=max(first.fetched_at_ns, second.fetched_at_ns),
+        source_url=first.source_url,
+        feed=first.feed,
+        note=f"crossed at {first.base}: {parts}",
+    )
