@@ -61,6 +61,9 @@ MANUAL: Final = "manual"
 BUNDLED: Final = "bundled"
 """The feed of the prices that come with Joulemark."""
 
+EVERYWHERE: Final = "global"
+"""Region of a price that its provider asks in all its regions alike."""
+
 SEEN: Final = (
     "effective_from",
     "effective_trust",
