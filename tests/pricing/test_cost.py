@@ -164,3 +164,44 @@ def test_v22_share(vectors: dict[str, Any]) -> None:
     assert places(cost.market(hourly, seconds, currency="USD").amount, e["whole_instance"]) == e["whole_instance"]
     share = cost.market(hourly, seconds, currency="USD", share=(int(i["gpus_used"]), int(i["gpus"])))
     assert places(share.amount, e["prorated_share"]) == e["prorated_share"]
+
+
+def test_failed_requests_stay_in_the_cost(vectors: dict[str, dict[str, Any]]) -> None:
+    """V12: tokens of failed requests leave the denominator, their cost does not; the waste is what they took."""
+    rent, wanted = cost.market(Decimal("55.04"), 600, currency="USD"), vectors["V12"]["expected"]
+    found = cost.goodput(rent, good=1_140_000, everything=1_200_000)
+    assert places(found.per_1k_good, wanted["usd_per_1k_out_good"]) == wanted["usd_per_1k_out_good"]
+    assert places(found.wasted, wanted["wasted_usd"]) == wanted["wasted_usd"]
+    assert found.per_1k_all == rent.per_1k(1_200_000)
+    with pytest.raises(ValueError, match="too many"):
+        cost.goodput(rent, good=2, everything=1)
+
+
+def test_uptime_is_dearer_than_the_window(vectors: dict[str, dict[str, Any]]) -> None:
+    """V21: 600 s of work in 1800 s of a held machine cost three times as much per token."""
+    wanted = vectors["V21"]["expected"]
+    whole = cost.market(Decimal("55.04"), 1800, currency="USD")
+    assert places(whole.per_1k(1_200_000), wanted["usd_per_1k_out_uptime"]) == wanted["usd_per_1k_out_uptime"]
+    assert cost.utilisation_tax(uptime_s=1800, active_s=600) == Decimal(wanted["utilisation_tax"])
+    with pytest.raises(ValueError, match="not possible"):
+        cost.utilisation_tax(uptime_s=1, active_s=2)
+
+
+@pytest.mark.parametrize("name", ["V09", "V09b"])
+def test_figures_from_rates(vectors: dict[str, dict[str, Any]], name: str) -> None:
+    """V09: cost of a million tokens and joules of one from a price, a power and a throughput; no throughput, no figure."""
+    given, wanted = vectors[name]["inputs"], vectors[name]["expected"]
+    each = cost.per_1m_at_rate(Decimal(given["usd_per_gpu_h"]), Decimal(given["tok_s_gpu"]))
+    assert places(each, wanted["usd_per_1m"]) == wanted["usd_per_1m"]
+    joules = cost.j_per_token_at_rate(Decimal(given["kw"]), Decimal(given["tok_s_gpu"]))
+    assert places(joules, wanted["j_per_token"]) == wanted["j_per_token"]
+    for figure in (cost.per_1m_at_rate, cost.j_per_token_at_rate):
+        with pytest.raises(ValueError, match="needs some"):
+            figure(Decimal(1), 0)
+
+
+def test_the_interval_of_a_cost() -> None:
+    """10 with 1 % lies from 9.8 to 10.2 with 95 %; an unknown uncertainty has no interval, and none is not zero."""
+    assert cost.Cost(cost.Family.MARKET, Decimal(10), "USD", 0.01).interval == (Decimal("9.8"), Decimal("10.2"))
+    assert cost.Cost(cost.Family.ENERGY, Decimal(10), "USD", None).interval is None
+    assert cost.Cost(cost.Family.MARKET, Decimal(10), "USD").per_1m(2_000_000) == Decimal(5)

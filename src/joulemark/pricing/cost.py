@@ -19,13 +19,15 @@ from joulemark.units import J_PER_KWH
 Number = Decimal | int | float
 
 S_PER_HOUR: Final = 3600
+K95: Final = 2.0
 
 
 class Family(enum.StrEnum):
-    """Which of the two costs."""
+    """Which of the costs: rent, electricity, or what a machine of one's own loses in value and takes in upkeep."""
 
     MARKET = "market"
     ENERGY = "energy"
+    OWNED = "owned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,28 @@ class Cost:
             raise ValueError(f"{tokens} tokens: a cost per token needs some")
         with localcontext(CONTEXT):
             return self.amount * 1000 / decimal(tokens)
+
+    def per_1m(self, tokens: Number) -> Decimal:
+        """Cost of a million tokens. Raises as `per_1k`."""
+        return self.per_1k(tokens) * 1000
+
+    @property
+    def interval(self) -> tuple[Decimal, Decimal] | None:
+        """Where the amount lies with 95 % confidence (k = 2); None when its uncertainty is not known."""
+        if self.u_rel is None:
+            return None
+        with localcontext(CONTEXT):
+            half = abs(self.amount) * decimal(K95 * self.u_rel)
+            return self.amount - half, self.amount + half
+
+
+@dataclass(frozen=True, slots=True)
+class Goodput:
+    """What failed requests do to a cost, which they stay part of: per 1k delivered tokens, per 1k of all, and what they wasted."""
+
+    per_1k_good: Decimal
+    per_1k_all: Decimal
+    wasted: Decimal
 
 
 def market(
@@ -97,6 +121,40 @@ def energy_piecewise(segments: Iterable[tuple[Decimal, Number]], *, currency: st
     with localcontext(CONTEXT):
         amount = sum((tariff * kwh(joules) * pue for tariff, joules in segments), Decimal(0))
     return Cost(Family.ENERGY, amount, currency)
+
+
+def goodput(spent: Cost, *, good: Number, everything: Number) -> Goodput:
+    """`good`: tokens of the requests that succeeded; `everything`: with those that failed requests produced before they failed.
+
+    Raises ValueError when there were no good ones, or more good ones than there were.
+    """
+    if good > everything:
+        raise ValueError(f"{good} good tokens of {everything} are too many")
+    with localcontext(CONTEXT):
+        wasted = spent.amount * (1 - decimal(good) / decimal(everything))
+    return Goodput(spent.per_1k(good), spent.per_1k(everything), wasted)
+
+
+def utilisation_tax(*, uptime_s: Number, active_s: Number) -> Decimal:
+    """How many times dearer a token is when the whole time that the machine was held is charged, not only the measured window."""
+    if not 0 < active_s <= uptime_s:
+        raise ValueError(f"{active_s} s active in {uptime_s} s is not possible")
+    return CONTEXT.divide(decimal(uptime_s), decimal(active_s))
+
+
+def per_1m_at_rate(price_per_gpu_hour: Decimal, tokens_per_s_per_gpu: Number) -> Decimal:
+    """Cost of a million tokens from rates: a GPU's price per hour over the million tokens that it makes in one."""
+    if tokens_per_s_per_gpu <= 0:
+        raise ValueError(f"{tokens_per_s_per_gpu} tokens per second: a cost per token needs some")
+    with localcontext(CONTEXT):
+        return price_per_gpu_hour * 1_000_000 / (decimal(tokens_per_s_per_gpu) * S_PER_HOUR)
+
+
+def j_per_token_at_rate(kw_per_gpu: Decimal, tokens_per_s_per_gpu: Number) -> Decimal:
+    """Joules of a token from rates: a stated power over a stated throughput. What was measured is not this figure."""
+    if tokens_per_s_per_gpu <= 0:
+        raise ValueError(f"{tokens_per_s_per_gpu} tokens per second: an energy per token needs some")
+    return CONTEXT.divide(kw_per_gpu * 1000, decimal(tokens_per_s_per_gpu))
 
 
 def kwh(energy_j: Number) -> Decimal:
