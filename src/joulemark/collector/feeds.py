@@ -29,7 +29,7 @@ class FeedKeys:
     every_s: int = 0
     """Seconds between two readings; 0 takes the pace of the source."""
     jitter_s: int = 60
-    """Each reading is up to so many seconds early or late, at random, so that not everybody asks at the same time."""
+    """Each reading is up to so many seconds late, at random, so that not everybody asks at the same time."""
     deadline_s: float = 900.0
     """Seconds within which a reading has to be complete, all pages and waits together; else the prices known stay in use."""
     max_pages: int = 200
