@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from joulemark.pricing.machines import machine, machines
+from joulemark.errors import FormatError
+from joulemark.pricing.machines import counted, machine, machines
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,21 @@ def test_larger_machines_are_multiples() -> None:
         assert small is not None
         assert large is not None
         assert (small.vcpu * 8, small.memory_gib * 8, small.local_ssd_gib * 8) == (large.vcpu, large.memory_gib, large.local_ssd_gib)
+
+
+def test_the_table_wins_over_a_wrong_count() -> None:
+    """Twelve GPUs in a machine that has eight are eight, with a note; a machine that nobody knows has what the list says."""
+    eight, note = counted("azure", "Standard_ND96isr_H100_v5", 12)
+    assert (eight, note) == (8, "the list says 12 GPUs, a Standard_ND96isr_H100_v5 has 8")
+    assert counted("azure", "Standard_ND96isr_H100_v5", 8) == (8, "")
+    assert counted("aws", "p5.48xlarge", None) == (8, "")
+    assert counted("nebius", "gpu-h100", 12) == (12, "")
+    assert counted("nebius", "cpu", 0) == (None, "")
+
+
+@pytest.mark.parametrize("name", ["a2-highgpu-1g", "a3-edgegpu-8g", "a4-highgpu-8g", "g2-standard-4", "g4-standard-48"])
+def test_a_host_without_its_gpus_is_refused(name: str) -> None:
+    """A price of a machine of Google that is listed without its GPUs is refused, also of one that the table does not know."""
+    with pytest.raises(FormatError, match="host_only"):
+        counted("gcp", name, None)
+    assert counted("gcp", "n1-standard-4", None) == counted("gcp", "g1-small", 0) == (None, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from joulemark.config import build
+from joulemark.errors import FormatError
 
 PATH: Final = Path(__file__).parent / "machines.toml"
+WITH_GPUS: Final = re.compile(r"(a\d|g[2-9])\w*-", re.ASCII)
+"""Beginning of the machines of Google that have GPUs, also of those that the table does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,16 @@ def machines() -> Mapping[tuple[str, str], Machine]:
 def machine(provider: str, instance_type: str) -> Machine | None:
     """The machine of that name; None where it is not in the table."""
     return machines().get((provider.lower(), instance_type.lower()))
+
+
+def counted(provider: str, instance_type: str, said: int | None) -> tuple[int | None, str]:
+    """How many GPUs a machine has of which a list says that it has `said`, and a note where the table knows better.
+
+    Raises FormatError for a machine of Google that has GPUs and is listed without: such prices were those of the host alone.
+    """
+    known = machine(provider, instance_type)
+    if not said and provider == "gcp" and WITH_GPUS.match(instance_type.lower()):
+        raise FormatError(f"host_only: {instance_type} has GPUs, and they are not in this price")
+    if known is None or known.gpu_count == said:
+        return said or (known.gpu_count if known else None), ""
+    return known.gpu_count, f"the list says {said} GPUs, a {instance_type} has {known.gpu_count}" if said else ""
