@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs live-node calibration-trials gpu lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs live-node calibration-trials gpu price-list lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -46,6 +46,9 @@ live-node: # a simulated node, a real agent and collector at hastened time, and 
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n
 	@scripts/gpu
+
+price-list: # a synthetic list of AWS streamed within 200 MB of memory, its time beside that of csv.reader; MB=n, 300 unless set
+	@scripts/price-list
 
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check
