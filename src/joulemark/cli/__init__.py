@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Collector, agent, a short benchmark and its energy card on this machine.",
     "doctor": "Check this machine; each failed check names the command that mends it.",
     "explain": "Print a rule of the Energy Standard, its reason and how to meet it.",
+    "export": "Write what a run used for cost and billing tools.",
     "import": "Read a benchmark's files: windows, tokens, requests, clock.",
     "meters": "List the meters of this machine, or probe one.",
     "pki": "Make certificates for agents, clients and the collector.",
