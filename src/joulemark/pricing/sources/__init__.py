@@ -28,7 +28,7 @@ KINDS: Final = (
 )
 """Kinds that the collector fetches: `SOURCE` in the module of that name."""
 
-FORMATS: Final = ("manual", "aws_history")
+FORMATS: Final = ("manual", "aws_history", "gpuhunt", "skypilot", "opencost")
 """Kinds of files that are imported: `IMPORTER` in the module of that name, asked in this order whether a file is theirs."""
 
 
