@@ -302,7 +302,7 @@ def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
 
     Raises ConfigError; `where` names the table. Drivers use it for their own Config classes.
     """
-    hints = typing.get_type_hints(cls)
+    hints = document.kinds(cls)  # type: ignore[arg-type]  # every class is hashable
     names = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]  # T is always a dataclass here
     unknown(data, names, where)
     values = {key: convert(value, hints[key], f"{where} {key}") for key, value in data.items()}

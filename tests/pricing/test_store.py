@@ -18,7 +18,7 @@ from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.fetch import Outcome, Rejected
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Snapshot
-from joulemark.pricing.store import MAX_REJECTED, Added, PriceStore
+from joulemark.pricing.store import MAX_REJECTED, Added, PriceStore, Totals
 from tests.pricing.records import CUT, DAY, fetch, price, tariff
 
 P5 = {"provider": "aws", "region": "us-east-1", "instance_type": "p5.48xlarge"}
@@ -270,3 +270,47 @@ def test_a_fetch_is_taken_whole_or_not_at_all(store: PriceStore) -> None:
     with pytest.raises(StopIteration):
         store.take(fetch(), [price(), "no record"])  # type: ignore[list-item]  # what no record is
     assert (store.fetches(), store.snapshot()) == ([], Snapshot())
+
+
+def test_prices_are_listed_in_parts(store: PriceStore) -> None:
+    """Each price once, as it was known last, by provider, region and machine; the parts together are the whole, whatever the case asked."""
+    prices = [price(instance_type=f"m{number}", sku_id=f"s{number}") for number in range(5)]
+    store.take(fetch(), prices)
+    store.take(fetch(requested_at_ns=DAY + 1), [price(instance_type="m0", sku_id="s0", fetched_at="2026-08-02")])
+    store.take(fetch(requested_at_ns=DAY + 2), [price(provider="azure")])
+    parts = [store.listed(limit=2, offset=offset) for offset in (0, 2, 4, 6)]
+    assert [one.instance_type for part in parts for one in part] == ["m0", "m1", "m2", "m3", "m4", "p5.48xlarge"]
+    assert parts[0][0].fetched_at_ns == moment_ns("2026-08-02", "seen again")
+    assert [one.instance_type for one in store.listed(limit=9, provider="AWS", instance_type="M3")] == ["m3"]
+
+
+def test_attempts_are_counted_by_outcome(store: PriceStore) -> None:
+    """The counts of each scope of each feed, failures too; a scope that was never asked has none."""
+    assert store.counts() == {}
+    store.take(fetch(scope="a"))
+    for number in (1, 2):
+        store.take(fetch(scope="a", requested_at_ns=DAY + number, outcome=Outcome.FAILED))
+    store.take(fetch(scope="b", requested_at_ns=DAY + 3))
+    feed = fetch().feed
+    assert store.counts() == {(feed, "a"): {"ok": 1, "failed": 2}, (feed, "b"): {"ok": 1}}
+
+
+def test_how_much_is_known(store: PriceStore) -> None:
+    """The totals are those of the snapshot of all, without reading it: its id, its sightings, and when something was known last."""
+    assert store.totals() == Totals(Snapshot().snapshot_id, 0, 0, None)
+    first = fetch()
+    store.take(first, [price(), price(**CUT), tariff()])
+    assert store.totals() == Totals(store.snapshot().snapshot_id, 2, 1, price(**CUT).known_ns)
+    store.take(fetch(requested_at_ns=DAY + 1, fetched_at_ns=DAY + 1, outcome=Outcome.NOT_MODIFIED, repeats=first.fetch_id))
+    assert store.totals() == Totals(store.snapshot().snapshot_id, 2, 1, DAY + 1)
+
+
+def test_only_the_last_check(store: PriceStore) -> None:
+    """Where a list was found unchanged on many days, the sighting itself and the last of those days can be had alone."""
+    first = fetch()
+    store.take(first, [price(fetched_at="2026-08-01")])
+    for n in range(1, 5):
+        store.take(fetch(requested_at_ns=DAY + n, fetched_at_ns=DAY + n, outcome=Outcome.NOT_MODIFIED, repeats=first.fetch_id))
+    assert len(store.snapshot().prices) == 5
+    assert {p.fetched_at_ns for p in store.snapshot(last_check=True).prices} == {DAY, DAY + 4}
+    assert {p.fetched_at_ns for p in store.snapshot(last_check=True, known_at_ns=DAY + 2).prices} == {DAY, DAY + 2}

@@ -202,14 +202,14 @@ def prices(config: Config, clock: Clock) -> Finding:
         path = kept.place(config)
         if not kept.exists(config):
             return warn("prices", f"none known: {path} does not exist, so cards carry no cost", "joulemark price import FILE")
-        snapshot = kept.snapshot(config, clock)
+        with kept.opened(config, clock) as store:
+            known = store.totals()
     except JoulemarkError as error:
         return fail("prices", error.what, error.next_step)
-    newest_ns = max([*(p.fetched_at_ns for p in snapshot.prices), *(t.fetched_at_ns for t in snapshot.tariffs)], default=None)
-    if newest_ns is None:
+    if known.newest_ns is None:
         return warn("prices", f"{path} holds no price", "joulemark price import FILE")
-    age_days = (clock.utc_ns() - newest_ns) / (86_400 * NS_PER_S)
-    detail = f"{len(snapshot.prices)} prices, the newest read {age_days:.0f} days ago"
+    age_days = (clock.utc_ns() - known.newest_ns) / (86_400 * NS_PER_S)
+    detail = f"{known.prices} prices, the newest read {age_days:.0f} days ago"
     return warn("prices", detail, "joulemark price import FILE") if age_days > PRICE_AGE_DAYS else ok("prices", detail)
 
 

@@ -55,13 +55,13 @@ def import_files(
     intakes = [Intake.read(file, clock=clock, kind=kind, options=Options(provider, region)) for file in files]
     with kept.opened(settings, clock) as store:
         taken = [intake.commit(store, force=force) for intake in intakes]
-        known = store.snapshot()
+        known = store.totals()
     result = {
         "schema": "joulemark.price_import/1",
         "file": str(kept.place(settings)),
         "snapshot_id": known.snapshot_id,
-        "prices": len(known.prices),
-        "tariffs": len(known.tariffs),
+        "prices": known.prices,
+        "tariffs": known.tariffs,
         "added": sum(one.added.observations for one in taken),
         "files": [file_result(file, one) for file, one in zip(files, taken, strict=True)],
     }
@@ -118,7 +118,7 @@ def show(
         raise click.UsageError("--valid-at and --known-at need --provider, --instance and --region")
     asked = {"provider": provider, "instance_type": instance, "region": region}
     named: dict[str, Any] = {name: value for name, value in asked.items() if value}
-    emit(listing(kept.snapshot(settings, clock, **named)), as_json=as_json, text=listing_text)
+    emit(listing(kept.snapshot(settings, clock, last_check=True, **named)), as_json=as_json, text=listing_text)
 
 
 @command.command()

@@ -46,7 +46,7 @@ def commit(store: PriceStore, fetch: Fetch, harvest: Harvest, *, force: bool = F
     if last is not None and fetch.raw_sha256 and fetch.raw_sha256 == last.raw_sha256 and not force:
         same = replace(fetch, outcome=Outcome.NOT_MODIFIED, repeats=last.fetch_id)
         return Taken(same, store.take(same))
-    records, implausible = (harvest.records, ()) if force else plausible(harvest.records, store.newest(fetch.feed).records())
+    records, implausible = (harvest.records, ()) if force else plausible(harvest.records, store.newest(fetch.feed))
     rejected = harvest.rejected + implausible
     counted = replace(
         fetch,

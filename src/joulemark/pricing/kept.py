@@ -49,9 +49,9 @@ def opened(config: Config, clock: Clock) -> PriceStore:
     return store
 
 
-def snapshot(config: Config, clock: Clock, *, known_at_ns: int | None = None, **named: str) -> Snapshot:
+def snapshot(config: Config, clock: Clock, *, known_at_ns: int | None = None, last_check: bool = False, **named: str) -> Snapshot:
     """What `PriceStore.snapshot` tells; an empty one, and no file made, where nothing was ever kept. Raises what `opened` does."""
     if not exists(config):
         return Snapshot()
     with opened(config, clock) as store:
-        return store.snapshot(known_at_ns=known_at_ns, **named)
+        return store.snapshot(known_at_ns=known_at_ns, last_check=last_check, **named)

@@ -65,6 +65,16 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """How many sightings of prices and tariffs there are, the id of the snapshot of all, and when something was known last."""
+
+    snapshot_id: str
+    prices: int
+    tariffs: int
+    newest_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """How one scope of a feed stands: its last attempt, and the last one that found its prices, the same or new ones (None: never)."""
 
@@ -197,31 +207,56 @@ class PriceStore:
                 observations += inserted(db, f"{kind.table}_observation", seen)
             return Added(points, observations)
 
-    def snapshot(self, *, known_at_ns: int | None = None, fetch_id: str | None = None, **named: str) -> Snapshot:
+    def snapshot(self, *, known_at_ns: int | None = None, fetch_id: str | None = None, last_check: bool = False, **named: str) -> Snapshot:
         """All that was known at `known_at_ns` (None: ever); a list found unchanged counts as seen again at that time.
 
         `named`: only prices with these values of `provider`, `region`, `instance_type`, whatever their case; `fetch_id`: only what
-        that fetch was first to see. Raises FormatError where a row does not fit its hash, EnvironmentFailed for a damaged file.
+        that fetch was first to see; `last_check`: of all times at which a list was found unchanged, only the last. Raises FormatError
+        where a row does not fit its hash, EnvironmentFailed for a damaged file.
         """
         found: dict[str, list[Any]] = {kind.table: [] for kind in KINDS}
         for kind in KINDS:
             narrowed = {f"p.{name}": value for name, value in named.items()} if kind.table == "price" else {}
             if fetch_id is not None:
                 narrowed["o.fetch_id"] = fetch_id
-            for observation_id, point_id, what, when, checked_ns in self._rows(kind, narrowed, known_at_ns):
-                record = self._record(kind, observation_id, point_id, what, when)
-                found[kind.table].append(record if checked_ns is None else replace(record, fetched_at_ns=checked_ns))
+            seen: dict[str, Any] = {}
+            for *row, checked_ns in self._rows(kind, narrowed, known_at_ns, last_check=last_check):
+                if row[0] not in seen:
+                    seen[row[0]] = self._record(kind, *row)
+                found[kind.table].append(seen[row[0]] if checked_ns is None else replace(seen[row[0]], fetched_at_ns=checked_ns))
         return Snapshot(*(tuple(found[kind.table]) for kind in KINDS))
 
-    def newest(self, feed: str) -> Snapshot:
+    def newest(self, feed: str) -> list[Record]:
         """Each price and exchange rate that `feed` brought, as it was known last. Raises what `snapshot` does."""
-        found: dict[str, list[Any]] = {kind.table: [] for kind in KINDS}
+        found: list[Record] = []
         for kind in KINDS:
             if kind.record in (Price, Rate):
                 seen = f"{kind.table}_point p JOIN {kind.table}_observation o USING (point_id) JOIN price_fetch f USING (fetch_id)"
                 asked = f"SELECT observation_id, point_id, p.body, o.body, max(o.known_ns) FROM {seen} WHERE f.feed = ? GROUP BY point_id"
-                found[kind.table] = [self._record(kind, *row[:4]) for row in self._asked(asked, (feed,))]
-        return Snapshot(*(tuple(found[kind.table]) for kind in KINDS))
+                found += [self._record(kind, *row[:4]) for row in self._asked(asked, (feed,))]
+        return found
+
+    def totals(self) -> Totals:
+        """How much is known, without reading it."""
+        ids = [point_id for kind in KINDS for (point_id,) in self._asked(f"SELECT point_id FROM {kind.table}_point", ())]
+        counts = {}
+        newest = [self._asked("SELECT max(fetched_at_ns) FROM price_fetch WHERE repeats <> ''", ())[0][0]]
+        for kind in KINDS:
+            ((counts[kind.table], known_ns),) = self._asked(f"SELECT count(*), max(known_ns) FROM {kind.table}_observation", ())
+            newest.append(known_ns)
+        return Totals(canonical.digest(sorted(ids)), counts["price"], counts["tariff"], max(filter(None, newest), default=None))
+
+    def listed(self, *, limit: int, offset: int = 0, **named: str) -> list[Price]:
+        """A part of the list of all prices, by provider, region and machine; each as it was known last.
+
+        `named`: only those with these values, whatever their case. Raises what `snapshot` does.
+        """
+        where = " AND ".join(f"{column} = ? COLLATE NOCASE" for column in named) or "1"
+        part = f"SELECT * FROM price_point WHERE {where} ORDER BY provider, region, instance_type, price_model, point_id LIMIT ? OFFSET ?"
+        seen = f"({part}) p JOIN price_observation o USING (point_id)"
+        asked = f"SELECT observation_id, point_id, p.body, o.body, max(o.known_ns) FROM {seen} GROUP BY point_id"
+        found = [self._record(KINDS[0], *row[:4]) for row in self._asked(asked, (*named.values(), limit, offset))]
+        return sorted(found, key=lambda price: (price.provider, price.region, price.instance_type, price.price_model, price.point_id))
 
     def _record(self, kind: Kind, observation_id: str, point_id: str, what: str, when: str) -> Any:
         """The record of a row. Raises FormatError when it, or its date, is not what was written."""
@@ -234,15 +269,16 @@ class PriceStore:
             raise FormatError(f"{self.path}: a row of {kind.table}_observation does not fit its hash", DAMAGED)
         return record
 
-    def _rows(self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None) -> list[tuple[Any, ...]]:
+    def _rows(self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None, *, last_check: bool) -> list[tuple[Any, ...]]:
         """Id of observation and point, both bodies, and the time of the check that found it unchanged (None for the fetch itself)."""
         until = 2**63 - 1 if known_at_ns is None else known_at_ns
         where = "".join(f" AND {column} = ?{' COLLATE NOCASE' if column.startswith('p.') else ''}" for column in narrowed)
         seen = f"FROM {kind.table}_point p JOIN {kind.table}_observation o USING (point_id)"
         once = f"SELECT observation_id, point_id, p.body, o.body, NULL {seen} WHERE o.known_ns <= ?{where}"
+        checked, group = ("max(f.fetched_at_ns)", " GROUP BY observation_id") if last_check else ("f.fetched_at_ns", "")
         again = (
-            f"SELECT observation_id, point_id, p.body, o.body, f.fetched_at_ns {seen} JOIN price_fetch f ON f.repeats = o.fetch_id "
-            f"WHERE f.fetched_at_ns <= ?{where}"
+            f"SELECT observation_id, point_id, p.body, o.body, {checked} {seen} JOIN price_fetch f ON f.repeats = o.fetch_id "
+            f"WHERE f.fetched_at_ns <= ?{where}{group}"
         )
         values = (until, *narrowed.values())
         return self._asked(f"{once} UNION ALL {again}", (*values, *values))
@@ -268,6 +304,14 @@ class PriceStore:
     def _check(self, where: Mapping[str, str]) -> Check:
         good = [fetch for found in (Outcome.OK, Outcome.NOT_MODIFIED) for fetch in self._fetches({**where, "outcome": found}, 1)]
         return Check(self._fetches(where, 1)[0], max(good, key=lambda fetch: fetch.requested_at_ns, default=None))
+
+    def counts(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Attempts by outcome, of each scope of each feed."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        asked = "SELECT feed, scope, outcome, count(*) FROM price_fetch GROUP BY feed, scope, outcome"
+        for feed, scope, outcome, count in self._asked(asked, ()):
+            found.setdefault((feed, scope), {})[outcome] = count
+        return found
 
     def rejected(self, fetch: Fetch) -> list[Rejected]:
         """The first rows of `fetch` that became no record."""
