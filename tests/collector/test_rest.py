@@ -22,7 +22,7 @@ from joulemark.collector import rest
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.collector.tokens import Scope, Tokens
-from joulemark.config import CollectorConfig, Config
+from joulemark.config import CollectorConfig, Config, FeedTable
 from joulemark.errors import ConfigError
 from joulemark.pki.authority import Authority
 from joulemark.proto.v1 import runs_pb2 as pb
@@ -165,3 +165,17 @@ def test_marks_travel_encrypted_and_with_a_token(issued: Authority, tmp_path: Pa
         process.communicate(timeout=30)
     lines = [json.loads(line) for line in (collector.folder / "data" / "audit.jsonl").read_text().splitlines()]
     assert [(line["who"], line["status"], line["run_id"]) for line in lines] == [("ci", 201, run_id), ("ci", 200, run_id)]
+
+
+def test_without_feeds_nothing_of_the_web_is_loaded() -> None:
+    """A collector that is to read no prices loads neither the scheduler nor the library that asks providers."""
+    code = "import sys, joulemark.collector.rest; print({'apscheduler', 'aiohttp'} & set(sys.modules) or 'none')"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "none"
+
+
+def test_a_feed_that_cannot_be_keeps_it_from_starting(tmp_path: Path) -> None:
+    """A wrong [[feed]] table is an error at the start, which names the key; nothing was asked."""
+    anchored(tmp_path)
+    config = Config(collector=CollectorConfig(data_dir=tmp_path), feeds=(FeedTable("ecb", {"url": "ftp://x"}), FeedTable("ecv")))
+    with socket.socket() as bound, pytest.raises(ConfigError, match="did you mean 'ecb'"):
+        asyncio.run(rest.serve(config, bound, lambda: None))

@@ -50,7 +50,7 @@ class Course:
 
 
 class Refresh:
-    """Reads `feeds` until it is stopped. `active`: whether a run is going on."""
+    """Reads `feeds` until it is stopped. `active`: whether a run is going on; `clock` dates what is read."""
 
     def __init__(
         self,
@@ -62,7 +62,8 @@ class Refresh:
         rng: random.Random | None = None,
     ) -> None:
         self._courses = {feed.name: Course(feed) for feed in feeds}
-        self._gatherer, self._active, self._clock, self._rng = gatherer, active, clock, rng or random.Random()
+        self.clock = clock
+        self._gatherer, self._active, self._rng = gatherer, active, rng or random.Random()
         once = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler: Any = AsyncIOScheduler(timezone=datetime.UTC, job_defaults=once)  # type: ignore[no-untyped-call]  # APScheduler 3 has no types
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,7 +88,7 @@ class Refresh:
     async def start(self) -> None:
         """Begin: what is due is read soon, what was read within its interval when that has passed."""
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
-        now_ns = self._clock.utc_ns()
+        now_ns = self.clock.utc_ns()
         for name, course in self._courses.items():
             feed = course.feed
             course.due_ns = await self._due_ns(feed)
@@ -119,12 +120,12 @@ class Refresh:
         if course.running:
             return False
         course.wanted = True
-        self._scheduler.modify_job(name, next_run_time=moment(self._clock.utc_ns()))
+        self._scheduler.modify_job(name, next_run_time=moment(self.clock.utc_ns()))
         return True
 
     def hurry(self) -> None:
         """A run begins: ask those feeds whose prices change by the hour, unless they were asked a moment ago."""
-        now_ns = self._clock.utc_ns()
+        now_ns = self.clock.utc_ns()
         for name, course in self._courses.items():
             read_ns = course.due_ns - course.feed.every_s * NS_PER_S
             if oftener(course.feed) and not course.running and now_ns - read_ns >= course.feed.tick_s * NS_PER_S:
@@ -142,7 +143,7 @@ class Refresh:
     async def _tick(self, course: Course) -> None:
         """Read a feed when it is time, and settle when it will be looked at again."""
         active = self._active()
-        now_ns = self._clock.utc_ns()
+        now_ns = self.clock.utc_ns()
         late_enough = now_ns + course.feed.tick_s * NS_PER_S // 2 >= course.due_ns
         if not (course.wanted or active or course.was_active or late_enough or not oftener(course.feed)):
             return

@@ -1,12 +1,13 @@
-"""The REST process: pages and API; owner of catalog.db, reader of readings.db."""
+"""The REST process: pages and API, and the reading of prices; owner of catalog.db, reader of readings.db."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import uvicorn
@@ -57,7 +58,7 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     """Serve on the socket `bound` until SIGTERM; `ready` is called once it answers.
 
     Raises ConfigError when the address is beyond loopback and there is neither a token nor `tls.insecure`, or for certificates
-    that cannot be used.
+    or feeds that cannot be used.
     """
     folder, limits = config.collector.data_dir, limits or Limits()
     catalog = Catalog(folder / "catalog.db")
@@ -66,10 +67,31 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     sign = None if key_file is None else seal.signer(seal.read_key(key_file), role="collector")
     state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign)
     try:
-        await Server(settings(state, limits), ready, handshake_s=limits.head_s).serve([bound])
+        async with refreshed(state) as complete:
+            await Server(settings(complete, limits), ready, handshake_s=limits.head_s).serve([bound])
     finally:
         await state.control.close()
         catalog.close()
+
+
+@asynccontextmanager
+async def refreshed(state: State) -> AsyncIterator[State]:
+    """`state` with the feeds of prices, which are read inside the block. Where none is configured nothing is loaded and nobody asked.
+
+    Raises ConfigError for a feed that cannot be.
+    """
+    if not state.config.feeds:
+        yield state
+        return
+    from joulemark.collector import refresh
+
+    host = timebase.SystemClock()
+
+    def active() -> bool:
+        return state.catalog.open_runs(host.utc_ns()) > 0
+
+    async with refresh.going_on(state.config, active=active, clock=host) as going_on:
+        yield replace(state, refresh=going_on)
 
 
 def settings(state: State, limits: Limits) -> uvicorn.Config:

@@ -28,8 +28,9 @@ MORE_THAN_A_SCHEMA = (
     "POST /v1/runs/{run_id}/benchmark",
     "POST /v1/runs/{run_id}/evidence",
     "POST /v1/calibrations",
+    "GET /v1/prices",
 )
-"""A phase ends after it begins, documents and alignments have schemas of their own: what this one does not tell.
+"""A phase ends after it begins, documents and alignments have schemas of their own, a date has its zone: what this one does not tell.
 So what fits it may be refused.
 """
 

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import calibrations, health, page, problems, readings, runs
+from joulemark.collector.api import calibrations, health, page, prices, problems, readings, runs
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
@@ -28,7 +28,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
     app.state.joulemark = state
     app.add_middleware(Door, state=state, bounds=limits or Limits())
     problems.install(app)
-    for router in (runs.router, readings.router, calibrations.router, health.router, page.router):
+    for router in (runs.router, readings.router, calibrations.router, prices.router, health.router, page.router):
         app.include_router(router)
     generated = app.openapi
 

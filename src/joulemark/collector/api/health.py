@@ -10,6 +10,8 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
 from joulemark import __version__
+from joulemark.collector.api import price_metrics
+from joulemark.collector.api.prices import standings_of
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served
 from joulemark.errors import RemoteUnreachable
@@ -44,6 +46,7 @@ async def metrics(state: Served) -> Response:
     streams, opened = await asyncio.gather(asyncio.to_thread(state.store.streams), asyncio.to_thread(state.store.streams_opened))
     ingest = await state.control.status()
     expiries = await asyncio.to_thread(expiries_s, state.config.tls)
+    feeds = await asyncio.to_thread(standings_of, state)
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
         *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
@@ -53,6 +56,7 @@ async def metrics(state: Served) -> Response:
         *metric("axis_minus_utc_seconds", "gauge", "The collector's time axis minus its UTC.", axis_minus_utc_s(state.clock)),
         *metric("certificate_expiry_timestamp_seconds", "gauge", "When a certificate of [tls] expires.", expiries, label="file"),
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
+        *price_metrics.lines(feeds, state.refresh.clock.utc_ns() if state.refresh else 0),
     ]
     if ingest is not None:
         lines += [

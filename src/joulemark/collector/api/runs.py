@@ -42,6 +42,8 @@ async def start(body: StartBody, state: Served, request: Request) -> dict[str, A
     mark = Mark(Edge.START, "", PhaseKind.OTHER, moment.utc_ns, moment.mono_ns, moment.boot_id, received_ns)
     state.catalog.start(Recorded(run_id, body.benchmark, body.labels, tuple(body.agents), (mark,)), received_ns)
     request.scope[TOLD]["run_id"] = run_id
+    if state.refresh is not None:
+        state.refresh.hurry()
     await state.control.broadcast(Directive(read_now=True))
     return {"run_id": run_id, "received_ns": received_ns}
 

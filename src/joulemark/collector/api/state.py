@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -17,10 +17,15 @@ from joulemark.collector.store.base import ReadingStore
 from joulemark.config import Config
 from joulemark.timebase import Clock
 
+if TYPE_CHECKING:
+    from joulemark.collector.refresh import Refresh
+
 
 @dataclass(frozen=True)
 class State:
-    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles."""
+    """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles;
+    `refresh`: reads the feeds of prices, None where none is configured.
+    """
 
     config: Config
     store: ReadingStore
@@ -30,6 +35,7 @@ class State:
     boot_id: str
     refused: Refused = field(default_factory=Refused)
     sign: Signer | None = None
+    refresh: Refresh | None = None
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""
