@@ -85,6 +85,6 @@ def test_the_labels_choose_among_prices_and_zones(gather: Gather, run: Run, pric
     spot = replace(prices.prices[0], amount=Decimal(9), price_model=PriceModel.SPOT)
     other = replace(prices.tariffs[0], zone="other", amount=Decimal("0.3"))
     known = prices.joined(Snapshot((spot,), (other,)))
-    assert gather(prices=known).tariff is None
+    assert gather(prices=known).tariffs == ()
     made = gather(prices=known, run=replace(run, labels={**run.labels, "price_model": "spot", "tariff_zone": "other"}))
-    assert (made.price.price, made.tariff) == (spot, other)
+    assert (made.price.price, made.tariffs) == (spot, (other,))

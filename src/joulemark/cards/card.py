@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from joulemark.cards import costs
+from joulemark.cards import costs, emitted
 from joulemark.cards.compute import compute, levels
 from joulemark.cards.contents import contents
 from joulemark.cards.costs import Work
 from joulemark.cards.evidence import Evidence, counted
 from joulemark.cards.score import scored
+from joulemark.cards.shares import Shares, shares
 from joulemark.energy.attribute import Ratio, joules_per, joules_per_1k
 from joulemark.energy.cords import named, proven, uncovered
 from joulemark.energy.idle import above_idle
@@ -58,10 +59,14 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
     scope, scope_reason = scope_of(evidence, computed["power"]["boundary"])
     windows = {(w.name, w.begin_ns): w for w in counted(evidence.run)}
     idle = idle_phases(evidence.run, computed["phases"])
+    split = shares(evidence, computed["phases"], computed["power"]["boundary"])
     phases = []
     for figures in computed["phases"]:
         window = windows.get((figures["name"], figures["begin_ns"]))
-        more = {} if window is None else {**per_work(work_of(window, figures), figures, evidence, scope), **dynamic(figures, idle)}
+        more = {}
+        if window is not None:
+            work = work_of(window, figures, split[window.name, window.begin_ns])
+            more = {**per_work(work, figures, evidence, scope), **dynamic(figures, idle)}
         phases.append({**figures, **more})
     told = [phase for phase in phases if (phase["name"], phase["begin_ns"]) in windows]
     score, score_reason = scored(told if evidence.run.measured else [])
@@ -80,7 +85,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "rule_set": evidence.rule_set,
         "complete": not incomplete,
         "incomplete_because": incomplete,
-        "headline": headline(told, list(windows.values()), evidence, scope),
+        "headline": headline(told, list(windows.values()), evidence, scope, split),
         "score": score,
         "score_reason": score_reason,
         "phases": phases,
@@ -155,11 +160,20 @@ def aborted_phases(run: Run, phases: Sequence[Mapping[str, Any]]) -> list[dict[s
     return [{"phase": w.name, "reason": w.aborted, "energy_j": energies[w.name, w.begin_ns]} for w in stopped]
 
 
-def work_of(window: Window, figures: Mapping[str, Any]) -> Work:
+def work_of(window: Window, figures: Mapping[str, Any], split: Shares) -> Work:
     """What one phase took and did."""
     budget = figures["uncertainty"]
-    u_j = None if budget is None else budget["u_c_j"]
-    return Work(window.begin_ns, window.end_ns - window.begin_ns, figures["energy_j"], u_j, window.tokens, window.requests, window.unc_ns)
+    return Work(
+        begin_ns=window.begin_ns,
+        duration_ns=window.end_ns - window.begin_ns,
+        energy_j=figures["energy_j"],
+        u_energy_j=None if budget is None else budget["u_c_j"],
+        tokens=window.tokens,
+        requests=window.requests,
+        unc_ns=window.unc_ns,
+        parts=split.parts,
+        note=split.note,
+    )
 
 
 def per_work(work: Work, figures: Mapping[str, Any], evidence: Evidence, scope: str | None) -> dict[str, Any]:
@@ -168,12 +182,20 @@ def per_work(work: Work, figures: Mapping[str, Any], evidence: Evidence, scope: 
     ratios = ratios_of(work)
     out: dict[str, Any] = {f"{name}_u95": None if r is None else k * r.u_j for name, r in ratios.items()}
     out["cost"] = costs.block(work, evidence, scope=scope)
+    out["carbon"] = emitted.block(work, evidence, scope=scope)
     out["display"] = display(work, ratios, k, figures["u95_j"])
     return out
 
 
-def headline(phases: list[dict[str, Any]], windows: list[Window], evidence: Evidence, scope: str | None) -> dict[str, Any]:
+def headline(
+    phases: list[dict[str, Any]],
+    windows: list[Window],
+    evidence: Evidence,
+    scope: str | None,
+    split: Mapping[tuple[str, int], Shares],
+) -> dict[str, Any]:
     """The counted phases together: energies and tokens add up; uncertainties add linearly, the safe way for one meter used twice."""
+    each = [split[window.name, window.begin_ns] for window in windows]
     u_each = [None if p["uncertainty"] is None else p["uncertainty"]["u_c_j"] for p in phases]
     work = Work(
         begin_ns=windows[0].begin_ns,
@@ -187,6 +209,8 @@ def headline(phases: list[dict[str, Any]], windows: list[Window], evidence: Evid
         ),
         requests=total([w.requests for w in windows]),
         unc_ns=sum(w.unc_ns for w in windows),
+        parts=tuple(part for one in each for part in one.parts),
+        note="; ".join(dict.fromkeys(one.note for one in each if one.note)),
     )
     k = max((p["uncertainty"]["k"] for p in phases if p["uncertainty"]), default=2.0)
     u95_j = None if work.u_energy_j is None else k * work.u_energy_j
@@ -206,7 +230,8 @@ def headline(phases: list[dict[str, Any]], windows: list[Window], evidence: Evid
     for name, ratio in ratios.items():
         out[name] = None if ratio is None else ratio.value_j
         out[f"{name}_u95"] = None if ratio is None else k * ratio.u_j
-    return {**out, "cost": costs.block(work, evidence, scope=scope), "display": display(work, ratios, k, u95_j)}
+    both = {"cost": costs.block(work, evidence, scope=scope), "carbon": emitted.block(work, evidence, scope=scope)}
+    return {**out, **both, "display": display(work, ratios, k, u95_j)}
 
 
 def ratios_of(work: Work) -> dict[str, Ratio | None]:

@@ -142,9 +142,9 @@ def meter_entry(series: Series) -> dict[str, Any]:
 
 
 def used_prices(evidence: Evidence) -> Snapshot:
-    """The snapshot of the price, the tariff and the exchange rate that the card's costs come from."""
-    price, tariff, rate = evidence.price.price, evidence.tariff, evidence.rate
-    return Snapshot(() if price is None else (price,), () if tariff is None else (tariff,), () if rate is None else (rate,))
+    """The snapshot of the price, the tariffs, the exchange rate and the carbon intensities that the card's figures come from."""
+    price, rate = evidence.price.price, evidence.rate
+    return Snapshot(() if price is None else (price,), evidence.tariffs, () if rate is None else (rate,), evidence.carbons)
 
 
 def json_bytes(data: Any) -> bytes:

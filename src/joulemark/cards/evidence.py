@@ -14,6 +14,7 @@ from joulemark.chain import Chain
 from joulemark.energy.series import INTEGRABLE, Series
 from joulemark.meter_log import MeterLog
 from joulemark.node import Nodes
+from joulemark.pricing.carbon import Carbon, CarbonKind
 from joulemark.pricing.price import PriceModel
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Answer, Snapshot, Status
@@ -48,7 +49,8 @@ class Evidence:
 
     `clocks`: by host, its state and bounds. `losses`: dated losses of readings that touch the run. `overhead`: what monitoring
     cost. `clock_steps`: jumps of a host's UTC during the run, which moved no reading; an empty `agent_id` is the collector. `price`:
-    the answer of the look-up of what was rented. `rate`: between its currency and the tariff's, where they differ. `produced_by`:
+    the answer of the look-up of what was rented. `tariffs`, `carbons`: what held during the counted phases, in order of time. `rate`:
+    between the currencies of price and tariff, where they differ. `produced_by`:
     software and its versions. `nodes`, `workload`, `requests`, `meter_log`, `alignments` and `chain`: what the rules of the standard ask
     about; empty or None where nobody recorded it. `rule_set`: the version of the standard that the card is meant for. The energies are
     not part of it: they follow from run and series.
@@ -61,7 +63,8 @@ class Evidence:
     overhead: Mapping[str, Any] = field(default_factory=dict)
     clock_steps: Sequence[Mapping[str, Any]] = ()
     price: Answer = field(default_factory=lambda: Answer(Status.MISSING, reason="no price was looked up"))
-    tariff: Tariff | None = None
+    tariffs: tuple[Tariff, ...] = ()
+    carbons: tuple[Carbon, ...] = ()
     rate: Rate | None = None
     produced_by: Mapping[str, str] = field(default_factory=lambda: {"joulemark": __version__})
     nodes: Nodes = field(default_factory=Nodes)
@@ -74,18 +77,18 @@ class Evidence:
 
     @classmethod
     def gathered(cls, run: Run, series: Sequence[Series], prices: Snapshot, *, known_at_ns: int | None = None, **more: Any) -> Self:
-        """The evidence of `run`: `series` cut to its time, price and tariff looked up at its begin.
+        """The evidence of `run`: `series` cut to its time, the price looked up at its begin, tariffs and carbon over its counted phases.
 
-        The labels `provider`, `region` and `instance_type` (and `price_model`, `os`, `tariff_zone`) of the run name the price.
-        `more`: the other fields.
+        The labels `provider`, `region` and `instance_type` (and `price_model`, `os`) name the price, `tariff_zone`, `carbon_zone`
+        and `carbon_kind` what is known of its electricity. `more`: the other fields.
         """
         begin_ns = counted(run)[0].begin_ns
         answer = price_of(run, prices, valid_at_ns=begin_ns, known_at_ns=known_at_ns)
-        tariff = prices.tariff_at(begin_ns, zone=run.labels.get("tariff_zone"))
+        tariffs, carbons = electricity(run, prices, known_at_ns=known_at_ns)
         rate = None
-        if answer.price is not None and tariff is not None and answer.price.currency != tariff.currency:
-            rate = prices.rate_at(begin_ns, between=(answer.price.currency, tariff.currency))
-        return cls(run, tuple(around(one, run) for one in series), price=answer, tariff=tariff, rate=rate, **more)
+        if answer.price is not None and tariffs and answer.price.currency != tariffs[0].currency:
+            rate = prices.rate_at(begin_ns, between=(answer.price.currency, tariffs[0].currency), known_at_ns=known_at_ns)
+        return cls(run, tuple(around(one, run) for one in series), price=answer, tariffs=tariffs, carbons=carbons, rate=rate, **more)
 
 
 def counted(run: Run) -> tuple[Window, ...]:
@@ -110,6 +113,21 @@ def price_of(run: Run, prices: Snapshot, *, valid_at_ns: int, known_at_ns: int |
         valid_at_ns=valid_at_ns,
         known_at_ns=known_at_ns,
     )
+
+
+def electricity(run: Run, prices: Snapshot, *, known_at_ns: int | None = None) -> tuple[tuple[Tariff, ...], tuple[Carbon, ...]]:
+    """The tariffs and the carbon intensities that held during the counted phases of `run`, each once, in order of time."""
+    tariffs: dict[Tariff, None] = {}
+    carbons: dict[Carbon, None] = {}
+    label = run.labels.get("carbon_kind")
+    kinds = [kind for kind in CarbonKind if label in (None, str(kind))]
+    for window in counted(run):
+        at = (window.begin_ns, window.end_ns)
+        tariffs |= dict.fromkeys(prices.tariffs_over(*at, zone=run.labels.get("tariff_zone"), known_at_ns=known_at_ns).records)
+        for kind in kinds:
+            found = prices.carbon_over(*at, kind=kind, zone=run.labels.get("carbon_zone"), known_at_ns=known_at_ns)
+            carbons |= dict.fromkeys(found.records)
+    return tuple(tariffs), tuple(carbons)
 
 
 def around(series: Series, run: Run) -> Series:

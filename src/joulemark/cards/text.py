@@ -30,6 +30,8 @@ def render(card: Mapping[str, Any]) -> str:
     lines += [f"  aborted: {one['phase']}, {one['reason']}" for one in card["aborted"]]
     lines += closure_lines(card.get("closure", ()))
     lines += [f"  rent: {market_line(head['cost']['market'])}", f"  electricity: {energy_line(head['cost']['energy'])}"]
+    carbon = head.get("carbon") or {}
+    lines += [f"  carbon: {carbon_line(carbon)}"] if carbon.get("intensities") else []
     lines += [f"  incomplete: {reason}" for reason in card["incomplete_because"]]
     return "\n".join(lines)
 
@@ -74,13 +76,31 @@ def market_line(cost: Mapping[str, Any]) -> str:
 
 
 def energy_line(cost: Mapping[str, Any]) -> str:
-    """Electricity per 1k output tokens with the tariff it comes from."""
+    """Electricity per 1k output tokens with the tariff it comes from, or how many there were and between what."""
     if cost["reason"]:
         return f"not known: {cost['reason']}"
-    tariff = cost["tariff"]
-    pue = f"PUE {tariff['pue']} {tariff['pue_basis']}" if cost["pue_applied"] else "PUE not applied: not measured at the wall"
-    rate = f"{tariff['amount']} {tariff['currency']}/kWh {tariff['amount_basis']}"
-    return f"{per_1k(cost)} at {rate}, {pue} ({tariff['zone']}, read {day(tariff['fetched_at'])})"
+    tariffs = [cost["tariff"]] if cost["tariff"] else cost["tariffs"]
+    amounts = sorted({Decimal(tariff["amount"]) for tariff in tariffs})
+    span = money.text(amounts[0]) if len(amounts) == 1 else f"{money.text(amounts[0])} to {money.text(amounts[-1])}"
+    bases = {name: " and ".join(sorted({tariff[name] for tariff in tariffs})) for name in ("amount_basis", "pue_basis")}
+    pues = " and ".join(sorted({tariff["pue"] for tariff in tariffs}))
+    pue = f"PUE {pues} {bases['pue_basis']}" if cost["pue_applied"] else "PUE not applied: not measured at the wall"
+    rate = f"{span} {cost['currency']}/kWh {bases['amount_basis']}" + (f" ({len(tariffs)} tariffs)" if len(tariffs) > 1 else "")
+    read = min(day(tariff["fetched_at"]) for tariff in tariffs)
+    note = f"; {cost['note']}" if cost.get("note") else ""
+    return f"{per_1k(cost)} at {rate}, {pue} ({tariffs[0]['zone']}, read {read}){note}"
+
+
+def carbon_line(carbon: Mapping[str, Any]) -> str:
+    """Grams of CO2-equivalent with the kind of intensity and how sure it is, or why there are none."""
+    if carbon["reason"]:
+        return f"not known: {carbon['reason']}"
+    each = carbon["g_per_1k_output_tokens"]
+    shown = money.text(PRINTED.plus(Decimal(carbon["g_co2e"] if each is None else each)))
+    per = "in all" if each is None else "per 1k output tokens"
+    zones = ", ".join(dict.fromkeys(one["zone"] for one in carbon["intensities"]))
+    kind = f"{carbon['kind']} intensity, {'estimated' if carbon['estimated'] else 'final'}"
+    return f"{shown} g CO2e {per} ({kind}, {zones}, read {min(day(one['fetched_at']) for one in carbon['intensities'])})"
 
 
 def per_1k(cost: Mapping[str, Any]) -> str:

@@ -7,17 +7,18 @@ priced with what was charged in June, and a card of June must still be explicabl
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from joulemark.config import unknown
 from joulemark.errors import FormatError
 from joulemark.pricing import canonical
-from joulemark.pricing.carbon import Carbon
+from joulemark.pricing.carbon import Carbon, CarbonKind
 from joulemark.pricing.dates import moment_text
 from joulemark.pricing.price import Price, PriceModel
-from joulemark.pricing.rates import Rate
+from joulemark.pricing.rates import PIVOT, Rate, crossed
+from joulemark.pricing.spans import Cover, cover
 from joulemark.pricing.tariffs import Tariff
 
 PRICES_SCHEMA: Final = "joulemark.prices/1"
@@ -114,18 +115,42 @@ class Snapshot:
             )
         return newest(in_force, asked)
 
+    def tariffs_over(self, begin_ns: int, end_ns: int, *, zone: str | None = None, known_at_ns: int | None = None) -> Cover[Tariff]:
+        """The window cut where another tariff begins, as `spans.cover` does; with a reason where a part of it has none."""
+        return cover(self.tariffs, begin_ns, end_ns, zone=zone, known_at_ns=known_at_ns, what="tariff")
+
+    def carbon_over(
+        self, begin_ns: int, end_ns: int, *, kind: CarbonKind | None = None, zone: str | None = None, known_at_ns: int | None = None
+    ) -> Cover[Carbon]:
+        """The window cut where another carbon intensity begins; `kind` None: the only one there is of the zone.
+
+        Average and marginal intensities answer two questions, and none stands in for the other.
+        """
+        fitting = [c for c in self.carbons if zone is None or c.zone == zone]
+        kinds = {c.kind for c in fitting} if kind is None else {kind}
+        if len(kinds) > 1:
+            return Cover(reason="average and marginal carbon intensities are known, and the run does not say which one counts")
+        of_kind = [c for c in fitting if c.kind in kinds]
+        return cover(of_kind, begin_ns, end_ns, zone=zone, known_at_ns=known_at_ns, what="carbon intensity")
+
     def tariff_at(self, valid_at_ns: int, *, zone: str | None = None) -> Tariff | None:
         """The tariff of `zone` in force, or of the only zone there is; None when there is none, or zones would have to be guessed."""
-        zones = {t.zone for t in self.tariffs} if zone is None else {zone}
-        in_force = [t for t in self.tariffs if t.zone in zones and t.effective_from_ns <= valid_at_ns]
-        if len(zones) != 1 or not in_force:
-            return None
-        return max(in_force, key=lambda t: (t.effective_from_ns, t.fetched_at_ns))
+        return next(iter(self.tariffs_over(valid_at_ns, valid_at_ns + 1, zone=zone).records), None)
 
-    def rate_at(self, valid_at_ns: int, *, between: tuple[str, str]) -> Rate | None:
-        """The exchange rate of two currencies in force, quoted either way; None where none is known."""
-        in_force = [r for r in self.rates if r.pair == frozenset(between) and r.effective_from_ns <= valid_at_ns]
-        return max(in_force, key=lambda r: (r.effective_from_ns, r.fetched_at_ns), default=None)
+    def rate_at(self, valid_at_ns: int, *, between: tuple[str, str], known_at_ns: int | None = None) -> Rate | None:
+        """The exchange rate of two currencies in force, quoted either way; None where none is known.
+
+        Where there is none between the two, but one base is quoted in both, the rate that follows from these two.
+        """
+        known = [r for r in self.rates if r.effective_from_ns <= valid_at_ns and (known_at_ns is None or r.known_ns <= known_at_ns)]
+
+        def last(fitting: Iterable[Rate]) -> Rate | None:
+            return max(fitting, key=lambda r: (r.effective_from_ns, r.fetched_at_ns), default=None)
+
+        if direct := last(r for r in known if r.pair == frozenset(between)):
+            return direct
+        first, second = (last(r for r in known if (r.base, r.quote) == (PIVOT, code)) for code in between)
+        return crossed(first, second) if first and second else None
 
     def to_json(self) -> dict[str, Any]:
         """The object of schema `joulemark.prices/1`: the price file that `from_json` reads."""

@@ -14,8 +14,8 @@ LEFT_OUT: Final = frozenset({"display", "hashes", "level", "level_reason"})
 WORDS: Final = frozenset({"scope", "boundary", "simulated", "complete", "run_id"})
 """Keys whose text or truth is compared too: a number says nothing without them."""
 
-MONEY: Final = "cost"
-"""The key below which decimal text is a number."""
+MONEY: Final = frozenset({"cost", "carbon"})
+"""Keys below which decimal text is a number."""
 
 DECIMAL: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 Number = int | float | Decimal
@@ -71,7 +71,7 @@ def compared(claimed: Any, recomputed: Any, *, path: str, money: bool) -> Iterat
             if key in WORDS and isinstance(value, str | bool):
                 yield Difference(f"{path}.{key}", value, shown(mine), 0.0 if value == mine else None, mine is not Unknown)
             else:
-                yield from compared(value, mine, path=f"{path}.{key}", money=money or key == MONEY)
+                yield from compared(value, mine, path=f"{path}.{key}", money=money or key in MONEY)
     elif isinstance(claimed, Sequence) and not isinstance(claimed, str):
         # the readings say how many there are: one more is a claim that nothing bears out
         known = isinstance(recomputed, Sequence) and not isinstance(recomputed, str)

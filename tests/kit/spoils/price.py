@@ -37,8 +37,8 @@ def unpriced(evidence: Evidence) -> Evidence:
 
 def tariff_in_euro(evidence: Evidence) -> Evidence:
     """Rent in dollars, electricity in euros."""
-    assert evidence.tariff is not None
-    return replace(evidence, tariff=replace(evidence.tariff, currency="EUR"))
+    assert evidence.tariffs
+    return replace(evidence, tariffs=tuple(replace(tariff, currency="EUR") for tariff in evidence.tariffs))
 
 
 def market(card: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("PRC-4", "PUE not in the cost", card=without_pue),
     Spoil("PRC-4", "PUE without label", card=lambda card: energy(card)["tariff"].pop("pue_basis")),
     Spoil("PRC-4", "tariff guessed", card=lambda card: energy(card)["tariff"].update(amount_basis="guessed")),
-    Spoil("PRC-4", "no tariff", evidence=lambda evidence: replace(evidence, tariff=None), verdict=Verdict.CANNOT_TELL),
+    Spoil("PRC-4", "no tariff", evidence=lambda evidence: replace(evidence, tariffs=()), verdict=Verdict.CANNOT_TELL),
     Spoil(
         "PRC-5", "rate of other currencies", evidence=lambda evidence: replace(tariff_in_euro(evidence), rate=replace(RATE, quote="CHF"))
     ),
@@ -118,6 +118,6 @@ SPOILS: Final[Sequence[Spoil]] = (
     ),
     Spoil("PRC-5", "two currencies without rate", evidence=tariff_in_euro, verdict=Verdict.CANNOT_TELL),
     Spoil(
-        "PRC-5", "no price and no tariff", evidence=lambda evidence: replace(unpriced(evidence), tariff=None), verdict=Verdict.CANNOT_TELL
+        "PRC-5", "no price and no tariff", evidence=lambda evidence: replace(unpriced(evidence), tariffs=()), verdict=Verdict.CANNOT_TELL
     ),
 )

@@ -86,23 +86,52 @@ def apart(case: Case, rule: Rule, grade: str) -> Outcome:
     if case.card is None or case.rebuilt is None:
         return cannot_tell("there is no card" if case.card is None else case.unbuildable, source=source, limit=limit)
     spent = part(part(part(case.card, "headline"), "cost"), "energy")
-    tariff = part(spent, "tariff")
-    if not tariff:
+    tariffs = tariffs_of(spent)
+    if not tariffs:
         return cannot_tell("no tariff is known for the time and place of the run", source="energy/prices.json tariff[]", limit=limit)
-    labels = {name: tariff.get(name) for name in ("amount_basis", "pue_basis")}
-    bare = [name for name, label in labels.items() if label not in list(Basis)]
+    bare = sorted({name for tariff in tariffs for name in ("amount_basis", "pue_basis") if tariff.get(name) not in list(Basis)})
     if bare:
         return judged(False, measured={"unlabelled": ", ".join(bare)}, limit=limit, source=source, detail=f"no label: {', '.join(bare)}")
-    stated = (tariff.get("pue"), tariff.get("amount"), spent.get("amount"), part(case.card, "headline").get("energy_j"))
-    figures = [number(value) for value in stated]
     true_j = case.rebuilt["headline"]["energy_j"]
-    if None in figures or true_j is None:
+    expected = expected_cost(
+        tariffs, part(part(part(case.rebuilt, "headline"), "cost"), "energy"), true_j, pue_applied=spent.get("pue_applied")
+    )
+    amount, energy_j = number(spent.get("amount")), number(part(case.card, "headline").get("energy_j"))
+    if expected is None or amount is None or energy_j is None:
         return cannot_tell("the cost of the energy, or the energy, is not stated", source=source, limit=limit)
-    pue, rate, amount, energy_j = (value or 0.0 for value in figures)
-    factor = pue if spent.get("pue_applied") else 1.0
-    expected = true_j / J_PER_KWH * factor * rate
     off = {"energy_rel": abs(energy_j / true_j - 1.0), "cost_rel": abs(amount / expected - 1.0) if expected else float(amount != 0.0)}
-    return judged(max(off.values()) <= rule.limit(grade, "within_rel"), measured={"pue": pue, **off}, limit=limit, source=source)
+    measured = {"pue": ", ".join(dict.fromkeys(str(tariff.get("pue")) for tariff in tariffs)), **off}
+    return judged(max(off.values()) <= rule.limit(grade, "within_rel"), measured=measured, limit=limit, source=source)
+
+
+def tariffs_of(spent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tariffs that the cost of an energy names: the one that held throughout, or those of its parts in their order."""
+    if one := part(spent, "tariff"):
+        return [one]
+    several = spent.get("tariffs")
+    return [tariff for tariff in several if isinstance(tariff, Mapping)] if isinstance(several, list) else []
+
+
+def expected_cost(
+    tariffs: list[Mapping[str, Any]], rebuilt: Mapping[str, Any], true_j: float | None, *, pue_applied: object
+) -> float | None:
+    """What the true energy costs at the stated `tariffs`, shared out over them as the readings say; None where a figure is missing.
+
+    `rebuilt`: the cost of the energy as it comes out of the readings.
+    """
+    if len(tariffs) == 1:
+        taken = {0: true_j}
+    else:
+        taken = {}
+        for one in rebuilt.get("parts") or ():
+            taken[one["tariff"]] = taken.get(one["tariff"], 0.0) + one["energy_j"]
+    total = 0.0
+    for place, energy_j in taken.items():
+        pue, rate = (number(tariffs[place].get(name)) for name in ("pue", "amount")) if place < len(tariffs) else (None, None)
+        if energy_j is None or pue is None or rate is None:
+            return None
+        total += energy_j / J_PER_KWH * (pue if pue_applied else 1.0) * rate
+    return total if taken else None
 
 
 def converted(case: Case, rule: Rule, grade: str) -> Outcome:
