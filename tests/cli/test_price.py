@@ -131,8 +131,10 @@ def test_the_history_of_aws_is_recognised(corpus: Path, run: Run) -> None:
     (told,) = first["files"]
     assert (first["added"], told["points"], told["kind"], told["rejected"]) == (16, 4, "aws_history", 0)
     assert (again["added"], again["snapshot_id"]) == (0, first["snapshot_id"])
-    asked = ("show", *P5, "--valid-at", "2025-06-15", "--known-at", "2025-06-20", "--json")
-    assert json.loads(run(*asked).stdout)["price"]["amount"] == "98.32"
+    answer = json.loads(run("show", *P5, "--valid-at", "2025-06-15", "--json").stdout)
+    assert (answer["status"], answer["price"]["amount"], answer["after"]["amount"]) == ("changed", "98.32", "55.04")
+    known = json.loads(run("show", *P5, "--valid-at", "2025-06-15", "--known-at", "2025-06-20", "--json").stdout)
+    assert (known["status"], known["price"]["amount"], known["after"]) == ("stale", "98.32", None)
 
 
 def test_a_shrunken_table_is_held(tmp_path: Path, run: Run) -> None:

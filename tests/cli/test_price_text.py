@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from joulemark.cli.price_text import answer_text, export_text, fetches_text, import_text
-from tests.pricing.records import price
+from tests.pricing.records import CUT, price
+
+NOTHING: dict[str, Any] = {"price": None, "after": None, "stated": None, "age_s": None, "reason": "", "trace": [], "candidates": []}
 
 
 def standing(**changes: Any) -> dict[str, Any]:
@@ -56,9 +58,20 @@ def test_an_import_tells_each_file() -> None:
 
 def test_no_price_is_its_reason() -> None:
     """A missing price shows the reason where an amount would stand, then what was near."""
-    text = answer_text({"status": "missing", "price": None, "reason": "none of them", "candidates": [price().record()]})
+    text = answer_text({**NOTHING, "status": "missing", "reason": "none of them", "candidates": [price().record()]})
     assert text.splitlines()[0] == "missing: none of them"
     assert text.splitlines()[1].startswith("  candidate: aws p5.48xlarge us-east-1 on_demand 98.32 USD/h")
+
+
+def test_a_changed_price_shows_both() -> None:
+    """What counted, what was seen afterwards, what the newest list states and why stand below each other."""
+    answer = {**NOTHING, "status": "changed", "price": price().record(), "after": price(**CUT).record(), "trace": ["it fell"]}
+    lines = answer_text(answer).splitlines()
+    assert lines[0].startswith("changed: aws p5.48xlarge us-east-1 on_demand 98.32 USD/h")
+    assert lines[1].startswith("  after: aws p5.48xlarge us-east-1 on_demand 55.04 USD/h")
+    assert lines[2:] == ["  it fell"]
+    listed = {**NOTHING, "status": "late", "price": price(published_at="2025-05-29T21:09:42.5Z").record()}
+    assert ", listed 2025-05-29T21:09:42Z, read 2024-02-05T20:41:07Z at" in answer_text(listed)
 
 
 def test_an_export_counts_what_it_wrote() -> None:

@@ -76,6 +76,7 @@ def import_files(
 @click.option("--region", help="Region, for example us-east-1.")
 @click.option("--price-model", default="on_demand", show_default=True, help="How it is rented.")
 @click.option("--os", "system", default="linux", show_default=True, help="Operating system in the price.")
+@click.option("--zone", help="Zone in the region, of a spot price.")
 @click.option("--valid-at", help="When the price held: a date, or a time with its zone. Default: now.")
 @click.option("--known-at", help="Only what was known then. Default: everything.")
 @config_option
@@ -86,6 +87,7 @@ def show(
     region: str | None,
     price_model: str,
     system: str,
+    zone: str | None,
     valid_at: str | None,
     known_at: str | None,
     config_file: Path | None,
@@ -103,7 +105,7 @@ def show(
     clock, settings = SystemClock(), config.load(config_file)
     valid_at_ns = moment_ns(valid_at, "--valid-at") if valid_at else clock.utc_ns()
     if provider and instance and region:
-        answer = kept.snapshot(settings, clock, instance_type=instance).lookup(
+        answer = kept.known(settings, clock, instance_type=instance).lookup(
             provider=provider,
             instance_type=instance,
             region=region,
@@ -111,6 +113,7 @@ def show(
             known_at_ns=moment_ns(known_at, "--known-at") if known_at else None,
             price_model=PriceModel(price_model),
             os=system,
+            zone=zone,
         )
         emit({"schema": "joulemark.price/1", **answer.to_json()}, as_json=as_json, text=answer_text)
         return

@@ -23,8 +23,10 @@ def file_lines(file: Mapping[str, Any]) -> list[str]:
 
 
 def answer_text(answer: Mapping[str, Any]) -> str:
-    """The answer or its reason; then what else was near."""
+    """The answer or its reason; the price as seen afterwards and as stated by the newest list; why; then what else was near."""
     lines = [f"{answer['status']}: {price_line(answer['price']) if answer['price'] else answer['reason']}"]
+    lines += [f"  {name}: {price_line(answer[name])}" for name in ("after", "stated") if answer[name]]
+    lines += [f"  {sentence}" for sentence in answer["trace"]]
     lines += [f"  candidate: {price_line(c)}" for c in answer["candidates"]]
     return "\n".join(lines)
 
@@ -67,7 +69,13 @@ def price_line(price: Mapping[str, Any]) -> str:
     """A price with its dates and its source."""
     name = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
     amount = f"{price['amount']} {price['currency']}/{price['unit']} from {price['effective_from']}"
-    return f"{name} {amount}, read {price['fetched_at']} at {price['source_url']}"
+    listed = f", listed {second(price['published_at'])}" if price["published_at"] else ""
+    return f"{name} {amount}{listed}, read {second(price['fetched_at'])} at {price['source_url']}"
+
+
+def second(moment: str) -> str:
+    """A time without the fractions of its second."""
+    return f"{moment.removesuffix('Z').partition('.')[0]}Z"
 
 
 def tariff_line(tariff: Mapping[str, Any]) -> str:
