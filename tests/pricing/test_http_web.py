@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from joulemark.errors import EnvironmentFailed, FormatError, RemoteUnreachable
+from joulemark.errors import ConfigError, EnvironmentFailed, FormatError, RemoteUnreachable
 from joulemark.pricing.http_web import HttpWeb
-from joulemark.pricing.web import NotModified, Reply
+from joulemark.pricing.web import NotModified, Reply, origin
 from tests.pricing.webs import QUICK, web_of
 from tests.standins.price_server import Answer, PriceServer, bomb, packed, redirect, throttled
 
@@ -240,6 +240,23 @@ def test_a_secret_stays_with_the_origin_it_is_for(server: PriceServer) -> None:
         )
         assert (reply.body, "Authorization" in other.asked[0].headers) == (BODY, False)
     assert server.asked[0].headers["Authorization"] == "Bearer s3cret"
+
+
+def test_a_secret_is_not_sent_in_plain_text(server: PriceServer) -> None:
+    """A key is not carried over http to another machine, mirror or not."""
+    url = "http://mirror.example/list"
+    with pytest.raises(ConfigError, match="would carry a key in plain text"):
+        ask(server, lambda web: web.get(url, secret={"Authorization": "Bearer s3cret"}), origins=frozenset({origin(url)}))
+
+
+def test_what_a_server_says_cannot_draw_on_a_terminal(server: PriceServer) -> None:
+    """The begin of an error's text is repeated on one line without control characters; packed text is not."""
+    server.serve("/list", Answer(b"no\x1b[2J\nsuch list", status=400))
+    with pytest.raises(RemoteUnreachable, match=r"answered 400: no \[2J such list\."):
+        get(server)
+    server.serve("/list", replace(packed(b"no such list"), status=400))
+    with pytest.raises(RemoteUnreachable, match=r"answered 400\."):
+        get(server)
 
 
 def test_a_question_is_posted_as_json(server: PriceServer) -> None:

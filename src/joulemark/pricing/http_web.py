@@ -24,7 +24,7 @@ import aiohttp
 import yarl
 
 from joulemark import __version__
-from joulemark.errors import EnvironmentFailed, FormatError, RemoteUnreachable
+from joulemark.errors import ConfigError, EnvironmentFailed, FormatError, RemoteUnreachable
 from joulemark.pricing.patience import asked_wait_s, backoff_s
 from joulemark.pricing.question import Question
 from joulemark.pricing.tally import Tally
@@ -113,7 +113,7 @@ class HttpWeb:
     async def get(
         self, url: str, *, params: Mapping[str, str] = NOTHING, secret: Mapping[str, str] = NOTHING, secret_keys: tuple[str, ...] = ()
     ) -> Reply:
-        """GET of one page into memory. Raises RemoteUnreachable, FormatError, or NotModified."""
+        """GET of one page into memory. Raises RemoteUnreachable, FormatError, ConfigError or NotModified."""
         return await self._asked(Question("GET", joined(url, params), secret, secret_keys))
 
     async def post(self, url: str, body: Mapping[str, Any], *, secret: Mapping[str, str] = NOTHING) -> Reply:
@@ -127,6 +127,8 @@ class HttpWeb:
     async def _asked(self, question: Question) -> Reply:
         """The reply to `question`, after as many attempts as it takes and the limits allow."""
         self._pinned(question.url, question)
+        if question.exposed:
+            raise ConfigError(f"{question.shown} would carry a key in plain text", "write its address with https")
         if self.tally.pages >= self.limits.pages:
             raise FormatError(f"{question.shown} would be page {self.limits.pages + 1} of the list", "ask for less: name what you rent")
         for attempt in range(1, self.limits.attempts + 1):
@@ -194,11 +196,12 @@ class HttpWeb:
 
     async def _refused(self, question: Question, response: aiohttp.ClientResponse) -> None:
         """Raise for an answer that is no list: Passing when it may pass, RemoteUnreachable when it will not."""
-        said = question.masked((await response.content.read(SHOWN_BYTES)).decode("utf-8", errors="replace"))
-        what = f"answered {response.status}{f': {said.strip()}' if said.strip() else ''}"
+        self.tally.http_status = response.status
+        begin = b"" if "Content-Encoding" in response.headers else await response.content.read(SHOWN_BYTES)
+        said = "".join(char if char.isprintable() else " " for char in question.masked(begin.decode("utf-8", errors="replace"))).strip()
+        what = f"answered {response.status}{f': {said}' if said else ''}"
         if response.status in PASSING:
             raise Passing(what, asked_wait_s(response.headers, utc_ns=self.clock.utc_ns()))
-        self.tally.http_status = response.status
         next_step = "check the key in key_file" if response.status in REFUSED else "check the address and the keys of this [[feed]]"
         raise RemoteUnreachable(f"{question.shown} {what}", next_step)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
 
+from joulemark.addresses import is_loopback
 from joulemark.pricing.web import bare
 
-LONGEST_SHOWN = 200
+LONGEST_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,21 @@ class Question:
         """The address for a message."""
         return self.kept if len(self.kept) <= LONGEST_SHOWN else f"{self.kept[: LONGEST_SHOWN - 3]}..."
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that nobody may read, of headers and of the query."""
+        kept = self.kept.partition("?")[2].split("&")
+        pairs = self.url.partition("#")[0].partition("?")[2].split("&")
+        return (*self.secret.values(), *(pair.partition("=")[2] for pair in pairs if pair not in kept))
+
+    @property
+    def exposed(self) -> bool:
+        """Whether a secret would leave this machine in plain text."""
+        parts = urlsplit(self.url)
+        return any(self.secrets) and parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
     def masked(self, text: str) -> str:
         """`text` without the secrets, should a server or a library repeat them."""
-        kept = set(self.kept.partition("?")[2].split("&"))
-        pairs = [pair for pair in self.url.partition("#")[0].partition("?")[2].split("&") if pair not in kept]
-        secrets = [*self.secret.values(), *(pair.partition("=")[2] for pair in pairs)]
-        for secret in sorted({part for value in secrets for part in value.split(" ") if len(part) > 3}, key=len, reverse=True):
+        for secret in sorted({part for value in self.secrets for part in value.split(" ") if len(part) > 3}, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
