@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,3 +79,20 @@ def test_a_narrow_question(tmp_path: Path, config: Config, manual_clock: ManualC
     manual.write(tmp_path / "prices.json", Snapshot((price(), price(**CUT), price(region="eu-west-1"))))
     narrow = kept.snapshot(config, manual_clock, known_at_ns=price().known_ns, region="US-EAST-1")
     assert narrow == Snapshot((price(),))
+
+
+def test_a_look_up_has_the_bundled_prices(tmp_path: Path, config: Config, manual_clock: ManualClock) -> None:
+    """Where nothing was kept a look-up finds the price that comes with Joulemark, and the kept one as soon as there is one."""
+    wanted: dict[str, Any] = {
+        "provider": "aws",
+        "instance_type": "p5.48xlarge",
+        "region": "us-east-1",
+        "valid_at_ns": manual_clock.utc_ns(),
+    }
+    first = kept.known(config, manual_clock, instance_type="p5.48xlarge").lookup(**wanted)
+    assert (first.status, first.price and first.price.feed) == ("bundled", "bundled")
+    assert list(tmp_path.iterdir()) == []
+    manual.write(tmp_path / "prices.json", Snapshot((price(amount="60"),)))
+    then = kept.known(config, manual_clock, instance_type="p5.48xlarge").lookup(**wanted)
+    assert (then.status, then.price and then.price.feed) == ("manual", "manual")
+    assert kept.known(config, manual_clock, known_at_ns=0, provider="azure") == Snapshot()

@@ -68,6 +68,6 @@ def overhead_of(states: Sequence[HostState]) -> dict[str, Any]:
 def known_prices(config: Config, clock: Clock, run: Run) -> Snapshot:
     """The prices of the machine that the labels of `run` name, in every region, and all tariffs, rates and intensities.
 
-    An empty snapshot before the first price. Raises what `kept.snapshot` does.
+    Before the first price of a list these are the ones that come with Joulemark. Raises what `kept.known` does.
     """
-    return kept.snapshot(config, clock, instance_type=run.labels.get("instance_type", ""))
+    return kept.known(config, clock, instance_type=run.labels.get("instance_type", ""))

@@ -9,6 +9,7 @@ from joulemark.config import Config
 from joulemark.errors import ConfigError
 from joulemark.pricing.intake import Intake
 from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.sources import bundled
 from joulemark.pricing.store import PriceStore
 from joulemark.timebase import Clock
 
@@ -55,3 +56,9 @@ def snapshot(config: Config, clock: Clock, *, known_at_ns: int | None = None, la
         return Snapshot()
     with opened(config, clock) as store:
         return store.snapshot(known_at_ns=known_at_ns, last_check=last_check, **named)
+
+
+def known(config: Config, clock: Clock, *, known_at_ns: int | None = None, **named: str) -> Snapshot:
+    """All that a look-up may use: what was kept, and the prices that come with Joulemark, which it asks last. Raises what `opened` does."""
+    kept = snapshot(config, clock, known_at_ns=known_at_ns, last_check=False, **named)
+    return kept.joined(bundled.snapshot(known_at_ns=known_at_ns, **named))
