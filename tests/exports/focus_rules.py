@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 MANDATORY: Final = {
@@ -146,6 +146,7 @@ DETAILS: Final = {
 UNITS: Final = re.compile(r"([1-9]\d* )?(Counts|Units|Requests|Tokens|Connections|Hours|Minutes|Seconds|Days|Months|Years|[KMGTPE]?i?B)")
 NUMBER: Final = re.compile(r"-?(\d+(\.\d+)?|\.\d+)(E-?\d+)?")
 MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+EXACT: Final = Context(prec=100)
 CUSTOM: Final = re.compile(r"x_[A-Za-z0-9]+")
 SPACES: Final = re.compile(r" *")
 
@@ -258,7 +259,7 @@ def products(row: Row) -> Iterator[str]:
         price, quantity, amount = row[unit], row["PricingQuantity"], row[cost]
         if not all(NUMBER.fullmatch(text) for text in (price, quantity, amount)):
             continue
-        if Decimal(price) * Decimal(quantity) != Decimal(amount):
+        if EXACT.multiply(Decimal(price), Decimal(quantity)) != Decimal(amount):
             yield f"{cost} is not {unit} times PricingQuantity"
         if float(price) * float(quantity) != float(amount):
             yield f"{cost} is not {unit} times PricingQuantity in double precision"

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import pytest
@@ -104,9 +104,10 @@ def test_a_phase_without_tokens_consumed_hours(make: Make, tokens: Tokens) -> No
 
 
 def test_no_tokens_at_all_is_a_count(make: Make) -> None:
-    """Zero tokens that were counted are a quantity of zero, unlike tokens that nobody counted."""
+    """Zero tokens that were counted stand as zero, unlike tokens that nobody counted; the consumption is the hours."""
     (row,) = exported(*make([window("decode", 0, 600, tokens=Tokens(input=0, output=0))]))
-    assert (row["ConsumedQuantity"], row["ConsumedUnit"]) == ("0", "Tokens")
+    assert (row["x_InputTokens"], row["x_OutputTokens"]) == ("0", "0")
+    assert (row["ConsumedQuantity"], row["ConsumedUnit"]) == (row["PricingQuantity"], "Hours")
 
 
 def test_an_aborted_phase_is_a_row(make: Make) -> None:
@@ -185,17 +186,29 @@ def test_a_cost_that_is_no_plain_rent_is_the_effective_one(make: Make) -> None:
 
 
 @given(
-    price=st.decimals(min_value="0.0001", max_value="2000", places=10),
+    price=st.decimals(min_value="0.0001", max_value="20000", places=6),
     ns=st.integers(min_value=1, max_value=30 * 86_400 * 10**9),
 )
 def test_price_times_quantity_is_the_cost_in_both_arithmetics(price: Decimal, ns: int) -> None:
-    """For any price and length a quantity within 3 ms is found whose cost is exact in decimal and in double precision."""
+    """For any price of six decimals and any length a quantity within 3 ms is found whose cost is exact in both arithmetics."""
     hours = Decimal(ns) / Decimal(3_600_000_000_000)
-    quantity, cost = focus.exact(price, hours)
-    assert price * quantity == cost
+    found = focus.exact(price, focus.rounded(hours))
+    assert found is not None
+    quantity, cost = found
+    assert Context(prec=100).multiply(price, quantity) == cost
     assert float(price) * float(quantity) == float(cost)
     assert quantity > 0
     assert abs(quantity - hours) * 3600 < Decimal("0.003")
+
+
+def test_a_price_without_an_exact_product_has_no_amounts(make: Make) -> None:
+    """At 1.000000000001 per hour no quantity near the length has an exact product: the row has no amounts and says why."""
+    (found,) = make([window("decode", 0, 426.6)], prices=snapshot(amount=Decimal("1.000000000001")))
+    odd = replace(found, end_ns=found.begin_ns + 1_535_789_490_745_965)
+    made = focus.export([odd], account="lab")
+    (row,) = rows(made.text)
+    assert {row[name] for name in MONEY} == {""}
+    assert "no quantity near 426.608191874 h has an exact cost at 1.000000000001" in made.findings[0]
 
 
 @pytest.mark.parametrize(

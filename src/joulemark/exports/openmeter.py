@@ -72,7 +72,7 @@ def events(usage: Usage, *, subject: str, source: str) -> Iterator[dict[str, Any
             "data": {**data, **about},
         }
         if len(json.dumps(event).encode()) > LARGEST_BYTES:
-            raise UsageError(f"an event of {usage.name[:80]} is larger than {LARGEST_BYTES} bytes", "give the phase a shorter name")
+            raise UsageError(f"an event of {usage.name} is larger than {LARGEST_BYTES} bytes", "give the phase a shorter name")
         yield event
 
 

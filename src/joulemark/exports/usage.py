@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from joulemark import document
 from joulemark.errors import FormatError
 from joulemark.pricing import money
 from joulemark.pricing.price import Price
@@ -75,8 +76,8 @@ class Usage:
 
     @property
     def name(self) -> str:
-        """The phase, for a sentence."""
-        return f"phase {self.phase!r}" + (f" ({self.nth})" if self.nth > 1 else "")
+        """The phase, for a sentence; a long name is cut."""
+        return f"phase {document.shown(self.phase)}" + (f" ({self.nth})" if self.nth > 1 else "")
 
 
 def of_card(card: Mapping[str, Any]) -> tuple[Usage, ...]:
