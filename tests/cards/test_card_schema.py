@@ -11,8 +11,9 @@ import pytest
 from joulemark.cards import card
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
+from joulemark.pricing.answer import Status
 from joulemark.pricing.price import PriceModel, Unit
-from joulemark.pricing.snapshot import Snapshot, Status
+from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Boundary
 
 Gather = Callable[..., Evidence]

@@ -11,9 +11,10 @@ import pytest
 
 from joulemark.cards.evidence import Evidence, around, counted, price_of
 from joulemark.energy.series import Series
+from joulemark.pricing.answer import Status
 from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.price import PriceModel
-from joulemark.pricing.snapshot import Snapshot, Status
+from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Quality
 from joulemark.runs import PhaseKind, Run
 

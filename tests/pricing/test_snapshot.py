@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from joulemark.errors import FormatError
+from joulemark.pricing.answer import Answer, Status
 from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.price import PriceModel
-from joulemark.pricing.snapshot import Answer, Snapshot, Status
+from joulemark.pricing.snapshot import Snapshot
 from tests.pricing.records import CUT, price, tariff
 
 

@@ -14,10 +14,11 @@ from joulemark.chain import Chain
 from joulemark.energy.series import INTEGRABLE, Series
 from joulemark.meter_log import MeterLog
 from joulemark.node import Nodes
+from joulemark.pricing.answer import Answer, Status
 from joulemark.pricing.carbon import Carbon, CarbonKind
 from joulemark.pricing.price import PriceModel
 from joulemark.pricing.rates import Rate
-from joulemark.pricing.snapshot import Answer, Snapshot, Status
+from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.tariffs import Tariff
 from joulemark.request_log import Request
 from joulemark.runs import Run, Window

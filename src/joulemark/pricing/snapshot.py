@@ -6,7 +6,6 @@ priced with what was charged in June, and a card of June must still be explicabl
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -14,43 +13,18 @@ from typing import Any, Final, Self
 from joulemark.config import unknown
 from joulemark.errors import FormatError
 from joulemark.pricing import canonical
+from joulemark.pricing.answer import Answer
 from joulemark.pricing.carbon import Carbon, CarbonKind
-from joulemark.pricing.dates import moment_text
-from joulemark.pricing.price import Price, PriceModel
+from joulemark.pricing.lookup import lookup
+from joulemark.pricing.price import Price
 from joulemark.pricing.rates import PIVOT, Rate, crossed
 from joulemark.pricing.spans import Cover, cover
 from joulemark.pricing.tariffs import Tariff
+from joulemark.pricing.wanted import FOREVER_NS, Limits, Question, Wanted
 
 PRICES_SCHEMA: Final = "joulemark.prices/1"
 
 Record = Price | Tariff | Rate | Carbon
-
-
-class Status(enum.StrEnum):
-    """How far the answer of a look-up can be trusted."""
-
-    MANUAL = "manual"
-    MISSING = "missing"
-    AMBIGUOUS = "ambiguous"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a look-up found: a price, or None with the reason. `candidates`: the prices that were too many, or nearly fitted."""
-
-    status: Status
-    price: Price | None = None
-    reason: str = ""
-    candidates: tuple[Price, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dictionary with whole records; `price` is null when `reason` is not empty."""
-        return {
-            "status": str(self.status),
-            "price": self.price.record() if self.price else None,
-            "reason": self.reason,
-            "candidates": [c.record() for c in self.candidates],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +63,16 @@ class Snapshot:
         region: str,
         valid_at_ns: int,
         known_at_ns: int | None = None,
-        price_model: PriceModel = PriceModel.ON_DEMAND,
-        os: str = "linux",
+        limits: Mapping[str, Limits] | None = None,
+        **more: Any,
     ) -> Answer:
-        """The price that held at `valid_at_ns`, as known at `known_at_ns` (None: all that is known).
+        """The price that counted at `valid_at_ns`, as known at `known_at_ns` (None: all that is known); see `pricing.lookup`.
 
-        Of those in force the one that began last counts, and of equal beginnings the one read last. Nothing is extrapolated before the
-        first price, and no other region, system or price model stands in.
+        `limits`: by feed, how old a price may be. `more`: the other parts of `Wanted`, such as `price_model`, `os`, `zone`.
         """
-        wanted = (provider.lower(), region.lower(), instance_type.lower(), os.lower(), price_model)
-        named = tuple(p for p in self.prices if (p.provider.lower(), p.region.lower(), p.instance_type.lower(), p.os.lower()) == wanted[:4])
-        fitting = tuple(p for p in named if p.price_model is price_model)
-        asked = f"{provider} {instance_type} {region} {os} {price_model}"
-        if not fitting:
-            near = named or tuple(p for p in self.prices if p.instance_type.lower() == wanted[2])
-            return Answer(Status.MISSING, reason=f"no price of {asked}", candidates=near)
-        known = tuple(p for p in fitting if known_at_ns is None or p.known_ns <= known_at_ns)
-        if not known:
-            return Answer(Status.MISSING, reason=f"no price of {asked} was known then", candidates=fitting)
-        in_force = tuple(p for p in known if p.effective_from_ns <= valid_at_ns)
-        if not in_force:
-            first = moment_text(min(p.effective_from_ns for p in known))
-            return Answer(
-                Status.MISSING, reason=f"the first price of {asked} is from {first}, after {moment_text(valid_at_ns)}", candidates=known
-            )
-        return newest(in_force, asked)
+        wanted = Wanted(provider, instance_type, region, **more)
+        known_ns = FOREVER_NS if known_at_ns is None else known_at_ns
+        return lookup(self.prices, Question(wanted, valid_at_ns, known_ns, limits or {}))
 
     def tariffs_over(self, begin_ns: int, end_ns: int, *, zone: str | None = None, known_at_ns: int | None = None) -> Cover[Tariff]:
         """The window cut where another tariff begins, as `spans.cover` does; with a reason where a part of it has none."""
@@ -198,13 +157,3 @@ def tables(data: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, 
 def order(record: Record) -> str:
     """Sort key: the whole record as text."""
     return canonical.encode(record.to_json()).decode()
-
-
-def newest(prices: tuple[Price, ...], asked: str) -> Answer:
-    """The price in force last. Ambiguous when two of the same age differ in amount, currency or unit."""
-    age = max((p.effective_from_ns, p.known_ns) for p in prices)
-    last = tuple(p for p in prices if (p.effective_from_ns, p.known_ns) == age)
-    if len({(p.amount, p.currency, p.unit, p.term_months) for p in last}) > 1:
-        amounts = ", ".join(f"{p.amount} {p.currency}/{p.unit}" for p in last)
-        return Answer(Status.AMBIGUOUS, reason=f"{len(last)} prices of {asked} of the same date: {amounts}", candidates=last)
-    return Answer(Status.MANUAL, last[0])

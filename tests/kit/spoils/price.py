@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from joulemark.cards.evidence import Evidence
+from joulemark.pricing.answer import Answer, Status
 from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.price import PriceModel
 from joulemark.pricing.rates import Rate
-from joulemark.pricing.snapshot import Answer, Status
 from joulemark.standard.verdict import Verdict
 from tests.kit.spoil import Spoil
 from tests.kit.spoils.uncertainty import measured
