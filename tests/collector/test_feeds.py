@@ -63,6 +63,7 @@ def test_prices_of_a_market_are_looked_at_often() -> None:
         ("ecb", {"max_pages": 0}, "feed.max_pages"),
         ("ecb", {"max_bytes": 5}, "feed.max_bytes"),
         ("ecb", {"jitter_s": -5}, "feed.jitter_s"),
+        ("ecb", {"url": "ftp://mirror.example/list"}, "is no address of the web"),
         ("ecb", {"origin": "mirror.example"}, "is no address of the web"),
         ("ecb", {"origin": "https://a:b@mirror.example"}, "without a name or a password"),
         ("azure_retail", {"regions": ["x"]}, "missing instance_types"),

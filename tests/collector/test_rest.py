@@ -176,6 +176,6 @@ def test_without_feeds_nothing_of_the_web_is_loaded() -> None:
 def test_a_feed_that_cannot_be_keeps_it_from_starting(tmp_path: Path) -> None:
     """A wrong [[feed]] table is an error at the start, which names the key; nothing was asked."""
     anchored(tmp_path)
-    config = Config(collector=CollectorConfig(data_dir=tmp_path), feeds=(FeedTable("ecb", {"url": "ftp://x"}), FeedTable("ecv")))
+    config = Config(collector=CollectorConfig(data_dir=tmp_path), feeds=(FeedTable("ecb"), FeedTable("ecv")))
     with socket.socket() as bound, pytest.raises(ConfigError, match="did you mean 'ecb'"):
         asyncio.run(rest.serve(config, bound, lambda: None))

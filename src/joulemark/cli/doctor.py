@@ -30,7 +30,7 @@ def command(context: click.Context, config_file: Path | None, as_json: bool) -> 
 
 def findings(config_file: Path | None) -> Iterator[Finding]:
     """The answer of every check, in the order in which things are needed."""
-    from joulemark.cli import checks
+    from joulemark.cli import checks, feed_checks
     from joulemark.cli.config import checked
     from joulemark.timebase import SystemClock
 
@@ -51,6 +51,7 @@ def findings(config_file: Path | None) -> Iterator[Finding]:
     yield from checks.ports(config)
     yield checks.collector(config)
     yield checks.prices(config, SystemClock())
+    yield from feed_checks.all_of(config, SystemClock())
 
 
 def certificates(config: Config) -> Iterator[Finding]:

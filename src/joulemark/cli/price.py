@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joulemark import config
-from joulemark.cli import emit, json_option
+from joulemark.cli import emit, json_option, price_update
 from joulemark.cli.price_text import answer_text, export_text, fetches_text, import_text, listing_text
 from joulemark.errors import UsageError
 
@@ -176,6 +176,9 @@ def fetches(feed: str | None, limit: int, config_file: Path | None, as_json: boo
         "fetches": attempts,
     }
     emit(result, as_json=as_json, text=fetches_text)
+
+
+command.add_command(price_update.command, "update")
 
 
 def file_result(file: Path, taken: Taken) -> dict[str, Any]:

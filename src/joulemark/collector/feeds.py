@@ -17,7 +17,7 @@ from joulemark.config import Config, FeedTable, at_least
 from joulemark.errors import ConfigError
 from joulemark.pricing.source import Source
 from joulemark.pricing.sources import source
-from joulemark.pricing.web import origin
+from joulemark.pricing.web import origin, origins
 
 MIB: Final = 1 << 20
 
@@ -111,7 +111,9 @@ def feed_of(table: FeedTable, where: str = "") -> Feed:
     found = source(table.kind)
     own = {key: value for key, value in table.options.items() if key not in mine}
     keys = config.build(FeedKeys, {key: value for key, value in table.options.items() if key in mine}, place)
-    return Feed(found, mirrored(config.build(found.config, own, place), keys.origin), keys)
+    feed = Feed(found, mirrored(config.build(found.config, own, place), keys.origin), keys)
+    origins(feed.config)
+    return feed
 
 
 def mirrored(own: Any, mirror: str) -> Any:
