@@ -203,3 +203,10 @@ def test_fetches_show_how_each_feed_stands(price_file: Path, tmp_path: Path, run
     assert len(json.loads(run("fetches", "--limit", "1", "--json").stdout)["fetches"]) == 1
     assert json.loads(run("fetches", "--feed", "vast", "--json").stdout)["feeds"] == []
     assert run("fetches").stdout.splitlines()[0].startswith("manual mine.json: last good 20")
+
+
+def test_the_first_run_has_prices(tmp_path: Path, run: Run) -> None:
+    """Before anything was imported a look-up answers with the prices that come with Joulemark, called so, and makes no store."""
+    answer = json.loads(run("show", *P5, "--json").stdout)
+    assert (answer["status"], answer["price"]["feed"]) == ("bundled", "bundled")
+    assert not (tmp_path / "state").exists()
