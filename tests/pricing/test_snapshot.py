@@ -4,13 +4,17 @@ import json
 from decimal import Decimal
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from joulemark.errors import FormatError
 from joulemark.pricing.answer import Answer, Status
+from joulemark.pricing.carbon import Carbon, CarbonKind
 from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.price import PriceModel
+from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Snapshot
-from tests.pricing.records import CUT, price, tariff
+from joulemark.standard.schema import schemas
+from tests.pricing.records import CUT, DAY, price, tariff
 
 
 def ask(snapshot: Snapshot, at: str, **more: object) -> Answer:
@@ -89,3 +93,16 @@ def test_tariff_is_never_guessed_between_zones() -> None:
     assert two.tariff_at(at, zone="other") == tariff(zone="other")
     assert Snapshot((), (tariff(),)).tariff_at(at) == tariff()
     assert Snapshot((), (tariff(),)).tariff_at(moment_ns("2024-12-31", "x")) is None
+
+
+def test_a_price_file_keeps_its_schema() -> None:
+    """Every key of every kind of record that is written stands in the schema of price files, and each record keeps it."""
+    part = {"sku_id": "core", "quantity": "12", "amount": "0.03"}
+    carbon = Carbon("FR", Decimal(75), CarbonKind.AVERAGE, DAY, DAY, "https://example.com/carbon")
+    rate = Rate("EUR", "USD", Decimal("1.08"), DAY, DAY, "https://example.com/rates")
+    whole = Snapshot((price(), price(components=[part], **CUT)), (tariff(amount="-0.01"),), (rate,), (carbon,)).to_json()
+    schema = schemas()["joulemark.prices/1"]
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(whole)] == []
+    for kind in ("price", "tariff", "fx", "carbon"):
+        known = schema["properties"][kind]["items"]["properties"]
+        assert set(whole[kind][0]) <= set(known), kind
