@@ -23,6 +23,7 @@ from joulemark.errors import FormatError
 
 T = TypeVar("T")
 
+COMPARE: Final = "compare it with the schemas in docs/standard/schemas"
 MAX_DEPTH: Final = 64
 MAX_DIGITS: Final = 40
 """Of an integer: 64 bits need twenty."""
@@ -122,7 +123,7 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
     """
     hints = kinds(cls)  # type: ignore[arg-type]  # every class is hashable
     if not isinstance(data, Mapping):
-        raise FormatError(f"{where} is {shown(data)}, not an object", "compare it with the schemas in docs/reference")
+        raise FormatError(f"{where} is {shown(data)}, not an object", COMPARE)
     values = {}
     for key, value in data.items():
         if key not in hints:
@@ -132,7 +133,7 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
         return cls(**values)
     except TypeError as error:
         absent = [f.name for f in dataclasses.fields(cls) if f.name not in values and required(f)]  # type: ignore[arg-type]  # T is a dataclass
-        raise FormatError(f"{where}: {', '.join(absent) or error} missing", "compare it with the schemas in docs/reference") from error
+        raise FormatError(f"{where}: {', '.join(absent) or error} missing", COMPARE) from error
 
 
 @functools.cache
@@ -162,7 +163,7 @@ def converted(value: Any, wanted: Any, *, where: str) -> Any:
         if (type(value) is origin and fit(value)) or (origin is float and type(value) is int and abs(value) < LARGEST):
             return value
     names = " or ".join(NAMED.get(choice, getattr(choice, "__name__", str(choice))) for choice in choices)
-    raise FormatError(f"{where} is {shown(value)}, not {names}", "compare it with the schemas in docs/reference")
+    raise FormatError(f"{where} is {shown(value)}, not {names}", COMPARE)
 
 
 def fit(value: Any) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from joulemark.cards.bundle import FOLDER, MANIFEST, SUMMARY, summary
-from joulemark.cards.card import CARD_SCHEMA
 from joulemark.chain import FILES
 from joulemark.energy.series import Series
 from joulemark.standard.case import Case
@@ -111,12 +110,11 @@ def int_4(case: Case, rule: Rule, grade: str) -> Outcome:
     limit, source = "0 files that are unknown, unfit or unreadable", f"{FOLDER}/*: schema"
     if not case.documents:
         return cannot_tell("there is no document of a bundle", source=source, limit=limit)
-    known = {*schemas(), CARD_SCHEMA}
     wrong = [f"{path}: {reason}" for path, reason in case.faults.items()]
     for path, data in case.documents.items():
         told = data.get("es", {}) if path == SUMMARY else data
         name = told.get("schema") if isinstance(told, Mapping) else None
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str) or name not in schemas():
             wrong.append(f"{path}: schema {str(name)[:40]!r} is not known")
         elif path not in case.faults and path != SUMMARY and (reason := unfit(name, data)):
             wrong.append(f"{path}: {reason}")
