@@ -265,9 +265,11 @@ def same_window(case: Case, rule: Rule, grade: str) -> Outcome:
 
 def marked(case: Case, rule: Rule, grade: str) -> Outcome:
     """PHA-7: each edge was marked as it happened, in a chain that holds, and at ES2 an authority saw it in time."""
-    most_s, within_s = rule.limit(grade, "mark_delay_s"), rule.limit(grade, "receipt_s")
+    most_s, within_s, apart_s = (rule.limit(grade, name) for name in ("mark_delay_s", "receipt_s", "placed_s"))
     demanded, source = bool(rule.limit(grade, "receipts_per_mark")), "chain.json: events[kind=mark], receipts; phases.json"
-    limit = f"chain holds; each edge marked within {most_s:g} s" + (f", receipted within {within_s:g} s" if demanded else "")
+    limit = f"chain holds; each edge marked within {most_s:g} s, moved by <= {apart_s:g} s" + (
+        f", receipted within {within_s:g} s" if demanded else ""
+    )
     chain = None if case.evidence is None else case.evidence.chain
     if case.run is None or chain is None or not chain.events:
         return cannot_tell("chain.json is missing: nothing shows that the phases were marked as they happened", source=source, limit=limit)
@@ -277,7 +279,9 @@ def marked(case: Case, rule: Rule, grade: str) -> Outcome:
     bare = marks.unreceipted(chain, case.measured, case.trust, within_s=within_s, early_s=rule.limit(grade, "receipt_early_s"))
     reasons = chain.broken() + marks.unlike(chain, case.run)
     reasons += [f"a mark came {largest:.6g} s after what it marks"] if abs(largest) > most_s else []
-    measured = {"marks": len(told), "mark_delay_s": largest, "unreceipted": len(bare)}
+    placed_s = marks.farthest_s(chain)
+    reasons += [f"a mark was moved by {placed_s:.6g} s after it was hashed: keep the clock of whoever marks"] if placed_s > apart_s else []
+    measured = {"marks": len(told), "mark_delay_s": largest, "placed_s": placed_s, "unreceipted": len(bare)}
     if demanded and bare:
         reasons.append(f"no valid receipt in time of {', '.join(bare)}")
         if not chain.receipts and len(reasons) == 1:
