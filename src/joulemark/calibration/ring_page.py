@@ -29,7 +29,8 @@ STYLE: Final = """
 body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: var(--ink); background: var(--paper);
  font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } p, figcaption { color: var(--soft); } figure { margin: 1.5rem 0; }
-svg { width: 100%; min-width: 44rem; height: auto; } code { overflow-wrap: anywhere; } svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
+svg { width: 100%; min-width: 44rem; height: auto; } code { overflow-wrap: anywhere; }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
 .grid { stroke: var(--line); } .assigned { stroke: var(--band); stroke-width: 2; } .band { fill: var(--band); opacity: .18; }
 .warn { stroke: var(--doubt); stroke-dasharray: 6 4; } .stop { stroke: var(--bad); stroke-dasharray: 2 3; }
 .good { color: var(--good); } .doubt { color: var(--doubt); } .bad { color: var(--bad); }
@@ -76,7 +77,8 @@ def page(evaluation: Evaluation) -> str:
             f"<p>{summary(evaluation)}</p>",
             f'<figure><div class="scroll">{plot(evaluation)}</div><figcaption>{caption(evaluation)}</figcaption></figure>',
             f'<div class="scroll">{table(evaluation)}</div>',
-            f"<p>Workload (SHA-256) <code>{escape(about.workload_sha256)}</code>. Scores by ISO 13528 as in Energy Standard 1.0, clause 7.</p></body></html>",
+            f"<p>Workload (SHA-256) <code>{escape(about.workload_sha256)}</code>. "
+            "Scores by ISO 13528 as in Energy Standard 1.0, clause 7.</p></body></html>",
         ]
     )
 
