@@ -47,3 +47,10 @@ def certified(case: Case, one: Series, own_limit_rel: float) -> bool:
         return False
     powers_w = [power for window in case.measured for power in means([one], window.begin_ns, window.end_ns) if power > 0.0]
     return bool(powers_w) and max(limit_rel([(stated, power_w)]) for power_w in powers_w) <= own_limit_rel
+
+
+def in_use(case: Case, meter_id: str) -> Aligned | None:
+    """The alignment that the energy of the measured phases was corrected by at a meter; None where none was in force."""
+    applied = {d.get("alignment_id") for w in case.measured for d in case.figures(w).get("devices", ()) if d["meter_id"] == meter_id}
+    every = () if case.evidence is None else case.evidence.alignments
+    return next((one for one in every if one.record.alignment_id in applied and one.record.sensor == meter_id), None)

@@ -13,6 +13,7 @@ from joulemark.readings import Boundary, Quantity
 from joulemark.request_log import tallies
 from joulemark.runs import ClockKind, IdleKind, PhaseKind, Window
 from joulemark.standard import marks
+from joulemark.standard.aligned import in_use
 from joulemark.standard.case import Case
 from joulemark.standard.checks.base import Check
 from joulemark.standard.edition import Rule
@@ -256,9 +257,12 @@ def same_window(case: Case, rule: Rule, grade: str) -> Outcome:
     early = {w.name: (work[w.name].begin_ns - w.begin_ns) / NS_PER_S for w in case.measured}
     late = {w.name: (w.end_ns - (work[w.name].end_ns or 0)) / NS_PER_S for w in case.measured}
     off = [name for name in early if max(abs(early[name]), abs(late[name])) > edge_s]
-    ids = {str(event.data.get("run_id")) for event in case.evidence.chain.of_kind("run")} | {case.run.run_id}
+    told = {str(event.data.get("run_id")) for event in case.evidence.chain.of_kind("run")}
+    ids = told | {case.run.run_id}
     reasons = [f"the window of {', '.join(off)} is not that of its requests"] if off else []
     reasons += ["the chain is of another run"] if len(ids) > 1 else []
+    if not reasons and not (told and case.run.run_id):
+        return cannot_tell("the run has no id, or the chain does not say of which run it is", source=source, limit=limit)
     measured = {"begin_s": max(early.values(), key=abs), "end_s": max(late.values(), key=abs), "run_ids": len(ids)}
     return judged(not reasons, measured=measured, limit=limit, source=source, detail="; ".join(reasons))
 
@@ -297,8 +301,9 @@ def in_span(case: Case, rule: Rule, grade: str) -> Outcome:
     limit = f"S_min <= mean raw reading <= S_max + {beyond:g} (S_max - S_min)"
     if not case.headline or case.evidence is None:
         return cannot_tell(NO_POWER, source=source, limit=limit)
-    records = {one.record.sensor: one.record for one in case.evidence.alignments}
-    aligned = [one for one in case.evidence.series if one.meter.meter_id in records.keys() & {h.meter.meter_id for h in case.headline}]
+    used = {one.meter.meter_id: in_use(case, one.meter.meter_id) for one in case.headline}
+    records = {meter_id: one.record for meter_id, one in used.items() if one is not None}
+    aligned = [one for one in case.evidence.series if one.meter.meter_id in records]
     if not aligned:
         return not_applicable("no meter of the headline is aligned", source=source)
     outside: list[str] = []
