@@ -212,6 +212,8 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-8", "a good badge", files=badge(), verdict=PASS),
     Spoil("CAL-8", "far from the others", files=badge(z=2.4)),
     Spoil("CAL-8", "far from the reference", files=badge(en=1.2)),
+    Spoil("CAL-8", "understated uncertainty", files=badge(z=-1.29, zeta=-2.554)),
+    Spoil("CAL-8", "a round of five", files=badge(laboratories=5)),
     Spoil("CAL-8", "an old round", files=badge(date="2025-06-01")),
 )
 

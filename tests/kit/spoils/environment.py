@@ -150,9 +150,17 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("ENV-3", "inlet not recorded at ES1", without(INLET), grades=ES1, verdict=Verdict.WARN),
     Spoil("ENV-3", "nothing around the meter", without(AMBIENT), grades=ES2, verdict=Verdict.CANNOT_TELL),
     Spoil(
+        "ENV-3",
+        "around the meter bounded by a word",
+        chained(without(AMBIENT), labelled(meter_ambient_c="unknown")),
+        grades=ES2,
+        verdict=Verdict.CANNOT_TELL,
+    ),
+    Spoil(
         "ENV-3", "around the meter bounded", chained(without(AMBIENT), labelled(meter_ambient_c="20..26")), grades=ES2, verdict=Verdict.PASS
     ),
     Spoil("ENV-4", "one reading throttled", where_measured(throttled, where=THROTTLE)),
+    Spoil("ENV-4", "looked each 30 s", each_series(lambda one: one.rows(slice(0, None, 3)), where=THROTTLE), verdict=Verdict.CANNOT_TELL),
     Spoil("ENV-4", "throttling not recorded", without(THROTTLE), verdict=Verdict.CANNOT_TELL),
     Spoil("ENV-5", "training beside it", node(another_process)),
     Spoil("ENV-5", "looked before and after", node(seldom_looked), verdict=Verdict.CANNOT_TELL),

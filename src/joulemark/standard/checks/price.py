@@ -74,7 +74,7 @@ def allocated(case: Case, rule: Rule, grade: str) -> Outcome:
             stated = number(market.get(f"{key}_s"))
             if stated is None:
                 return cannot_tell(f"{what}: {key}_s is not stated", source=source, limit=limit)
-            worst[f"{key}_rel"] = max(worst[f"{key}_rel"], abs(stated / float(ours) - 1.0))
+            worst[f"{key}_rel"] = max(worst[f"{key}_rel"], relative(stated, float(ours)))
     if not found:
         return cannot_tell("the card holds no cost", source=source, limit=limit)
     return judged(max(worst.values()) <= most, measured=worst, limit=limit, source=source)
@@ -101,7 +101,7 @@ def apart(case: Case, rule: Rule, grade: str) -> Outcome:
     pue, rate, amount, energy_j = (value or 0.0 for value in figures)
     factor = pue if spent.get("pue_applied") else 1.0
     expected = true_j / J_PER_KWH * factor * rate
-    off = {"energy_rel": abs(energy_j / true_j - 1.0), "cost_rel": abs(amount / expected - 1.0) if expected else float(amount != 0.0)}
+    off = {"energy_rel": relative(energy_j, true_j), "cost_rel": relative(amount, expected)}
     return judged(max(off.values()) <= rule.limit(grade, "within_rel"), measured={"pue": pue, **off}, limit=limit, source=source)
 
 
@@ -122,6 +122,11 @@ def converted(case: Case, rule: Rule, grade: str) -> Outcome:
     measured = {"base": str(rate.get("base")), "quote": str(rate.get("quote")), "rate": str(rate.get("rate"))}
     detail = "" if good else "the rate on the card is not the one of energy/prices.json fx[] between these currencies"
     return judged(good, measured=measured, limit=limit, source=source, detail=detail)
+
+
+def relative(stated: float, ours: float) -> float:
+    """How far a claim is from what comes out, of that; 1.0 where nothing comes out, and something is claimed."""
+    return abs(stated / ours - 1.0) if ours else float(stated != 0.0)
 
 
 def price_of(case: Case) -> Price | None:
