@@ -3,8 +3,8 @@
 Everything runs at hastened time. The node's BMC and analyser show one true power, of which the product knows nothing; the benchmark
 marks the phases of the conformance kit's laboratory and hands in its requests; the authority of the kit gives receipts. The last line
 tells the level that `joulemark validate` finds, the rules that stand in the way, and how many measured phases hold the true energy
-within U95. Before it stands, of each such rule, what was found. SEED, LEVEL (ES1, in a minute, or ES2, in eight), RATE (how much faster
-than real), OUT (a new folder, in which bundle and logs stay) and MUTATE=analyser|bmc are read from the environment.
+within U95. Before it stands, of each such rule, what was found. SEED, LEVEL (ES1, in a minute and a half, or ES2, in eight), RATE (how
+much faster than real), OUT (a new folder, in which bundle and logs stay) and MUTATE=analyser|bmc are read from the environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,7 @@ from tests.kit.lab import BEGIN_NS, KIT_KEY, Lab, receipt
 from tests.live_node.node import CORDS, HOST, LIE, Hastened, gpus, meters, time_daemon
 from tests.live_node.reference import aligned
 
-RATES: Final = {"ES1": 30, "ES2": 12}
+RATES: Final = {"ES1": 20, "ES2": 12}
 """How much faster time runs: what a machine of two cores keeps up with, by the longest gap that the level allows between readings."""
 LEAD_S: Final = 120.0
 """Hastened seconds from the first readings of all meters until the session of the laboratory begins."""
@@ -176,6 +176,9 @@ def meters_of(client: Client) -> list[dict[str, Any]]:
 
 def execute(work: Path, lab: Lab, *, rate: int, mutate: str) -> Path:
     """The whole way; the folder of the bundle that the collector gave."""
+    if lab.level == "ES2":
+        with suppress(PermissionError):  # where it may, the session goes before others: ES2 forgives no reading a tenth of a second
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     clock, grpc_port, rest_port = Hastened.now(rate), free_port(), free_port()
     with ExitStack() as stack:
         tables = stack.enter_context(meters(work, lab, clock, mutate=mutate))
