@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from joulemark.chain import MARK, PLACED, Chain, Event, Receipt
+from joulemark.chain import MARK, Chain, Event, Receipt
 from joulemark.pki import seal
 from joulemark.runs import Run, Window
 from joulemark.standard.trust import Trust
@@ -30,7 +30,7 @@ def edges(windows: Sequence[Window]) -> list[Edge]:
 def marked(chain: Chain) -> dict[Edge, Event]:
     """What the marks of the chain say, on the collector's axis as an event `placed` moved it, with the first event that says it."""
     found: dict[Edge, Event] = {}
-    moved = placed(chain)
+    moved = chain.moved_ns()
     for event in chain.of_kind(MARK):
         data = event.data
         utc_ns = moved.get(event.seq, data.get("utc_ns"))
@@ -39,15 +39,9 @@ def marked(chain: Chain) -> dict[Edge, Event]:
     return found
 
 
-def placed(chain: Chain) -> dict[int, int]:
-    """Number of each mark that the clock states moved -> its time on the collector's axis, ns."""
-    told = ((seq, t_ns) for event in chain.of_kind(PLACED) for seq, t_ns in event.data.items())
-    return {int(seq): t_ns for seq, t_ns in told if seq.isascii() and seq.isdigit() and len(seq) < 10 and isinstance(t_ns, int)}
-
-
 def farthest_s(chain: Chain) -> float:
     """How far the clock states moved a mark from the time that was hashed when it came, at most, s."""
-    moved = placed(chain)
+    moved = chain.moved_ns()
     said = ((event.seq, event.data.get("utc_ns")) for event in chain.of_kind(MARK))
     return max((abs(moved[seq] - utc_ns) / NS_PER_S for seq, utc_ns in said if seq in moved and isinstance(utc_ns, int)), default=0.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from joulemark.cards.evidence import Evidence
-from joulemark.chain import MARK, PLACED, Chain
+from joulemark.chain import MARK, PLACED, Chain, moved_name
 from joulemark.energy.series import Float64
 from joulemark.pki import seal
 from joulemark.readings import Quantity
@@ -253,7 +253,7 @@ def moved_by(ns: int) -> Change:
 
     def change(evidence: Evidence) -> Evidence:
         marks = evidence.chain.of_kind(MARK)
-        times: dict[str, str | int | None] = {str(event.seq): int(event.data["utc_ns"] or 0) + ns for event in marks}
+        times: dict[str, str | int | None] = {moved_name(event.seq): int(event.data["utc_ns"] or 0) + ns for event in marks}
         chain = replace(evidence.chain.appended(PLACED, times, t_ns=evidence.chain.events[-1].t_ns), receipts=evidence.chain.receipts)
         windows = [replace(w, begin_ns=w.begin_ns + ns, end_ns=w.end_ns + ns) for w in evidence.run.windows]
         return replace(with_windows(evidence, windows), chain=chain)
