@@ -202,6 +202,10 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-6", "another reference", binding(reference_serial="C2XL00000V")),
     Spoil("CAL-6", "another VBIOS", binding(vbios="96.00.61.00.01")),
     Spoil("CAL-6", "another interval", binding(interval_s=0.5)),
+    *(
+        Spoil("CAL-6", f"not bound to {name}", binding(**{name: ""}), verdict=CANNOT_TELL)
+        for name in ("bmc_firmware", "vbios", "driver_major", "reference_serial")
+    ),
     Spoil("CAL-6", "bound to nothing", fields(binding=Binding()), verdict=CANNOT_TELL),
     Spoil("CAL-6", "serial of the node unknown", spoilt(of_node(serial="")), verdict=CANNOT_TELL),
     Spoil("CAL-7", "accuracy unknown", reference(accuracy=None, model="", vendor=""), verdict=CANNOT_TELL),

@@ -168,8 +168,9 @@ def age(case: Case, rule: Rule, grade: str, one: Aligned) -> Outcome:
     if record.expires_ns < begin_ns:
         faults.append("it had expired by its own date")
     now = now_of(case, one)
-    absent = [name for name in NEEDED if getattr(record.binding, name) in ("", (), None)]
-    absent += [f"{name} now" for name in BOUND if getattr(record.binding, name) not in ("", (), None) and unknown(now, name)]
+    absent = [name for name in NEEDED if unknown(record.binding, name)]
+    absent += [f"{name} now" for name in BOUND if not unknown(record.binding, name) and unknown(now, name)]
+    absent += [name for name in BOUND if name not in NEEDED and unknown(record.binding, name) and not unknown(now, name)]
     compared = {name for name in BOUND if not unknown(now, name)}
     then = Binding(**{name: getattr(record.binding, name) for name in compared})
     faults += acceptance.voided(then, now)

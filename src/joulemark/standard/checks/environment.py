@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from joulemark.cards.evidence import Aligned
 from joulemark.energy.cords import hosts, named
 from joulemark.energy.series import Float64, Series
 from joulemark.node import Node, Nodes
@@ -76,6 +77,9 @@ def settings(case: Case, rule: Rule, grade: str) -> Outcome:
     if changed or foreign:
         measured = {"changed": len(changed), "not_of_alignment": len(foreign)}
         return judged(False, measured=measured, limit=rule.wanted(grade), source=source, detail="; ".join([*changed, *foreign]))
+    if unbound := [one for node in nodes.nodes for one in alignments_of(case, node) if not one.record.binding.settings_sha256]:
+        what = f"the alignment {unbound[0].record.alignment_id} does not tell the settings that it was made at"
+        return cannot_tell(what, source=source, limit=rule.wanted(grade))
     for node in nodes.nodes:
         times = [one.t_ns for one in node.settings]
         if not any(t_ns <= begin_ns for t_ns in times) or not any(t_ns >= end_ns for t_ns in times):
@@ -95,12 +99,18 @@ def changes(node: Node) -> list[str]:
 
 def other_alignments(case: Case, node: Node) -> Iterator[str]:
     """The alignments of this node's meters that were made at other settings than it has."""
-    aligned = () if case.evidence is None else case.evidence.alignments
-    for one in aligned:
-        binding = one.record.binding
-        own = binding.node_serial == node.serial if binding.node_serial else node.host in hosts([one.sensor], named([one.sensor]))
-        if own and binding.settings_sha256 and any(read.sha256 != binding.settings_sha256 for read in node.settings):
+    for one in alignments_of(case, node):
+        digest = one.record.binding.settings_sha256
+        if digest and any(read.sha256 != digest for read in node.settings):
             yield f"the alignment {one.record.alignment_id} was made at other settings of {node.host}"
+
+
+def alignments_of(case: Case, node: Node) -> Iterator[Aligned]:
+    """The alignments of this node's meters."""
+    for one in () if case.evidence is None else case.evidence.alignments:
+        serial = one.record.binding.node_serial
+        if serial == node.serial if serial else node.host in hosts([one.sensor], named([one.sensor])):
+            yield one
 
 
 @of_headline
