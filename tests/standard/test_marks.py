@@ -74,7 +74,8 @@ def test_a_receipt_beyond_the_chain_or_of_another_event_is_none() -> None:
 
 def test_a_mark_stands_where_the_clock_states_put_it() -> None:
     """A mark is hashed with the client's own time; the phase begins where an event `placed` moved it, by so much at most."""
-    made = chain(("begin", 100), ("end", 200)).appended(PLACED, {"event_0_ns": 100 * NS + 30_000_000, "event_1_ns": 200 * NS - 10_000_000}, t_ns=201 * NS)
+    times = {"event_0_ns": 100 * NS + 30_000_000, "event_1_ns": 200 * NS - 10_000_000}
+    made = chain(("begin", 100), ("end", 200)).appended(PLACED, times, t_ns=201 * NS)
     moved = replace(WINDOW, begin_ns=100 * NS + 30_000_000, end_ns=200 * NS - 10_000_000)
     assert marks.unlike(made, Run((moved,))) == []
     assert marks.unlike(made, Run((WINDOW,))) != []
