@@ -28,7 +28,7 @@ def held(case: Case, *, own_limit_rel: float) -> Held:
     """The alignments of a case. A meter of the headline needs none where it has a certificate and states a limit of error of at most
     `own_limit_rel` at its mean power. An alignment made after the run does not count unless there is no other.
     """
-    begin_ns = case.measured[0].begin_ns
+    begin_ns = began_ns(case)
     needing = [one for one in case.headline if not certified(case, one, own_limit_rel)]
     needing += [one for one in case.series if one.meter.boundary in IN_BAND and one.meter.boundary is not case.boundary]
     sensors = tuple(dict.fromkeys(one.meter.meter_id for one in needing))
@@ -38,6 +38,11 @@ def held(case: Case, *, own_limit_rel: float) -> Held:
         found[one.record.sensor] = one
     chosen = tuple(found[sensor] for sensor in sensors if sensor in found)
     return Held(sensors, chosen, tuple(sensor for sensor in sensors if sensor not in found))
+
+
+def began_ns(case: Case) -> int:
+    """When the first phase of the run began, which decides what corrects it. Raises ValueError for a case without phases."""
+    return min(window.begin_ns for window in (() if case.run is None else case.run.windows))
 
 
 def certified(case: Case, one: Series, own_limit_rel: float) -> bool:

@@ -70,6 +70,16 @@ def moved(made: Alignment, by_ns: int) -> Alignment:
     return replace(made, plateaus=plateaus, held_out=replace(held, begin_ns=held.begin_ns + by_ns, end_ns=held.end_ns + by_ns))
 
 
+def test_an_alignment_of_the_first_phase_comes_too_late() -> None:
+    """CAL-6: what was made after the run began corrected none of it, even where it was made before the first measured phase."""
+    assert GOOD.run is not None
+    begin_ns = min(window.begin_ns for window in GOOD.run.windows)
+    made = record()
+    for made_ns, verdict in ((begin_ns, Verdict.PASS), (begin_ns + 1, Verdict.FAIL)):
+        late = replace(moved(made, made_ns - made.made_ns), made_ns=made_ns, expires_ns=begin_ns + DAY_NS)
+        assert asked("CAL-6", late) is verdict
+
+
 @pytest.mark.parametrize(("days", "good"), [(0.9, True), (1.1, False), (-0.01, False)])
 def test_a_record_is_of_the_day_of_its_readings(days: float, good: bool) -> None:
     """CAL-6: a date long after the readings, or before them, makes no old alignment young and no later one early."""

@@ -15,7 +15,7 @@ from joulemark.errors import JoulemarkError
 from joulemark.node import Node
 from joulemark.standard import badge, certificate, realign
 from joulemark.standard.accuracy import formula, limit_rel, unknown_because
-from joulemark.standard.aligned import Held, held
+from joulemark.standard.aligned import Held, began_ns, held
 from joulemark.standard.case import Case, means
 from joulemark.standard.checks.base import Check, of_headline
 from joulemark.standard.edition import Rule
@@ -159,7 +159,7 @@ def limits_of(rule: Rule, grade: str) -> Limits:
 @each
 def age(case: Case, rule: Rule, grade: str, one: Aligned) -> Outcome:
     """CAL-6: young enough at the run, and nothing changed that it holds for."""
-    record, begin_ns = one.record, case.measured[0].begin_ns
+    record, begin_ns = one.record, began_ns(case)
     read_ns = figures.read_until_ns(record)
     age_d = (begin_ns - record.made_ns) / DAY_NS
     faults = [] if read_ns is None else list(misdated(record.made_ns - read_ns, most_d=rule.limit(grade, "dated_d")))
