@@ -8,6 +8,7 @@ from typing import Final
 from joulemark.cards.evidence import Aligned
 from joulemark.energy.series import Series
 from joulemark.readings import Boundary
+from joulemark.standard import certificate
 from joulemark.standard.accuracy import formula, limit_rel
 from joulemark.standard.case import Case, means
 
@@ -48,7 +49,7 @@ def began_ns(case: Case) -> int:
 def certified(case: Case, one: Series, own_limit_rel: float) -> bool:
     """Whether a meter may stand for itself: MET-2 at ES1 by its certificate."""
     stated = formula(one.meter, "ES1")
-    if stated is None or one.meter.certificate is None:
+    if stated is None or not certificate.names(one.meter):
         return False
     powers_w = [power for window in case.measured for power in means([one], window.begin_ns, window.end_ns) if power > 0.0]
     return bool(powers_w) and max(limit_rel([(stated, power_w)]) for power_w in powers_w) <= own_limit_rel
