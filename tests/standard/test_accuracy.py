@@ -62,7 +62,7 @@ def test_a_rejected_meter_is_good_for_nothing() -> None:
 
 
 def test_what_has_ranges() -> None:
-    """An instrument has ranges where it says so, where its error depends on one, and where it is an analyser; a strip of sockets has none."""
+    """An instrument has ranges where it says so, where its error depends on one, and where it is an analyser; a strip may have none."""
     assert has_ranges(WALL)
     assert has_ranges(replace(WALL, range=None))
     assert has_ranges(replace(WALL, range=None, accuracy=None))

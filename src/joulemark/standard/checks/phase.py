@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
+
+import numpy as np
 
 from joulemark.energy.series import Series
 from joulemark.energy.steady import Stretch, power_of, together
@@ -87,7 +89,7 @@ def still(case: Case, rule: Rule, grade: str) -> Outcome:
     for window in idles:
         whole = window.kind is PhaseKind.IDLE_AFTER and bool(rule.limit(grade, "whole_idle_after"))
         begin_ns = window.begin_ns if whole else max(window.begin_ns, window.end_ns - round(rule.limit(grade, "last_s") * NS_PER_S))
-        power = together(case.headline, begin_ns, window.end_ns)
+        power = unbroken(case.headline, begin_ns, window.end_ns, hole_share=rule.limit(grade, "hole_share"))
         figures = {"cv_rel": None, "slope_rel_per_min": None} if power is None else of_power(power)
         figures |= of_gpus(case, begin_ns, window.end_ns)
         lacking += [f"{name} in {window.name}" for name, value in figures.items() if value is None]
@@ -100,6 +102,14 @@ def still(case: Case, rule: Rule, grade: str) -> Outcome:
     reasons = beyond + ([f"foreign processes: {', '.join(sorted(set(foreign)))}"] if foreign else [])
     measured = {**worst, "foreign_processes": len(set(foreign))}
     return judged(not reasons, measured=measured, limit=limit, source=source, detail="; ".join(reasons))
+
+
+def unbroken(series: Sequence[Series], begin_ns: int, end_ns: int, *, hole_share: float) -> Stretch | None:
+    """The power of all `series` together; None where for more than a share of the stretch nothing was read: the restless part may lack."""
+    found = together(series, begin_ns, end_ns)
+    length_s = (end_ns - begin_ns) / NS_PER_S
+    holes_s = () if found is None else np.diff(np.concatenate(([0.0], found.t_s, [length_s])))
+    return None if found is None or max(holes_s) > hole_share * length_s else found
 
 
 def of_power(power: Stretch) -> dict[str, float | None]:
@@ -206,7 +216,7 @@ def steady(case: Case, rule: Rule, grade: str) -> Outcome:
     lacking: list[str] = []
     for window in case.measured:
         span = settled_span(case, window, rule, grade)
-        power = None if span is None else together(case.headline, *span)
+        power = None if span is None else unbroken(case.headline, *span, hole_share=rule.limit(grade, "hole_share"))
         figures = {"slope_rel_per_min": None if power is None else power.drift_rel_per_min}
         if "temperature_k_per_min" in limits and span is not None:
             figures |= {name: value for name, value in of_gpus(case, *span).items() if name in limits}
