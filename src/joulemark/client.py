@@ -135,8 +135,8 @@ class Client:
         self.call("POST", f"/v1/runs/{quoted(run_id)}/seal")
 
     def energy(self, run_id: str) -> dict[str, Any]:
-        """Energy of every phase. Raises InsufficientData while there is none."""
-        found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy")
+        """Energy of every phase. Raises InsufficientData while there is none. It is computed when it is asked for."""
+        found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy", timeout_s=RECORD_TIMEOUT_S)
         return found
 
     def meters(self) -> list[dict[str, Any]]:
