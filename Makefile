@@ -41,7 +41,7 @@ seeded-runs: # simulated laboratories validated from their files, their energies
 calibration-trials: # 200 pairs of meters aligned and judged by other maths, as many bad ones refused; SEED=n, TRIALS=n, MUTATE=half_u|no_lag|no_offset
 	@scripts/calibration-trials
 
-live-node: # a simulated node, a real agent and collector at hastened time, and the level of the bundle; SEED=n, LEVEL=ES1|ES2, MUTATE=analyser|bmc
+live-node: # a simulated node, a real agent and collector at hastened time, and the level of the bundle; SEED=n, LEVEL=ES1|ES2, RATE=n, OUT=folder, MUTATE=analyser|bmc
 	@scripts/live-node
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n

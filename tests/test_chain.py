@@ -27,7 +27,7 @@ def test_another_event_takes_the_signatures_away() -> None:
 def test_marks_lie_where_they_were_placed() -> None:
     """As hashed while nothing moved them, else where the event `placed` says; a mark without its keys is left out."""
     assert CHAIN.edges() == (("p", "begin", 5),)
-    assert CHAIN.appended(PLACED, {"1": 7}, t_ns=9).edges() == (("p", "begin", 7),)
+    assert CHAIN.appended(PLACED, {"event_1_ns": 7}, t_ns=9).edges() == (("p", "begin", 7),)
     assert CHAIN.appended(MARK, {"phase": "q"}, t_ns=9).edges() == CHAIN.edges()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 import sys
@@ -262,6 +263,16 @@ def test_a_proxy_is_not_asked_for_this_machine(collector: Collector, monkeypatch
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert Client(collector.rest).start()
+
+
+def test_a_bundle_is_waited_for_as_a_record_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle is computed when it is asked for: a collector may take longer over it than over an answer that it has."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(joulemark.client, "RECORD_TIMEOUT_S", 0.2)
+        begin_s = time.monotonic()
+        with pytest.raises(RemoteUnreachable, match="timed out"):
+            Client(f"http://127.0.0.1:{silent.getsockname()[1]}").download("/v1/runs/x/bundle")
+        assert time.monotonic() - begin_s < 0.8 * joulemark.client.TIMEOUT_S
 
 
 def test_refusals_are_the_errors_of_the_package() -> None:

@@ -127,3 +127,28 @@ def test_a_key_twice_among_many_is_told_at_once() -> None:
     with pytest.raises(FormatError, match=f"'k{keys - 1}' stands twice"):
         document.parse(text, where="x")
     assert time.process_time() - begin_s < 5.0
+
+
+@pytest.mark.parametrize("unit", ["{}", "[]", "0", '""', '{"a":[]}'])
+def test_values_are_counted_before_they_are_made(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of few bytes for each value is refused, since it would take a multiple of them in memory."""
+    monkeypatch.setattr(document, "MAX_VALUES", 1000)
+    assert len(document.parse(f"[{','.join(['0'] * 990)}]", where="x")) == 990
+    with pytest.raises(FormatError, match="x holds more than 1000 values"):
+        document.parse(f"[{','.join([unit] * 1001)}]", where="x")
+
+
+def test_marks_in_text_are_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document may hold a table as text, with any number of commas, brackets and quotes."""
+    monkeypatch.setattr(document, "MAX_VALUES", 1000)
+    table = 'id,"phase",{begin}\n' * 4000
+    assert document.parse(json.dumps({"requests": table}), where="x") == {"requests": table}
+
+
+def test_text_without_its_end_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks for the texts in a document does not begin again at each quote."""
+    monkeypatch.setattr(document, "MAX_VALUES", 1000)
+    begin = time.process_time()
+    with pytest.raises(FormatError, match="x is not valid JSON"):
+        document.parse('["' + '\\"' * 200_000 + "," * 200_000, where="x")
+    assert time.process_time() - begin < 1.0

@@ -82,3 +82,10 @@ def test_a_phase_that_never_ended_has_no_end() -> None:
     assert tallies([LOG[4]])["measured"].end_ns is None
     assert tallies([LOG[4]])["measured"].output_tokens == 0
     assert tallies([]) == {}
+
+
+@pytest.mark.parametrize("row", ['1,"' + "a" * 200_000 + '",1,2,completed,,,,,', "1,a\rb,1,2,completed,,,,,"], ids=["long", "half a line"])
+def test_what_is_no_csv_is_told_with_its_line(row: str) -> None:
+    """A field without end and a line that breaks off are faults of the file, as everything else in it is."""
+    with pytest.raises(FormatError, match="log line 2 is no CSV"):
+        from_csv(f"{','.join(COLUMNS)}\n{row}\n", where="log")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
@@ -22,12 +23,18 @@ FILES: Final = "files"
 MARK: Final = "mark"
 PLACED: Final = "placed"
 RUN: Final = "run"
+MOVED: Final = re.compile(r"event_([0-9]{1,9})_ns", re.ASCII)
+
+
+def moved_name(seq: int) -> str:
+    """The name, in an event `placed`, of the time of the mark that is event `seq`: it carries its unit (INT-9)."""
+    return f"event_{seq}_ns"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One link. `kind`: `run` (its id and labels), `mark` (phase, edge, times), `batch` (a frozen batch of readings), `placed` (by number
-    of the event, the times of marks that the clock states moved), `files`.
+    """One link. `kind`: `run` (its id and labels), `mark` (phase, edge, times), `batch` (a frozen batch of readings), `placed` (times of
+    marks that the clock states moved, each named by `moved_name`), `files`.
     """
 
     seq: int
@@ -109,15 +116,19 @@ class Chain:
         """The events of one kind, in order."""
         return tuple(event for event in self.events if event.kind == kind)
 
+    def moved_ns(self) -> dict[int, int]:
+        """Number of each mark that the clock states moved -> its time on the collector's axis, ns."""
+        told = ((MOVED.fullmatch(name), t_ns) for event in self.of_kind(PLACED) for name, t_ns in event.data.items())
+        return {int(name[1]): t_ns for name, t_ns in told if name is not None and isinstance(t_ns, int)}
+
     def edges(self) -> tuple[tuple[str, str, int], ...]:
         """(phase, edge, time on the collector's axis) of each mark, in order: as a later event `placed` says, else as it was hashed.
 
         Marks without these keys are left out.
         """
-        moved = {seq: t_ns for event in self.of_kind(PLACED) for seq, t_ns in event.data.items()}
-        found = []
+        moved, found = self.moved_ns(), []
         for event in self.of_kind(MARK):
-            phase, edge, t_ns = event.data.get("phase"), event.data.get("edge"), moved.get(str(event.seq), event.data.get("utc_ns"))
+            phase, edge, t_ns = event.data.get("phase"), event.data.get("edge"), moved.get(event.seq, event.data.get("utc_ns"))
             if isinstance(phase, str) and isinstance(edge, str) and isinstance(t_ns, int):
                 found.append((phase, edge, t_ns))
         return tuple(found)

@@ -31,7 +31,7 @@ RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
 TOKEN_VARIABLE: Final = "JOULEMARK_TOKEN_FILE"
 TIMEOUT_S: Final = 10.0
 RECORD_TIMEOUT_S: Final = 60.0
-"""For what may have megabytes: readings, alignments."""
+"""For what may have megabytes or is computed anew: readings, alignments, bundles."""
 MAX_ROWS: Final = 1_000_000
 """Readings in one answer of the collector."""
 MARK_TIMEOUT_S: Final = 3.0
@@ -135,8 +135,8 @@ class Client:
         self.call("POST", f"/v1/runs/{quoted(run_id)}/seal")
 
     def energy(self, run_id: str) -> dict[str, Any]:
-        """Energy of every phase. Raises InsufficientData while there is none."""
-        found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy")
+        """Energy of every phase. Raises InsufficientData while there is none. It is computed when it is asked for."""
+        found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy", timeout_s=RECORD_TIMEOUT_S)
         return found
 
     def meters(self) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ class Client:
 
     def download(self, path: str) -> bytes:
         """The bytes at `path`. Raises as `call`."""
-        return self._answer("GET", path)
+        return self._answer("GET", path, timeout_s=RECORD_TIMEOUT_S)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S) -> Any:
         """The JSON answer. Raises RemoteUnreachable when none comes, else AccessDenied, UsageError, InsufficientData as it says."""

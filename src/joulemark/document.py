@@ -12,6 +12,7 @@ import enum
 import functools
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -23,7 +24,14 @@ from joulemark.errors import FormatError
 
 T = TypeVar("T")
 
+COMPARE: Final = "compare it with the schemas in docs/standard/schemas"
 MAX_DEPTH: Final = 64
+MAX_VALUES: Final = 2_000_000
+"""Of one text: `[],[],` takes thirty times its own length in memory. Bodies and bundles of honest size have a hundredth."""
+
+STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""Never tried twice, also where the closing quote is missing."""
+
 MAX_DIGITS: Final = 40
 """Of an integer: 64 bits need twenty."""
 
@@ -44,6 +52,8 @@ def parse(content: str, *, where: str, number: Callable[[str], Any] = float) -> 
             raise ValueError(f"the number {printed[:20]} is beyond double precision")
         return number(printed)
 
+    if values(content) > MAX_VALUES:
+        raise FormatError(f"{where} holds more than {MAX_VALUES} values", "check that it is the file it is named after")
     try:
         data = json.loads(content, object_pairs_hook=distinct, parse_int=whole, parse_float=fraction, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
@@ -51,6 +61,17 @@ def parse(content: str, *, where: str, number: Callable[[str], Any] = float) -> 
     if content.count("[") + content.count("{") > MAX_DEPTH or "\\u" in content or not content.isascii():
         storable(data, where=where)
     return data
+
+
+def values(content: str) -> int:
+    """No less than the values in a JSON text, and below MAX_VALUES where that is certain at a glance."""
+    seen = marks(content)
+    return seen if seen <= MAX_VALUES else marks(STRING.sub("", content))
+
+
+def marks(content: str) -> int:
+    """How often a value may begin: every one is the first, or follows one of these marks."""
+    return 1 + sum(content.count(mark) for mark in ",[{:")
 
 
 def json_object(content: str, *, where: str, number: Callable[[str], Any] = float) -> dict[str, Any]:
@@ -122,7 +143,7 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
     """
     hints = kinds(cls)  # type: ignore[arg-type]  # every class is hashable
     if not isinstance(data, Mapping):
-        raise FormatError(f"{where} is {shown(data)}, not an object", "compare it with the schemas in docs/reference")
+        raise FormatError(f"{where} is {shown(data)}, not an object", COMPARE)
     values = {}
     for key, value in data.items():
         if key not in hints:
@@ -132,7 +153,7 @@ def record(cls: type[T], data: Any, *, where: str) -> T:
         return cls(**values)
     except TypeError as error:
         absent = [f.name for f in dataclasses.fields(cls) if f.name not in values and required(f)]  # type: ignore[arg-type]  # T is a dataclass
-        raise FormatError(f"{where}: {', '.join(absent) or error} missing", "compare it with the schemas in docs/reference") from error
+        raise FormatError(f"{where}: {', '.join(absent) or error} missing", COMPARE) from error
 
 
 @functools.cache
@@ -162,7 +183,7 @@ def converted(value: Any, wanted: Any, *, where: str) -> Any:
         if (type(value) is origin and fit(value)) or (origin is float and type(value) is int and abs(value) < LARGEST):
             return value
     names = " or ".join(NAMED.get(choice, getattr(choice, "__name__", str(choice))) for choice in choices)
-    raise FormatError(f"{where} is {shown(value)}, not {names}", "compare it with the schemas in docs/reference")
+    raise FormatError(f"{where} is {shown(value)}, not {names}", COMPARE)
 
 
 def fit(value: Any) -> bool:

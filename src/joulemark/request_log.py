@@ -109,9 +109,12 @@ def to_csv(requests: Sequence[Request]) -> str:
 def from_csv(text: str, *, where: str) -> tuple[Request, ...]:
     """The requests in `text`. Raises FormatError, naming `where` and the line."""
     lines = csv.reader(io.StringIO(text))
-    if tuple(next(lines, [])) != COLUMNS:
-        raise FormatError(f"{where} does not begin with the columns {','.join(COLUMNS)}", "write one row for each request")
-    return tuple(_request(row, where=f"{where} line {number}") for number, row in enumerate(lines, 2) if row)
+    try:
+        if tuple(next(lines, [])) != COLUMNS:
+            raise FormatError(f"{where} does not begin with the columns {','.join(COLUMNS)}", "write one row for each request")
+        return tuple(_request(row, where=f"{where} line {number}") for number, row in enumerate(lines, 2) if row)
+    except csv.Error as error:
+        raise FormatError(f"{where} line {lines.line_num} is no CSV: {error}", "write one row for each request") from error
 
 
 def _request(row: Sequence[str], *, where: str) -> Request:

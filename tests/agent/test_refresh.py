@@ -58,6 +58,11 @@ def test_a_period_shorter_than_the_reads_is_not_claimed(refresh_s: float) -> Non
     assert polled(POWER, refresh_s=refresh_s, poll_s=1.0) is None
 
 
+def test_a_load_that_stands_still_makes_no_period() -> None:
+    """A power that is renewed at each read, but is the same for a third of them, was not renewed once a read."""
+    assert polled(POWER, refresh_s=0.1, poll_s=1.0, value=lambda n: noisy(n) if n % 600 < 400 else 500) is None
+
+
 def test_few_renewals_are_no_figure() -> None:
     """Seven intervals are not enough, eight are."""
     assert polled(POWER, refresh_s=3.0, poll_s=1.0, polls=3 * 9) is None

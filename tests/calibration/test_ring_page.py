@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from joulemark.calibration.ring_page import Axis, page
+from joulemark.calibration.ring_page import TEXT, Axis, apart, page
 from joulemark.calibration.rounds import Artefact, Evaluation, Laboratory, Round
 
 
@@ -73,3 +74,12 @@ def test_ticks_are_round_and_inside(low: float, high: float) -> None:
     ticks = Axis(low, high).ticks()
     assert 3 <= len(ticks) <= 8
     assert low <= min(ticks) < max(ticks) <= high
+
+
+def test_labels_of_near_lines_do_not_overlap() -> None:
+    """Lines far apart keep their labels beside them; near ones have theirs a line of text apart, about the same middle."""
+    assert apart([10.0, 60.0, 110.0]) == [10.0, 60.0, 110.0]
+    near = apart([100.0, 102.0, 104.0])
+    assert [b - a for a, b in pairwise(near)] == [TEXT, TEXT]
+    assert sum(near) == pytest.approx(306.0)
+    assert apart([]) == []

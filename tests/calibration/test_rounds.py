@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from joulemark.calibration.ring import Result
+from joulemark.calibration.ring_page import page
 from joulemark.calibration.rounds import Artefact, Evaluation, Laboratory, Round, planned, toml
 from joulemark.errors import FormatError, JoulemarkError, UsageError
 
@@ -129,3 +130,40 @@ def test_the_reference_is_not_among_the_judged(example: Round) -> None:
     far = replace(example, reference=Laboratory("institute", value=400.0, u95=1.0))
     assert Evaluation.of(far).assigned == Evaluation.of(example).assigned
     assert Evaluation.of(far).reference == Result(400.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "result", [(5e-324, 5e-324), (1.7e308, 1.7e308), (100.0, 1e-200), (100.0, 1e-8), (1e13, 1.0), (100.0, 1e13)], ids=str
+)
+def test_values_beyond_belief_are_refused(example: Round, result: tuple[float, float]) -> None:
+    """What no laboratory can mean is told as such: its scores would overflow, or divide by zero."""
+    strange = replace(example.laboratory[0], value=result[0], u95=result[1])
+    with pytest.raises(FormatError, match="check the unit"):
+        replace(example, laboratory=(strange, *example.laboratory[1:]))
+    with pytest.raises(FormatError, match="check the unit"):
+        replace(example, reference=strange)
+
+
+@pytest.mark.parametrize("result", [(1e-12, 1e-12), (1e12, 1001.0), (1e12, 1e12), (1e-12, 1e12)], ids=str)
+def test_values_at_the_limits_are_scored_and_drawn(result: tuple[float, float]) -> None:
+    """The largest and the smallest that are taken come to a page, alone and beside the others."""
+    for others in (1.0, 100.0):
+        every = tuple(Laboratory(f"l{n}", value=result[0], u95=result[1]) for n in range(6))
+        found = Evaluation.of(
+            Round("r", Artefact.TRAVELLING, "0" * 64, (*every, Laboratory("x", value=others, u95=3.0)), date="2026-01-01")
+        )
+        assert page(found).endswith("</html>")
+        assert found.text
+
+
+@pytest.mark.parametrize("date", ["9999-12-31", "0001-01-01", "1969-12-31"])
+def test_dates_far_from_now_are_refused(example: Round, date: str) -> None:
+    """A year cannot be added to the last day of the calendar."""
+    with pytest.raises(FormatError, match="not between 1970 and 2999"):
+        replace(example, date=date)
+
+
+def test_laboratories_are_counted(example: Round) -> None:
+    """More than a thousand are refused at once."""
+    with pytest.raises(FormatError, match="1001 laboratories"):
+        replace(example, laboratory=tuple(Laboratory(f"l{n}") for n in range(1001)))

@@ -1,27 +1,28 @@
-"""`docs/reference/card.schema.json`: what a card may hold, and what it may not."""
+"""The schema of a card: what a card may hold, and what it may not."""
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
 from joulemark.cards import card
+from joulemark.cards.compute import COMPUTE_SCHEMA
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
 from joulemark.pricing.answer import Status
 from joulemark.pricing.price import PriceModel, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Boundary
+from joulemark.standard.schema import schemas
 
 Gather = Callable[..., Evidence]
 
 
 @pytest.fixture
-def validator(repository: Path) -> jsonschema.Draft202012Validator:
-    schema = json.loads((repository / "docs" / "reference" / "card.schema.json").read_text(encoding="utf-8"))
+def validator() -> jsonschema.Draft202012Validator:
+    schema = schemas()[card.CARD_SCHEMA]
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
@@ -106,9 +107,9 @@ def test_every_missing_key_fails(gather: Gather, validator: jsonschema.Draft2020
             assert not validator.is_valid(made), (path, key)
 
 
-def test_phases_are_those_of_compute(repository: Path, validator: jsonschema.Draft202012Validator) -> None:
+def test_phases_are_those_of_compute(validator: jsonschema.Draft202012Validator) -> None:
     """A phase of the card has every key that `joulemark compute` publishes, and requires the same ones."""
-    compute = json.loads((repository / "docs" / "reference" / "compute.schema.json").read_text(encoding="utf-8"))
+    compute = schemas()[COMPUTE_SCHEMA]
     theirs, ours = compute["properties"]["phases"]["items"], validator.schema["$defs"]["phase"]
     assert set(theirs["properties"]) <= set(ours["properties"])
     assert ours["required"] == theirs["required"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,13 @@ import pytest
 
 from joulemark import traces, whitelist
 from joulemark.cards import bundle, card, text
+from joulemark.cards.card import CARD_SCHEMA
 from joulemark.cards.compute import compute, tier_of
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
 from joulemark.readings import Accuracy, Boundary, Current, MeterInfo, Quality, Quantity
 from joulemark.runs import Run
+from joulemark.standard.schema import schemas
 from joulemark.units import NS_PER_S
 from joulemark.whitelist import TIERS
 from tests.cards.conftest import BEGIN_NS
@@ -136,25 +137,24 @@ def test_a_stranger_finds_the_same_cords(gather: Gather, run: Run, tmp_path: Pat
     assert any("node.1/psu2" in finding for finding in again["findings"])
 
 
-def test_levels_close_on_the_card(gather: Gather, wall: Series, counter: Series, repository: Path) -> None:
+def test_levels_close_on_the_card(gather: Gather, wall: Series, counter: Series) -> None:
     """Outlets of 5100 W hold a server of 5000 W and this its GPU, in idle and measured phases; the card says so, and fits its schema."""
     made = card.build(gather(series=(*BOTH, wall, counter)))
-    schema = json.loads((repository / "docs" / "reference" / "card.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(made)
+    jsonschema.Draft202012Validator(schemas()[CARD_SCHEMA]).validate(made)
     assert [(c["phase"], c["outer"], c["inner"], c["holds"]) for c in made["closure"]] == [
         (phase, *pair, True) for phase in ("idle", "decode") for pair in (("outlet", "server_input"), ("server_input", "gpu"))
     ]
     assert "closure: outlet >= server_input, server_input >= gpu" in text.render(made)
 
 
-def test_a_swapped_wall_meter_turns_the_card_red(gather: Gather, wall: Series, run: Run, repository: Path) -> None:
+def test_a_swapped_wall_meter_turns_the_card_red(gather: Gather, wall: Series, run: Run) -> None:
     """An outlet that feeds another machine of 900 W around a server of 5000 W is a finding, and stands in the text."""
     swapped = outlet(9, 900, *CORDS)
     made = card.build(gather(series=(swapped, wall)))
     assert [(c["phase"], c["holds"]) for c in made["closure"]] == [("idle", False), ("decode", False)]
     assert any(finding.startswith("decode: server_input took") for finding in made["findings"])
     assert "CLOSURE BROKEN in decode: server_input took 3e+06 J" in text.render(made)
-    valid(compute([swapped, wall], run), repository)
+    valid(compute([swapped, wall], run))
 
 
 def test_a_wall_meter_of_nobody_knows_which_host_is_not_judged(gather: Gather, wall: Series) -> None:

@@ -24,6 +24,9 @@ from zoneinfo import ZoneInfo
 import jsonschema
 import pytest
 
+from joulemark.cards.compute import COMPUTE_SCHEMA
+from joulemark.standard.schema import schemas
+
 STAMP = "%m-%d-%Y %H:%M:%S.%f"
 LLAMA = "mlperf_power/inference_v4.1_nvidia_h200x8_llama2-70b-99"
 V20 = "traces/mlperf_inference_v2.0_power/closed"
@@ -190,12 +193,12 @@ def test_llama_joules_per_token(corpus: Path) -> None:
     assert round(phase["joules_per_1k_output_tokens"], 4) == 243.5451
 
 
-def test_aiperf_energy_against_the_exact_truth(corpus: Path, repository: Path) -> None:
+def test_aiperf_energy_against_the_exact_truth(corpus: Path) -> None:
     """The counter comes within 0.1 % of the exact step function; AIPerf's own figure stands beside it, 0.17 % high."""
     folder = corpus / "aiperf" / "generated_0.13.0_dcgm_truth"
     done = joulemark("compute", "--power", folder / "gpu_telemetry_export.jsonl", "--benchmark", folder, "--json")
     result = json.loads(done.stdout)
-    jsonschema.validate(result, json.loads((repository / "docs" / "reference" / "compute.schema.json").read_text()))
+    jsonschema.validate(result, schemas()[COMPUTE_SCHEMA])
     phase = next(p for p in result["phases"] if p["kind"] == "measured")
     with (folder / "power_truth.csv").open() as file:
         steps = [(int(row["t_wall_ns"]), float(row["watts_total"])) for row in csv.DictReader(file)]

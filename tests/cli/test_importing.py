@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from joulemark.cli import group
+from joulemark.runs import RUN_SCHEMA
+from joulemark.standard.schema import schemas
 
 LINES = {
     "effective_scenario": "Server",
@@ -28,11 +30,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("tool", ["mlperf", "auto"])
-def test_json_fits_its_schema(folder: Path, repository: Path, tool: str) -> None:
+def test_json_fits_its_schema(folder: Path, tool: str) -> None:
     """The JSON is a joulemark.run/1 of the published schema, whether the tool is named or told by its files."""
     done = CliRunner().invoke(group, ["import", tool, str(folder), "--tz", "UTC", "--json"], catch_exceptions=False)
     run = json.loads(done.stdout)
-    jsonschema.validate(run, json.loads((repository / "docs" / "reference" / "run.schema.json").read_text()))
+    jsonschema.validate(run, schemas()[RUN_SCHEMA])
     assert run["phases"][0]["tokens"]["output"] == pytest.approx(6030.0)
 
 
@@ -43,9 +45,9 @@ def test_text_says_what_is_unknown(folder: Path) -> None:
         assert words in done.stdout
 
 
-def test_corpus_runs_fit_the_schema(corpus: Path, repository: Path) -> None:
+def test_corpus_runs_fit_the_schema(corpus: Path) -> None:
     """Every recorded AIPerf and LoadGen run fits the schema too."""
-    schema = json.loads((repository / "docs" / "reference" / "run.schema.json").read_text())
+    schema = schemas()[RUN_SCHEMA]
     for place in ("aiperf/ai-dynamo_run1_v0.1", "aiperf/generated_0.13.0_streaming", "bench/mlperf_loadgen_generated"):
         done = CliRunner().invoke(group, ["import", "auto", str(corpus / place), "--tz", "UTC", "--json"], catch_exceptions=False)
         jsonschema.validate(json.loads(done.stdout), schema)

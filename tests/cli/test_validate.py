@@ -100,6 +100,17 @@ def test_usage_and_nothing_to_judge(tmp_path: Path, args: tuple[str, ...], code:
     assert "Traceback" not in done.stderr
 
 
+def test_a_log_that_cannot_be_read_is_judged(tmp_path: Path) -> None:
+    """An analyser's log without a time zone is informative and no error: exit 3, the file and what to do are named."""
+    log = "Time,01-02-2024 10:00:00.000,Watts,100.0,Volts,230.0,Amps,0.5,PF,0.9,Mark,run\n"
+    (tmp_path / "spl.txt").write_text(log)
+    done = joulemark(tmp_path)
+    assert done.returncode == 3
+    assert done.stdout.startswith("ES0: ")
+    assert "not read: spl.txt: " in done.stdout
+    assert "--tz" in done.stdout
+
+
 def test_a_trusted_key_is_told_by_a_file(good: Path, tmp_path: Path) -> None:
     """A stranger's signature warns at ES1; with its key in the list of --trust it passes at ES2."""
     hands.signed_by_a_stranger(good)

@@ -8,6 +8,7 @@ from joulemark.chain import MARK, PLACED, RUN
 from joulemark.collector.chain import chain_of, heard
 from joulemark.collector.recorded import Edge, Mark, Recorded, run_of
 from joulemark.runs import PhaseKind
+from joulemark.standard.unit_names import nameless
 
 S = 1_000_000_000
 
@@ -63,6 +64,7 @@ def test_times_on_the_axis_stand_in_one_last_event() -> None:
     edges = {(w.name, edge, t_ns) for w in run_of(RECORDED, axis).windows for edge, t_ns in (("begin", w.begin_ns), ("end", w.end_ns))}
     assert set(chain.edges()) == edges
     assert chain_of(RECORDED, lambda _: (0, 0)) == heard(RECORDED)
+    assert list(nameless(chain.to_json(), path="chain")) == []  # INT-9 asks it of every bundle
 
 
 def test_a_run_without_phases_has_its_two_edges_when_it_is_stopped() -> None:

@@ -34,7 +34,7 @@ def made(seed: int, *, before_ns: int, reverse: bool = False) -> Aligned:
     load = [(begin_s, begin_s + PLATEAU_S, level) for _, begin_s, level, _ in spans if level] + [(held_s, held_s + HELD_OUT_S, 0.8)]
     sensors = Sensors(Truth(held_s + HELD_OUT_S + 30.0, load, seed + 1), begin_ns, seed)
     cords = [one for one in sensors.wall() if one.meter.quantity.measures_energy]
-    sensor, reference = sensors.bmc(), total(cords)
+    sensor, reference = (replace(one, meter=replace(one.meter, simulated=True)) for one in (sensors.bmc(), total(cords)))
     at = partial(span, begin_ns)
     record = align(
         sensor,

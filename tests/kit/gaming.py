@@ -10,15 +10,17 @@ from typing import Final
 
 import numpy as np
 
+from joulemark.calibration.alignment import Alignment
 from joulemark.cards import bundle
 from joulemark.cards.evidence import Evidence
 from joulemark.chain import FILES, MARK, Chain
 from joulemark.energy.series import Series
 from joulemark.pki import seal
-from joulemark.request_log import Request
+from joulemark.readings import Boundary
+from joulemark.request_log import Request, tallies
 from joulemark.runs import IdleKind, PhaseKind, Window
-from tests.kit import hands
-from tests.kit.spoil import good, written
+from tests.kit import alignment, hands
+from tests.kit.spoil import SEED, good, written
 
 NS: Final = 1_000_000_000
 STRANGER: Final = seal.signer(hands.STRANGER, role="agent")
@@ -166,6 +168,70 @@ def one_cord(evidence: Evidence) -> Evidence:
     return replace(evidence, series=kept)
 
 
+def recorded(evidence: Evidence, change: Callable[[Alignment], Alignment]) -> Evidence:
+    """Every record of an alignment changed, its readings left as they are."""
+    return replace(evidence, alignments=tuple(replace(one, record=change(one.record)) for one in evidence.alignments))
+
+
+def aligned_afterwards(evidence: Evidence) -> Evidence:
+    """The alignment was made two days after the run, and is dated the day before it."""
+    (before,) = evidence.alignments
+    end_ns = max(window.end_ns for window in evidence.run.windows)
+    late = alignment.made(SEED, before_ns=end_ns + 3 * alignment.DAY_S * NS)
+    dates = {"made_ns": before.record.made_ns, "expires_ns": before.record.expires_ns, "binding": before.record.binding}
+    return replace(evidence, alignments=(replace(late, record=replace(late.record, **dates)),))
+
+
+def tokens_invented(evidence: Evidence) -> Evidence:
+    """Half as many tokens again came out, by the phases, the log and the engine alike; the second count is an honest one."""
+    assert evidence.requests is not None
+    assert evidence.workload is not None
+    requests = tuple(replace(one, output_tokens=(one.output_tokens or 0) * 3 // 2) for one in evidence.requests)
+    sums = tallies(requests)
+    windows = tuple(
+        replace(w, tokens=replace(w.tokens, output=sums[w.name].output_tokens)) if w.kind is PhaseKind.MEASURED else w
+        for w in evidence.run.windows
+    )
+    counts = tuple(replace(one, output_tokens=sums[one.phase].output_tokens) for one in evidence.workload.engine_counts)
+    work = replace(evidence.workload, engine_counts=counts)
+    return replace(evidence, run=replace(evidence.run, windows=windows), requests=requests, workload=work)
+
+
+def warm_up_counted(evidence: Evidence) -> Evidence:
+    """Every tenth request of a phase was answered in its warm-up, before the energy was counted."""
+    assert evidence.requests is not None
+    begin_ns = {window.name: window.begin_ns for window in evidence.run.windows}
+
+    def earlier(one: Request) -> Request:
+        at_ns = begin_ns[one.phase] - 20 * NS
+        return replace(one, begin_ns=at_ns, end_ns=at_ns + 5 * NS) if one.id % 10 == 5 else one
+
+    return replace(evidence, requests=tuple(map(earlier, evidence.requests)))
+
+
+def in_milliwatts(evidence: Evidence) -> Evidence:
+    """The node's meter says that its watts are milliwatts."""
+
+    def less(one: Series) -> Series:
+        node = one.meter.boundary is Boundary.SERVER_INPUT and one.meter.quantity.measures_energy
+        return replace(one, meter=replace(one.meter, exponent=one.meter.exponent - 3)) if node else one
+
+    return replace(evidence, series=tuple(map(less, evidence.series)))
+
+
+def other_limits(folder: Path) -> None:
+    """An edition of the standard with weaker limits lies beside the readings."""
+    place = folder / "energy" / "editions" / "1.0" / "unc.toml"
+    place.parent.mkdir(parents=True)
+    place.write_text('[[rule]]\nid = "UNC-3"\nlimits = { ES1 = { u95_rel_max = 0.5 } }\n', encoding="utf-8")
+
+
+def unnamed(folder: Path) -> None:
+    """A bundle that names no edition, whose card says half the energy."""
+    bundle.write(folder, replace(real(good("ES1")), rule_set=None), sign=STRANGER)
+    raised(folder)
+
+
 def forged(folder: Path) -> None:
     """A signature that nobody's key made, under the name of a key that counts."""
     hands.edited(folder, hands.CHAIN, lambda chain: chain["signatures"][0].update(signature="A" * 86 + "=="))
@@ -216,5 +282,13 @@ TRICKS: Final = (
     Trick("edited raw file, chain made again", "INT-7", "ES1", "INVALID", on_disk("ES1", hands.lowered, rechained)),
     Trick("edited raw file, chain made again, unsigned", "INT-2", "ES1", "INVALID", on_disk("ES1", hands.lowered, unsealed)),
     Trick("one cord left out", "SCO-4", "ES2", "ES0", own(one_cord(good("ES2")))),
+    Trick("an edition of one's own", "INT-3", "ES1", "ES0", own(replace(real(good("ES1")), rule_set="1.1"))),
+    Trick("weaker limits in the bundle", "INT-1", "ES1", "ES0", on_disk("ES1", other_limits)),
+    Trick("aligned after the run", "CAL-6", "ES1", "ES0", own(aligned_afterwards(real(good("ES1"))))),
+    Trick("a perfect reference", "CAL-1", "ES1", "ES0", own(recorded(real(good("ES1")), lambda one: replace(one, reference_u_rel=0.0)))),
+    Trick("invented tokens", "TOK-2", "ES1", "ES0", own(tokens_invented(real(good("ES1"))))),
+    Trick("requests of the warm-up", "TOK-3", "ES1", "ES0", own(warm_up_counted(real(good("ES1"))))),
+    Trick("watts as milliwatts", "PHA-8", "ES1", "ES0", own(in_milliwatts(real(good("ES1"))))),
+    Trick("half the energy, and no edition", "INT-2", "ES1", "INVALID", unnamed),
     Trick("half the energy on the card", "INT-2", "ES1", "INVALID", on_disk("ES1", raised)),
 )

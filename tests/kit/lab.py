@@ -286,7 +286,11 @@ class Lab:
     @cached_property
     def alignments(self) -> tuple[Aligned, ...]:
         """Of the BMC to the analyser, where the run is read by the BMC."""
-        return (alignment.made(self.seed, before_ns=BEGIN_NS),) if self.level == "ES1" else ()
+        if self.level != "ES1":
+            return ()
+        made = alignment.made(self.seed, before_ns=BEGIN_NS)
+        binding = replace(made.record.binding, settings_sha256=Settings(0, SETTINGS).sha256)
+        return (replace(made, record=replace(made.record, binding=binding)),)
 
     def evidence(self) -> Evidence:
         """All of it. The same seed gives the same evidence."""

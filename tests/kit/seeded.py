@@ -52,7 +52,7 @@ def told(lab: Lab, folder: Path, *, mutate: str = "") -> Told:
     per_1k = sorted(1000.0 * truth_j / float(window.tokens.output or 1) for truth_j, window in zip(true_j, measured, strict=True))
     truth = float(np.median(per_1k)) if len(per_1k) < 5 else float(np.mean(per_1k[1:-1]))
     score = card.get("score") or {}
-    held = bool(score) and abs(score["value"] - truth) <= score["u95"]
+    held = bool(score) and abs(score["joules_per_1k_output_tokens"] - truth) <= score["u95_j"]
     return Told(lab.level, report.level, inside, held, report.failing(lab.level))
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from joulemark.calibration.acceptance import binding_of
 from joulemark.calibration.align import align
-from joulemark.calibration.alignment import Binding
 from joulemark.cards.contents import alignment_files
 from joulemark.cards.evidence import Aligned
 from joulemark.energy.series import Series
+from joulemark.node import Node
 from joulemark.readings import MeterInfo, Quantity
 from tests.kit.alignment import DAY_S, HELD_OUT_S, LEVELS, NS, PLATEAU_S, SETTLE_S, span, total
 from tests.kit.sensors import Sensors
@@ -21,9 +22,9 @@ from tests.kit.truth import Truth
 from tests.live_node.node import certified
 
 
-def aligned(meters: Sequence[dict[str, Any]], seed: int, *, before_ns: int, reverse: bool, lie: float = 1.0) -> dict[str, str]:
+def aligned(meters: Sequence[dict[str, Any]], seed: int, *, before_ns: int, reverse: bool, node: Node, lie: float = 1.0) -> dict[str, str]:
     """Files of the alignment of the BMC among `meters`, as text; `reverse`: with a second pass in reverse order, as ES2 wants it;
-    `lie`: factor on the reference.
+    `node`: what it is bound to; `lie`: factor on the reference.
     """
     live = next(MeterInfo.from_json(one) for one in meters if one["kind"] == "redfish" and one["quantity"] == Quantity.POWER)
     begin_ns = before_ns - DAY_S * NS
@@ -45,7 +46,7 @@ def aligned(meters: Sequence[dict[str, Any]], seed: int, *, before_ns: int, reve
         held_out=at("held-out", held_s + SETTLE_S, held_s + HELD_OUT_S),
         alignment_id=f"live-{seed}",
         made_ns=begin_ns + round(sensors.truth.length_s) * NS,
-        binding=Binding(live.serial, reference.meter.serial, "S900001", live.firmware, "", "560", ("PSUA", "PSUB"), 1.0),
+        binding=binding_of(node, sensor_serial=live.serial, reference_serial=reference.meter.serial, interval_s=1.0),
     )
     return {path: data.decode() for path, data in alignment_files((Aligned(record, sensor, reference),)).items()}
 

@@ -23,12 +23,13 @@ Opened = Callable[..., tuple[ScpiMeter, Bench]]
 
 @contextmanager
 def benches() -> Iterator[Opened]:
-    """Opens a meter on a new analyser of a model; keys of the table by name."""
+    """Opens a meter on a new analyser of a model; keys of the table by name. Witnesses are read where a test asks for them."""
     with ExitStack() as stack:
 
         def build(model: str = "WT310E", *, analyser: Analyser | None = None, **options: Any) -> tuple[ScpiMeter, Bench]:
             standin = stack.enter_context(bench(analyser or Analyser(model, period_s=PERIOD_S)))
-            meter = ScpiMeter(ScpiConfig(standin.socket_resource, deadline_s=DEADLINE_S, **options), host="node1")
+            keys = {"deadline_s": DEADLINE_S, "witnesses": False, **options}
+            meter = ScpiMeter(ScpiConfig(standin.socket_resource, **keys), host="node1")
             stack.callback(meter.close)
             meter.open()
             return meter, standin

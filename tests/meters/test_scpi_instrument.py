@@ -10,7 +10,7 @@ import pytest
 from joulemark.errors import MeterTransient
 from joulemark.meters.scpi_instrument import Instrument, Item, Polled, Setup, differing, shown, summed
 from joulemark.meters.scpi_link import SocketLink
-from joulemark.readings import Averaging, MeterRange
+from joulemark.readings import Averaging, MeterRange, Quantity
 from tests.standins.scpi_bench import bench
 from tests.standins.scpi_standin import Analyser
 
@@ -59,7 +59,7 @@ def test_automatic_update_rate(instrument: Instrument, analyser: Analyser) -> No
 def test_one_question_for_everything(instrument: Instrument, analyser: Analyser) -> None:
     """Values and watched settings of all elements come in one message, each in its place."""
     analyser.set_power_w(100.0, 2)
-    instrument.choose((Item(1), Item(2), Item(None), Item(2, energy=True)))
+    instrument.choose((Item(1), Item(2), Item(None), Item(2, Quantity.ENERGY_COUNTER)))
     assert instrument.complaint() == ""  # by now the commands before it have arrived
     analyser.asked.clear()
     polled = instrument.poll()

@@ -58,7 +58,8 @@ def fields(text: str) -> set[str]:
 def test_every_row_is_whole(dialect: Dialect) -> None:
     """Each row names a question for all it watches, places for what is filled in, and a doubt where nothing was confirmed."""
     assert set(dialect.watched) <= dialect.settings.keys()
-    assert all(fields(text) <= {"element"} for text in (dialect.power, dialect.energy, *dialect.settings.values()))
+    asked = (dialect.power, dialect.energy, *dialect.witnesses.values(), *dialect.settings.values())
+    assert all(fields(text) <= {"element"} for text in asked)
     assert all(fields(text) <= {"element", "value"} for text in dialect.commands.values())
     assert all(text.endswith("?") for text in dialect.settings.values())
     assert bool(dialect.select) == bool(dialect.count) != ("{items}" in dialect.ask)

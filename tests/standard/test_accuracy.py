@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from joulemark.readings import Accuracy, MeterRange
+from joulemark.readings import Accuracy, Boundary, MeterRange
 from joulemark.standard.accuracy import formula, has_ranges, independent, limit_rel, unknown_because
 from tests.kit.sensors import BMC, WALL
 
@@ -62,11 +62,13 @@ def test_a_rejected_meter_is_good_for_nothing() -> None:
 
 
 def test_what_has_ranges() -> None:
-    """An instrument has ranges where it says so, or where its error depends on one."""
+    """An instrument has ranges where it says so, where its error depends on one, and where it is an analyser; a strip may have none."""
     assert has_ranges(WALL)
     assert has_ranges(replace(WALL, range=None))
     assert has_ranges(replace(WALL, range=None, accuracy=None))
-    assert not has_ranges(replace(WALL, range=None, accuracy=Accuracy(0.5), model="none"))
+    plain = replace(WALL, range=None, accuracy=Accuracy(0.5), model="none")
+    assert has_ranges(plain)
+    assert not has_ranges(replace(plain, boundary=Boundary.OUTLET))
 
 
 def test_one_certificate_is_not_two() -> None:

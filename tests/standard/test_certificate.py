@@ -9,7 +9,7 @@ import pytest
 
 from joulemark.pricing.dates import moment_ns
 from joulemark.readings import MeterInfo
-from joulemark.standard.certificate import absences, age_d, faults, traceable
+from joulemark.standard.certificate import absences, age_d, faults, names, traceable
 from tests.kit.sensors import WALL
 
 PAPER = WALL.certificate
@@ -74,3 +74,16 @@ def test_how_a_laboratory_is_known(laboratory: str, known: bool) -> None:
     """The name of an accreditation or of a national institute, as a whole word."""
     assert PAPER is not None
     assert traceable(replace(PAPER, laboratory=laboratory)) is known
+
+
+def test_a_certificate_names_its_meter() -> None:
+    """All that ES1 asks: who gave it, and the serial of the meter."""
+    assert names(WALL)
+    assert not names(replace(WALL, certificate=None))
+    assert not any(names(meter(**{field: text})) for field, text in (("serial", ""), ("serial", "X1"), ("laboratory", " ")))
+
+
+def test_an_uncertainty_of_0_is_none() -> None:
+    """A certificate that states no uncertainty, or no factor for it, does not make the meter perfect."""
+    assert absences(meter(u95_rel=0.0)) == ("certificate.u95_rel",)
+    assert absences(meter(k=0.0)) == ("certificate.k",)

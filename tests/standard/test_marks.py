@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from joulemark.chain import MARK, Chain
+from joulemark.chain import MARK, PLACED, Chain
 from joulemark.runs import PhaseKind, Run, Window
 from joulemark.standard import marks
 from tests.kit.lab import receipt
@@ -70,3 +70,14 @@ def test_a_receipt_beyond_the_chain_or_of_another_event_is_none() -> None:
     assert not marks.holds(replace(true, seq=-1), made, TRUST)
     assert not marks.holds(replace(true, seq=0), made, TRUST)
     assert not marks.holds(replace(true, t_ns=true.t_ns + 1), made, TRUST)
+
+
+def test_a_mark_stands_where_the_clock_states_put_it() -> None:
+    """A mark is hashed with the client's own time; the phase begins where an event `placed` moved it, by so much at most."""
+    times = {"event_0_ns": 100 * NS + 30_000_000, "event_1_ns": 200 * NS - 10_000_000}
+    made = chain(("begin", 100), ("end", 200)).appended(PLACED, times, t_ns=201 * NS)
+    moved = replace(WINDOW, begin_ns=100 * NS + 30_000_000, end_ns=200 * NS - 10_000_000)
+    assert marks.unlike(made, Run((moved,))) == []
+    assert marks.unlike(made, Run((WINDOW,))) != []
+    assert marks.farthest_s(made) == 0.03
+    assert marks.farthest_s(chain(("begin", 100))) == 0.0

@@ -34,7 +34,7 @@ def report_on(folder: Path) -> tuple[Case, Report]:
         ("aiperf/generated_0.13.0_streaming", True),
         ("aiperf/generated_0.13.0_dcgm_truth", True),
         ("mlperf_power/inference_v4.1_nvidia_h200x8_llama2-70b-99", True),
-        ("mlperf_power/training_v4.0_smc_llama2_70b_lora_1node", False),
+        ("mlperf_power/training_v4.0_smc_llama2_70b_lora_1node", True),
         ("traces/mlperf_inference_v1.0_power_localtime", True),
         ("traces/mlperf_inference_v2.0_power", True),
     ],
@@ -60,10 +60,19 @@ def test_the_energy_of_a_submission_is_computed(corpus: Path) -> None:
 
 
 def test_a_log_without_zone_is_named(corpus: Path) -> None:
-    """Where times carry no zone and none is given, nothing is guessed: there is no evidence, and the fault says what to do."""
+    """Where times carry no zone and none is given, nothing is guessed: there is no evidence, the fault says what to do, and it is ES0."""
     case = read.case(corpus / "traces/mlperf_inference_v1.0_power_localtime", trust=TRUST)
     assert case.evidence is None
     assert any("zone" in fault for fault in case.faults.values())
+    assert validate(case).level == "ES0"
+
+
+@pytest.mark.parametrize("place", ["mlperf_power/tiny_v1.0_stm_u575_kws", "traces/mlperf_ptd_example_2020"])
+def test_power_without_a_run_is_informative(corpus: Path, place: str) -> None:
+    """A power log, readable or not, of which no file says when the benchmark ran: no evidence, a fault that says so, ES0."""
+    case, report = report_on(corpus / place)
+    assert (case.evidence, report.level) == (None, "ES0")
+    assert case.faults["."] == "no file says when what was measured"
 
 
 @pytest.fixture
@@ -83,8 +92,8 @@ def test_a_bundle_of_an_older_version_is_informative(old: Path) -> None:
         assert told(report, rule_id)[0] is Verdict.CANNOT_TELL, rule_id
 
 
-def test_an_older_card_with_another_figure_is_no_contradiction(old: Path) -> None:
-    """Without a pinned edition the formulas may have been others: INT-2 fails, and the bundle stays ES0."""
+def test_an_older_card_with_another_figure_is_a_contradiction(old: Path) -> None:
+    """That a bundle names no edition excuses no figure that its readings do not bear out: INVALID."""
     path = old / "energy" / "card.json"
     card = json.loads(path.read_text())
     card["headline"]["energy_j"] *= 1.001
@@ -93,7 +102,7 @@ def test_an_older_card_with_another_figure_is_no_contradiction(old: Path) -> Non
     manifest.unlink()
     _, report = report_on(old)
     assert told(report, "INT-2")[0] is Verdict.FAIL
-    assert report.level == "ES0"
+    assert (report.level, report.contradictions) == ("INVALID", ("INT-2",))
 
 
 def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -106,6 +115,6 @@ def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_has_no_evidence(tmp_path: Path) -> None:
-    """Nothing of ours and nothing of a benchmark: a case without evidence and without documents."""
+    """Nothing of ours and nothing of a benchmark: a case without evidence, without documents and without faults."""
     case = read.case(tmp_path, trust=TRUST)
-    assert (case.evidence, dict(case.documents)) == (None, {})
+    assert (case.evidence, dict(case.documents), dict(case.faults)) == (None, {}, {})

@@ -25,6 +25,8 @@ def beyond(claimed: dict[str, object], recomputed: dict[str, object]) -> list[st
         ({"energy_j": None}, {"energy_j": 5.0}, False),
         ({"energy_j": 5.0}, {"energy_j": None}, True),
         ({"begin_ns": 1_790_000_000_000_000_000}, {"begin_ns": 1_790_000_000_000_000_001}, True),
+        ({"begin_ns": 1.790000000000001e18}, {"begin_ns": 1_790_000_000_000_000_000}, True),
+        ({"output": 3.0}, {"output": 3}, False),
         ({"output": 3}, {"output": 3.000001}, False),
         ({"span_w": [1.0, 2.0]}, {"span_w": [1.0, 2.1]}, True),
         ({"cost": {"amount": "0.5"}}, {"cost": {"amount": "0.500000000000000001"}}, False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from joulemark.standard.edition import Rule
-from joulemark.standard.report import shown, text
+from joulemark.standard.report import LINE, shown, text
 from joulemark.standard.validator import Judged, Report
 from joulemark.standard.verdict import Outcome, Verdict
 
@@ -59,3 +59,12 @@ def test_values_are_short() -> None:
     assert shown(1.23456789) == "1.23457"
     assert shown({"a": None, "b": 0}) == "a unknown, b 0"
     assert shown(None) == ""
+
+
+def test_a_report_fits_a_terminal() -> None:
+    """However many rules stand in the way and however long the reason: no line is wider than 100 columns, and no word is lost."""
+    wide = Outcome(Verdict.CANNOT_TELL, None, "limit " * 40, "energy/nodes.json", "a reason of many words, " * 20)
+    told = text(report(**{f"SMP_{n}": (wide, wide) for n in range(1, 90)}))
+    assert max(map(len, told.splitlines())) <= LINE == 100
+    assert told.split().count("reason") == 20 * 89
+    assert "SMP-89" in told.split("SMP-1   ")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import tarfile
 import zipfile
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from joulemark.errors import FormatError
 from joulemark.standard import unpacked as module
-from joulemark.standard.unpacked import unpacked
+from joulemark.standard.unpacked import Bounded, in_tar, unpacked
 from tests.mutations import mutated
 
 
@@ -108,6 +109,68 @@ def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "MAX_ENTRIES", 3)
     with pytest.raises(FormatError, match="more than 3 entries"):
         opened(zip_of(*((f"f{n}", b"") for n in range(4))), tmp_path)
+
+
+def tar_stream(*blocks: bytes) -> bytes:
+    return gzip.compress(b"".join(blocks) + bytes(1024), 1)
+
+
+def sparse_map(blocks: int) -> bytes:
+    """A sparse file of the old kind: its map goes on for so many blocks, before anything of its data."""
+    head = bytearray(tar_entry("x", tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    head[482] = 1
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return tar_stream(bytes(head), ((b"%011o " % 1) * 42 + b"\1" + bytes(7)) * blocks)
+
+
+def sparse_list(count: int) -> bytes:
+    """A sparse file of the new kind: its map stands where the data would."""
+    head = tar_entry("x")
+    head.pax_headers, head.size = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x"}, 2 * count
+    return tar_stream(head.tobuf(tarfile.PAX_FORMAT), b"%d\n" % count, b"1\n" * count)
+
+
+def long_header(kind: bytes, size: int) -> bytes:
+    head = tar_entry("x", kind)
+    head.size = size
+    return tar_stream(head.tobuf(tarfile.GNU_FORMAT), b"a" * size)
+
+
+HEADERS: dict[str, Callable[[], bytes]] = {
+    "sparse map": lambda: sparse_map(400),
+    "sparse list": lambda: sparse_list(100_000),
+    "long name": lambda: long_header(tarfile.GNUTYPE_LONGNAME, 200_000),
+    "extended header": lambda: long_header(tarfile.XHDTYPE, 200_000),
+    "global header": lambda: long_header(tarfile.XGLTYPE, 200_000),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_are_bounded_too(name: str, tmp_path: Path) -> None:
+    """What a tar says of one entry is held in memory, so that it ends long before the archive does."""
+    with pytest.raises(FormatError, match="more than 65536 bytes of headers"):
+        opened(HEADERS[name](), tmp_path)
+
+
+def test_global_headers_do_not_add_up(tmp_path: Path) -> None:
+    """Headers for all that follows are forgotten with each entry, which would else hold a copy of all of them."""
+    said: list[bytes] = []
+    for number in range(20):
+        head, records = tar_entry("g", tarfile.XGLTYPE), b"".join(b"15 k%02d%05d=v\n" % (number, key) for key in range(100))
+        head.size = len(records)
+        said += [head.tobuf(tarfile.GNU_FORMAT), records, bytes(-len(records) % 512), tar_entry(f"f{number}").tobuf(tarfile.GNU_FORMAT)]
+    stream = Bounded(gzip.GzipFile(fileobj=io.BytesIO(tar_stream(*said))))
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        held = [len(tar.pax_headers) for _ in in_tar(tar, stream)]
+    assert held == [0] * 20
+
+
+def test_the_directory_of_a_zip_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries are refused by the size of their directory, before any of them is held in memory."""
+    monkeypatch.setattr(module, "MAX_DIRECTORY", 10_000)
+    with pytest.raises(FormatError, match="more than 10000 bytes"):
+        opened(zip_of(*((f"f{n}", b"") for n in range(300))), tmp_path)
 
 
 VALID = (zip_of(("energy/a.json", b'{"x": 1}')), tar_of((tar_entry("energy/a.json"), b'{"x": 1}')))

@@ -1,4 +1,4 @@
-"""A real BMC simulator on loopback: Debian's `ipmi_sim` with our DCMI module, its watts set from here."""
+"""A real BMC simulator on loopback: Debian's `ipmi_sim` with our DCMI module, its watts and the air of its inlet set from here."""
 
 from __future__ import annotations
 
@@ -95,6 +95,12 @@ class Bmc:
         fresh = self.folder / "watts.new"
         fresh.write_text(f"{watts} {'' if active else 'inactive'}\n")
         fresh.replace(self.folder / "watts")
+
+    def set_inlet(self, celsius: int | str, *, entity: int = 0x40) -> None:
+        """What its air inlet is told to be from now on, under `entity`; text that is no number makes it refuse."""
+        fresh = self.folder / "inlet.new"
+        fresh.write_text(f"{celsius} {entity}\n")
+        fresh.replace(self.folder / "watts.inlet")
 
     def start(self, timeout_s: float = 5.0) -> None:
         """Start it and wait until it listens. Raises StandinError when it ends at once or never listens."""

@@ -62,6 +62,7 @@ class Analyser:
         self.rate = period_s
         self.averaging = (False, "EXP", 8)
         self.hold = False
+        self.mains_v, self.power_factor = 230.0, 0.95
         self.wiring = "P3W4"
         self.peak_over = 0
         self.marks: dict[int, str] = {}
@@ -75,6 +76,8 @@ class Analyser:
         self._begin_s = time.monotonic()
         self._history: list[tuple[float, dict[int, float]]] = [(self._begin_s, dict.fromkeys(self.elements, watts))]
         self._spans: list[tuple[float, float]] = []
+        rms = "RMS" if model.startswith(("WT5", "760")) else ""
+        self._words = {f"U{rms}": self._beside("U"), f"I{rms}": self._beside("I"), "LAMBDA": self._beside("PF"), "LAMB": self._beside("PF")}
         self._family = self._commands(model)
 
     def set_power_w(self, watts: float, element: int | None = None) -> None:
@@ -126,6 +129,20 @@ class Analyser:
             return "INF"
         return f"{watts:.4E}"
 
+    def _beside(self, shown: str) -> Callable[[int], str]:
+        """What an element shows of voltage, current or power factor, which its power is the product of; a mark stands for all of them."""
+
+        def of(element: int) -> str:
+            power = self._power(element)
+            if power in ("INF", "NAN"):
+                return power
+            if shown == "PF" and not float(power):
+                return "NAN"
+            amps = float(power) / (self.mains_v * self.power_factor)
+            return f"{ {'U': self.mains_v, 'I': amps, 'PF': self.power_factor}[shown]:.4E}"
+
+        return of
+
     def _sum(self, of: Callable[[int], str]) -> str:
         said = [of(element) for element in {"P1W3": (1, 3), "P3W3": (1, 3), "V3A3": (1, 3)}.get(self.wiring, self.elements)]
         marked = [text for text in said if text in ("INF", "NAN")]
@@ -136,7 +153,7 @@ class Analyser:
 
     def _value(self, item: str) -> str:
         function, _, element = item.partition(",")
-        of = {"P": self._power, "WH": self._watt_hours}.get(function)
+        of = {"P": self._power, "WH": self._watt_hours, **self._words}.get(function)
         if of is None:
             return "NAN"
         return self._sum(of) if element.startswith("SIGM") else of(int(element or 1))
@@ -148,10 +165,12 @@ class Analyser:
 
     def _measured(self, argument: str) -> str:
         """Hioki: named items, joined by semicolons, with their names where headers are on."""
+        beside = {word: self._beside(word) for word in ("U", "I", "PF")}
+        words = {"P": self._power, "WP": self._watt_hours, "WH": self._watt_hours, **beside}
         said = []
         for name in argument.split(","):
-            item = re.fullmatch(r"(P|WP|WH)(\d?)", name.strip())
-            text = "" if item is None else (self._power if item[1] == "P" else self._watt_hours)(int(item[2] or 1))
+            item = re.fullmatch(r"(PF?|WP|WH|U|I)(\d?)", name.strip())
+            text = "" if item is None else words[item[1]](int(item[2] or 1))
             said.append({"INF": "+9999.9E+99", "NAN": "+7777.7E+99"}.get(text, text))
         return ";".join(said)
 

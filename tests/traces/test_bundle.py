@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from joulemark import traces
+from joulemark import document, traces
 from joulemark.errors import FormatError
 from joulemark.readings import Boundary, MeterInfo, Quality, Quantity
 
@@ -36,6 +37,28 @@ def test_own_readings_are_described_by_the_bundle(tmp_path: Path) -> None:
     assert series.value.tolist() == [7, 0, 9]
     assert series.quality.tolist() == [Quality.OK, Quality.GAP, Quality.WRAPPED]
     assert series.t_unc_ns.tolist() == [5, 5, 6]
+
+
+@pytest.mark.parametrize("content", ['{"meters": []}', "damaged"])
+def test_the_description_is_read_once_for_all_files(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle of many files is read in a time that grows as their count does, not as its square."""
+    path, loads, load = bundle(tmp_path, "1000,5,7,1\n"), [], document.load
+    (tmp_path / "meters.json").write_text(content)
+    monkeypatch.setattr(document, "load", lambda place: (loads.append(place), load(place))[1])
+    for number in range(5):
+        other = written(path.parent, path.read_text(), f"m{number}.csv")
+        with contextlib.suppress(FormatError):
+            traces.read(other, tz=None)
+    assert len(loads) == 1
+
+
+def test_a_description_that_changed_is_read_again(tmp_path: Path) -> None:
+    """What was read of a file stands only as long as the file does."""
+    path = bundle(tmp_path, "1000,5,7,ok\n")
+    traces.read(path, tz=None)
+    (tmp_path / "meters.json").write_text(json.dumps({"meters": [{**METER.to_json(), "note": "moved"}]}))
+    (series,) = traces.read(path, tz=None)
+    assert series.meter.note == "moved"
 
 
 def test_raw_times_are_read_where_they_stand(tmp_path: Path) -> None:

@@ -80,7 +80,10 @@ class RefreshWatch:
         poll_ns, found = reads_ns[len(reads_ns) // 2], sorted(self._intervals_ns)
         longest_ns = 1.25 * found[len(found) // 10] + 0.75 * poll_ns
         close = [interval for interval in found if interval <= longest_ns]
-        return sum(close) / len(close) / NS_PER_S
+        period_ns = sum(close) / len(close)
+        if not self._stamped and period_ns < (1.0 + REPEATS_SHARE) * poll_ns:
+            return None  # each read brought news, but for stretches of a steady load
+        return period_ns / NS_PER_S
 
     def _shows_renewals(self) -> bool:
         """Whether changes are renewals: slower than the reads, and no steps of a coarse counter or of the load."""

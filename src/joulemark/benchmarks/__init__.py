@@ -46,6 +46,11 @@ def read(path: Path, *, tz: tzinfo | None, tool: str | None = None) -> Run:
     raise FormatError(f"{path} holds no files of {tool or ' or '.join(TOOLS)}", "give the folder the benchmark wrote to")
 
 
+def found(path: Path) -> bool:
+    """Whether the files of any tool are in the folder `path`."""
+    return any(reader.places(path) for reader in READERS)
+
+
 def merged(root: Path, runs: Mapping[Path, Run], *, findings: tuple[str, ...] = ()) -> Run:
     """One run out of `runs`, by where each was read; with more than one, phases and findings carry the place under `root`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
@@ -78,6 +79,10 @@ def plateau_faults(record: Alignment, limits: Limits) -> list[str]:
             found.append(f"a window of {who} lasts {shortest_s:g} s, {limits.window_s:g} s are wanted")
         if plateau.settle_s < limits.settle_s - ROUNDING_S:
             found.append(f"{who} settled for {plateau.settle_s:g} s, {limits.settle_s:g} s are wanted")
+    for before, after in itertools.pairwise(sorted((w.begin_ns, w.end_ns) for plateau in record.plateaus for w in plateau.windows)):
+        if after[0] < before[1]:
+            found.append("two windows share some of their time: a stretch counts once")
+            break
     share = mid_share(record)
     if share is not None and not limits.mid_low <= share <= limits.mid_high:
         found.append(f"the mid plateau lies at {share:.1%} between idle and full, {limits.mid_low:.0%} to {limits.mid_high:.0%} is wanted")

@@ -47,8 +47,9 @@ def residual_w(record: Alignment) -> float:
 
 
 def residual_rel(record: Alignment) -> float | None:
-    """The same relative to the reference of the plateau; None without plateaus."""
-    return max((abs(distance_w / means_w(plateau)[1]) for plateau, distance_w in residuals_w(record)), default=None)
+    """The same relative to the reference of the plateau, infinite where that shows nothing; None without plateaus."""
+    shares = ((distance_w, means_w(plateau)[1]) for plateau, distance_w in residuals_w(record))
+    return max((abs(distance_w / shown_w) if shown_w else math.inf for distance_w, shown_w in shares), default=None)
 
 
 def held_out_rel(record: Alignment) -> float | None:
@@ -66,6 +67,19 @@ def reversed_pass(record: Alignment) -> bool:
     first, second = ([plateau.name for plateau in turns[turn]] for turn in (1, 2))
     later = bool(second) and begin_ns(turns[2][0]) >= begin_ns(turns[1][-1]) if first else False
     return later and second == first[::-1]
+
+
+def read_until_ns(record: Alignment) -> int | None:
+    """The end of the last window of readings that the record rests on; None without any."""
+    ends = [w.end_ns for plateau in record.plateaus for w in plateau.windows]
+    return max(ends + ([] if record.held_out is None else [record.held_out.end_ns]), default=None)
+
+
+def held_apart(record: Alignment) -> bool:
+    """Whether the run held out shares no time with a window of the fit."""
+    held = record.held_out
+    windows = (w for plateau in record.plateaus for w in plateau.windows)
+    return held is None or all(w.end_ns <= held.begin_ns or w.begin_ns >= held.end_ns for w in windows)
 
 
 def begin_ns(plateau: PlateauRecord) -> int:

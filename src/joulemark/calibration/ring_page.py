@@ -18,6 +18,8 @@ LEFT: Final = 76.0
 RIGHT: Final = 150.0
 TOP: Final = 24.0
 BOTTOM: Final = 64.0
+TEXT: Final = 15.0
+"""Height of a line of text."""
 
 STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1d2530; --soft: #5b6675; --paper: #fff; --line: #d5dbe3; --band: #2f6fb3;
@@ -27,14 +29,16 @@ STYLE: Final = """
 body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: var(--ink); background: var(--paper);
  font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } p, figcaption { color: var(--soft); } figure { margin: 1.5rem 0; }
-svg { width: 100%; height: auto; } svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
+svg { width: 100%; min-width: 44rem; height: auto; } code { overflow-wrap: anywhere; }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
 .grid { stroke: var(--line); } .assigned { stroke: var(--band); stroke-width: 2; } .band { fill: var(--band); opacity: .18; }
 .warn { stroke: var(--doubt); stroke-dasharray: 6 4; } .stop { stroke: var(--bad); stroke-dasharray: 2 3; }
 .good { color: var(--good); } .doubt { color: var(--doubt); } .bad { color: var(--bad); }
 svg .mark { stroke: currentColor; fill: currentColor; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; } td:last-child { white-space: normal; }
+th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; } td:last-child { white-space: normal; min-width: 16rem; }
+caption { text-align: left; color: var(--soft); }
 """.strip()
 
 
@@ -71,9 +75,10 @@ def page(evaluation: Evaluation) -> str:
             f"<h1>{head}</h1>",
             f"<p>{escape(about.dated)}: {what}, {len(evaluation.results)} laboratories, each at least {about.repeats} repeats.</p>",
             f"<p>{summary(evaluation)}</p>",
-            f"<figure>{plot(evaluation)}<figcaption>{caption(evaluation)}</figcaption></figure>",
+            f'<figure><div class="scroll">{plot(evaluation)}</div><figcaption>{caption(evaluation)}</figcaption></figure>',
             f'<div class="scroll">{table(evaluation)}</div>',
-            f"<p>Workload {escape(about.workload_sha256)}. Scores by ISO 13528 as in Energy Standard v1, section 4.</p></body></html>",
+            f"<p>Workload (SHA-256) <code>{escape(about.workload_sha256)}</code>. "
+            "Scores by ISO 13528 as in Energy Standard 1.0, clause 7.</p></body></html>",
         ]
     )
 
@@ -128,11 +133,15 @@ def plot(evaluation: Evaluation) -> str:
         y = axis.y(value)
         out.append(f'<line class="grid" x1="{LEFT:g}" x2="{right:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
         out.append(f'<text class="soft" x="{LEFT - 8:g}" y="{y + 4:.1f}" text-anchor="end">{value:.10g}</text>')
+    lines = [*limits]
     if centre is not None:
         top, bottom = axis.y(centre + half), axis.y(centre - half)
         out.append(f'<rect class="band" x="{LEFT:g}" y="{top:.1f}" width="{right - LEFT:g}" height="{max(bottom - top, 1.0):.1f}"/>')
-        out.append(rule(axis.y(centre), "assigned", "reference" if evaluation.assigned is None else "assigned"))
-    out += [rule(axis.y(value), kind, label) for value, kind, label in limits]
+        lines.append((centre, "assigned", "reference" if evaluation.assigned is None else "assigned"))
+    lines.sort(reverse=True)
+    places = [axis.y(value) for value, _, _ in lines]
+    for y, label_y, (_, kind, label) in zip(places, apart(places), lines, strict=True):
+        out.append(rule(y, kind, label, label_y=label_y))
     for place, name in enumerate(order):
         out.append(laboratory(evaluation, name, x=LEFT + (place + 0.5) * (right - LEFT) / len(order), axis=axis, count=len(order)))
     out.append(f'<text class="soft" x="{LEFT:g}" y="14">{escape(evaluation.round.unit)}</text></svg>')
@@ -152,11 +161,22 @@ def levels(evaluation: Evaluation) -> tuple[float | None, float, Sequence[tuple[
     return assigned.x_pt, 2.0 * assigned.u, limits
 
 
-def rule(y: float, kind: str, label: str) -> str:
+def apart(places: Sequence[float]) -> list[float]:
+    """Places of labels at growing heights, moved about their middle so that no two are nearer than a line of text."""
+    if len(places) < 2:
+        return list(places)
+    spread = [places[0]]
+    for place in places[1:]:
+        spread.append(max(place, spread[-1] + TEXT))
+    back = (sum(spread) - sum(places)) / len(places)
+    return [place - back for place in spread]
+
+
+def rule(y: float, kind: str, label: str, *, label_y: float) -> str:
     """A level line with its name at the right."""
     right = WIDTH - RIGHT
     line = f'<line class="{kind}" x1="{LEFT:g}" x2="{right:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return f'{line}<text class="soft" x="{right + 8:g}" y="{y + 4:.1f}">{escape(label)}</text>'
+    return f'{line}<text class="soft" x="{right + 8:g}" y="{label_y + 4:.1f}">{escape(label)}</text>'
 
 
 def laboratory(evaluation: Evaluation, name: str, *, x: float, axis: Axis, count: int) -> str:
@@ -185,5 +205,6 @@ def table(evaluation: Evaluation) -> str:
         badge = "badge" if found.passed else f"no badge: {escape('; '.join(found.refusals))}"
         verdict = f'<td class="{tone(evaluation, name)}">{escape(found.verdict)}; {badge}</td>'
         rows.append(f"<tr><td>{escape(name)}</td><td>{value}</td><td>{u95}</td>{scores}{verdict}</tr>")
+    unit = f"<caption>value and U95 (k = 2) in {escape(evaluation.round.unit)}</caption>"
     head = "".join(f"<th>{title}</th>" for title in ("laboratory", "value", "U95", "z", "z'", "zeta", "En", "verdict"))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<table>{unit}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -18,6 +18,14 @@ ROUND_SCHEMA: Final = "joulemark.ring-round/1"
 EVALUATION_SCHEMA: Final = "joulemark.ring-evaluation/1"
 BADGE_SCHEMA: Final = "joulemark.ring-badge/1"
 REPEATS_MIN: Final = 5
+LABORATORIES_MAX: Final = 1000
+RANGE: Final = (1e-12, 1e12)
+"""Of a value and of its uncertainty: beyond is a wrong unit, and sums of squares would no longer hold it."""
+
+FINEST_REL: Final = 1e-9
+"""Of an uncertainty over its value: no meter, and no plot, tells less."""
+
+YEARS: Final = range(1970, 3000)
 VALID_DAYS: Final = 365
 """A badge is good for so long after its round (CAL-8)."""
 
@@ -49,7 +57,7 @@ class Laboratory:
 class Round:
     """One round. `reference`: a laboratory whose value is not among those that are judged. `gpu_clock_mhz`: pinned, of an image.
 
-    Raises FormatError for what no round can be: fewer than five repeats, a name twice, a value without uncertainty, no date.
+    Raises FormatError for what no round can be: fewer than five repeats, a name twice, a value alone or beyond belief, no date.
     """
 
     round: str
@@ -70,12 +78,17 @@ class Round:
             raise FormatError(f"{where}: schema is {self.schema!r}, not {ROUND_SCHEMA!r}", "make the file with joulemark ring plan")
         if self.repeats < REPEATS_MIN:
             raise FormatError(f"{where}: {self.repeats} repeats", f"let each laboratory repeat at least {REPEATS_MIN} times")
+        if len(self.laboratory) > LABORATORIES_MAX:
+            raise FormatError(f"{where}: {len(self.laboratory)} laboratories", f"evaluate at most {LABORATORIES_MAX} in one round")
         names = [one.name for one in self.laboratory]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise FormatError(f"{where}: laboratory {twice!r} stands there twice", "give each laboratory a name of its own")
         for one in (*self.laboratory, *([self.reference] if self.reference else [])):
             if (one.value is None) != (one.u95 is None) or not (one.value is None or (one.value > 0.0 and (one.u95 or 0.0) > 0.0)):
                 raise FormatError(f"{where}: {one.name} has value {one.value} and u95 {one.u95}", "give both, above 0, or neither")
+            if (found := one.result) is not None and not believable(found):
+                limits = f"{RANGE[0]:g} to {RANGE[1]:g} and u95 above {FINEST_REL:g} of value"
+                raise FormatError(f"{where}: {one.name} has value {found.x:g} and u95 {found.u95:g}", f"check the unit: taken are {limits}")
             for moment in filter(None, (one.begin, one.end)):
                 day(moment, where=f"{where}: {one.name}")
         if self.date:
@@ -207,12 +220,21 @@ def planned(round_: Round, *, begin: str, days_each: int) -> Round:
     return Round(**{**values, "laboratory": placed})
 
 
+def believable(result: Result) -> bool:
+    """Whether value and uncertainty are of a size that can be scored and drawn."""
+    low, high = RANGE
+    return low <= result.x <= high and max(low, FINEST_REL * result.x) <= result.u95 <= high
+
+
 def day(text: str, *, where: str) -> datetime.date:
-    """The date `text`. Raises FormatError for what is none."""
+    """The date `text`. Raises FormatError for what is none, and for one far from now, from which nothing can be counted on."""
     try:
-        return datetime.date.fromisoformat(text)
+        found = datetime.date.fromisoformat(text)
     except ValueError as error:
         raise FormatError(f"{where}: {text!r} is no date", "write it as 2026-12-31") from error
+    if found.year not in YEARS:
+        raise FormatError(f"{where}: {text} is not between {YEARS[0]} and {YEARS[-1]}", "write it as 2026-12-31")
+    return found
 
 
 def toml(round_: Round) -> str:

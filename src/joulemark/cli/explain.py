@@ -9,6 +9,8 @@ import click
 from joulemark.cli import emit, json_option
 
 SCHEMA = "joulemark.rules/1"
+INDENT = 13
+"""Columns before what is said of a rule."""
 
 
 @click.command()
@@ -36,8 +38,10 @@ def command(name: str | None, version: str | None, as_json: bool) -> None:
 
 
 def listed(result: dict[str, Any]) -> str:
-    """Every rule in one line."""
-    lines = [f"{rule['id']:<8}{rule['text']}" for rule in result["rules"]]
+    """What every rule demands."""
+    from joulemark.standard.report import wrapped
+
+    lines = [wrapped(f"{rule['id']:<8}{rule['text']}") for rule in result["rules"]]
     return "\n".join([*lines, f"edition {result['edition']}, {len(lines)} rules; joulemark explain {result['rules'][0]['id']} tells more"])
 
 
@@ -48,6 +52,8 @@ def told(result: dict[str, Any]) -> str:
 
 def at_length(rule: dict[str, Any], *, edition: str) -> str:
     """One rule: what is demanded, by which data, why, and how it is met."""
+    from joulemark.standard.report import wrapped
+
     numbers = {grade: ", ".join(f"{name} = {value:g}" for name, value in limits.items()) for grade, limits in rule["limits"].items()}
     lines = [
         f"{rule['id']} (edition {edition}): {rule['text']}",
@@ -56,4 +62,5 @@ def at_length(rule: dict[str, Any], *, edition: str) -> str:
         f"  judged by  {rule['data']}",
         f"  why        {rule['why']}",
     ]
-    return "\n".join([*lines, f"  how        {rule['how']}"] if rule["how"] else lines)
+    lines += [f"  how        {rule['how']}"] if rule["how"] else []
+    return "\n".join(wrapped(line, indent=INDENT) for line in lines)

@@ -70,7 +70,7 @@ def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None
     with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
         folder = unpacked(bundle, Path(place)) if bundle.is_file() else bundle
         case = read.case(folder, trust=trust, tz=tz)
-        if case.evidence is None and not case.documents:
+        if case.evidence is None and not case.documents and not (case.foreign and case.faults):
             raise InsufficientData(f"{bundle} holds nothing to judge: {empty(case.faults)}", "give the folder that holds energy/")
         return validate(case, version=chosen.version), case
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from joulemark.chain import MARK, PLACED, RUN, Chain
+from joulemark.chain import MARK, PLACED, RUN, Chain, moved_name
 from joulemark.collector.recorded import Axis, Edge, Mark, Recorded, placement
 from joulemark.runs import PhaseKind
 
@@ -48,11 +48,11 @@ def heard(recorded: Recorded) -> Chain:
 
 
 def chain_of(recorded: Recorded, axis: Axis) -> Chain:
-    """The chain with an event `placed` (number of a mark's event -> its time on the collector's axis) where any time was moved."""
+    """The chain with an event `placed`, with the times of marks on the collector's axis, where any time was moved."""
     chain = heard(recorded)
     marks = zip(chain.of_kind(MARK), said(recorded), strict=True) if chain.events else ()
-    placed = {str(event.seq): placement(one.mark, axis)[0] for event, one in marks}
-    moved = {seq: t_ns for seq, t_ns in placed.items() if t_ns != chain.events[int(seq)].data["utc_ns"]}
+    placed = ((event, placement(one.mark, axis)[0]) for event, one in marks)
+    moved = {moved_name(event.seq): t_ns for event, t_ns in placed if t_ns != event.data["utc_ns"]}
     return chain.appended(PLACED, moved, t_ns=chain.events[-1].t_ns) if moved else chain
 
 

@@ -113,12 +113,12 @@ class SupervisedChild:
         while self._stage != "ready":
             self._advance(wait=True)
 
-    def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to `question`. Raises MeterTransient with the reason when there is none within the deadline."""
+    def ask(self, question: Mapping[str, Any], *, deadline_s: float | None = None) -> dict[str, Any]:
+        """The answer to `question`. Raises MeterTransient with the reason when there is none within `deadline_s`, by default its own."""
         while self._stage != "ready":
             self._advance(wait=False)
         assert self._process is not None
-        answer = self._exchange(question)
+        answer = self._exchange(question, self._deadline_s if deadline_s is None else deadline_s)
         self._wait_s = BACK_OFF_S[0]
         return answer
 
@@ -152,11 +152,11 @@ class SupervisedChild:
         if not wait:
             raise MeterTransient(self._while("start"))
 
-    def _exchange(self, question: Mapping[str, Any]) -> dict[str, Any]:
+    def _exchange(self, question: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
         self._send(question)
-        answer = self._receive(self._deadline_s)
+        answer = self._receive(deadline_s)
         if answer is None:
-            self._fail(ChildLate(f"no answer within {self._deadline_s:g} s"))
+            self._fail(ChildLate(f"no answer within {deadline_s:.3g} s"))
         return answer
 
     def _send(self, message: Mapping[str, Any]) -> None:

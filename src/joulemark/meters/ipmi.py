@@ -2,7 +2,8 @@
 
 One child process per BMC (`ipmi_child`) holds the session; this side holds the deadline, so `read` never waits longer. A BMC
 says whole watts about once a second, does not say how it averages, and dates them with a clock that is often wrong: the read
-bracket dates the reading, the BMC's time is kept as information.
+bracket dates the reading, the BMC's time is kept as information. Beside the power, and seldom, it says how warm the air is that the
+server takes in (`ipmi_inlet`).
 
 Source: DCMI specification 1.5, section 6.6.1 (Get Power Reading); IPMI specification 2.0, sections 20.1 (Get Device ID) and
 22.14 (Get System GUID).
@@ -13,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -20,6 +22,7 @@ from joulemark.config import at_least, read_secret
 from joulemark.errors import MeterTransient, MeterUnavailable
 from joulemark.meters.base import Driver, Isolation
 from joulemark.meters.child import ChildLate, SupervisedChild
+from joulemark.meters.ipmi_inlet import Inlet, inlet_of
 from joulemark.readings import Boundary, Current, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import Clock, utc_minus_mono_ns
 from joulemark.units import NS_PER_S
@@ -50,11 +53,14 @@ class IpmiConfig:
     """File that holds the password of the account, readable by the agent only."""
     port: int = 623
     """UDP port of the BMC."""
+    witness_interval_s: float = 30.0
+    """How often the temperature of the air that the server takes in is read, in seconds; 0 reads it never."""
     deadline_s: float = 3.0
     """Longest time in seconds that a login or a read may take before the session is replaced."""
 
     def __post_init__(self) -> None:
         at_least("ipmi.port", self.port, 1)
+        at_least("ipmi.witness_interval_s", self.witness_interval_s, 0.0)
         at_least("ipmi.deadline_s", self.deadline_s, 0.1)
 
 
@@ -94,7 +100,7 @@ def serial_of(guid: bytes, fallback: str) -> str:
 
 
 class IpmiMeter:
-    """The server input power of one machine, asked from its BMC."""
+    """The server input power of one machine, asked from its BMC, and seldom the temperature of its inlet."""
 
     kind: ClassVar[str] = "ipmi"
     isolation: ClassVar[Isolation] = Isolation.PROCESS
@@ -104,6 +110,8 @@ class IpmiMeter:
         self._host = host
         self._child: SupervisedChild | None = None
         self._info: tuple[DeviceInfo, ...] = ()
+        self._inlet: Inlet | None = None
+        self._inlet_after_ns = 0
 
     @property
     def info(self) -> tuple[DeviceInfo, ...]:
@@ -123,27 +131,38 @@ class IpmiMeter:
         child = SupervisedChild(CHILD_MODULE, hello, deadline_s=config.deadline_s)
         try:
             self._log_in(child)
-            self._info = (self._identified(child),)
+            power = self._identified(child)
+            self._inlet, self._inlet_after_ns = inlet_of(partial(asked, child), power.meters[0], config.witness_interval_s), 0
+            self._info = (power,) if self._inlet is None else (power, self._inlet.device)
         except MeterUnavailable:
             child.close()
             raise
         self._child = child
 
     def read(self, clock: Clock) -> list[Sample]:
-        """One sample: watts, or a gap with the reason. Never waits longer than `deadline_s`."""
+        """One sample: watts, or a gap with the reason; one more of the inlet when that is due. Never waits longer than `deadline_s`."""
         if self._child is None:
             raise MeterTransient("ipmi meter is not open")
-        (device,) = self._info
         shift_ns = utc_minus_mono_ns(clock)
+        power = self._power(self._child, clock, shift_ns)
+        left_s = self._config.deadline_s - (power.t_read1_ns - power.t_read0_ns) / NS_PER_S
+        quick = power.values[0] is not None and left_s >= self._config.deadline_s / 2  # else the power would pay for a late answer
+        if self._inlet is None or not quick or power.t_read1_ns < self._inlet_after_ns:
+            return [power]
+        self._inlet_after_ns = power.t_read1_ns + round(self._config.witness_interval_s * NS_PER_S)
+        return [power, self._inlet.read(partial(asked, self._child, deadline_s=left_s), clock, shift_ns)]
+
+    def _power(self, child: SupervisedChild, clock: Clock, shift_ns: int) -> Sample:
+        device = self._info[0]
         t_read0_ns = clock.mono_ns()
         try:
-            reading = parse_power_reading(asked(self._child, POWER_READING))
+            reading = parse_power_reading(asked(child, POWER_READING))
         except MeterTransient as error:
-            return [Sample.gap(device, t_read0_ns, clock.mono_ns(), shift_ns, error.what)]
+            return Sample.gap(device, t_read0_ns, clock.mono_ns(), shift_ns, error.what)
         t_read1_ns = clock.mono_ns()
         value, quality, reason = judged(reading)
         t_bmc_ns = None if reading.bmc_time_s in NO_BMC_TIME else reading.bmc_time_s * NS_PER_S
-        return [Sample(device.device_id, t_read0_ns, t_read1_ns, shift_ns, (value,), (t_bmc_ns,), (quality,), (reason,))]
+        return Sample(device.device_id, t_read0_ns, t_read1_ns, shift_ns, (value,), (t_bmc_ns,), (quality,), (reason,))
 
     def close(self) -> None:
         if self._child is not None:
@@ -205,9 +224,9 @@ class IpmiMeter:
         return DeviceInfo(meter.device_id, (meter,))
 
 
-def asked(child: SupervisedChild, request: Mapping[str, Any]) -> bytes:
-    """The bytes that the BMC answers to `request`. Raises MeterTransient."""
-    return bytes.fromhex(child.ask(request)["data"])
+def asked(child: SupervisedChild, request: Mapping[str, Any], *, deadline_s: float | None = None) -> bytes:
+    """The bytes that the BMC answers to `request`, in `deadline_s` or the child's own. Raises MeterTransient."""
+    return bytes.fromhex(child.ask(request, deadline_s=deadline_s)["data"])
 
 
 def trial_command(config: IpmiConfig) -> str:

@@ -1,8 +1,9 @@
 """Laboratory power analysers over SCPI: Yokogawa WT, Hioki PW333x, GW Instek GPM-8000, ZES LMG.
 
 One question per poll brings the power of every element, the integrated energy where the integrator runs, and the settings that
-decide what they are worth: ranges, hold, peak over-range, state of the integrator. Elements are meters of their own and are never
-added here. After a late, cut or odd answer the connection is given up, so that no answer is taken for the answer to another question.
+decide what they are worth: ranges, hold, peak over-range, state of the integrator. Beside the power of an element stand its voltage,
+current and power factor of the same update, as witnesses. Elements are meters of their own and are never added here. After a late,
+cut or odd answer the connection is given up, so that no answer is taken for the answer to another question.
 
 Sources: `scpi_models`. Marks of missing values: SCPI-1999, 7.2.1. Energy Standard v1, MET-4 (fixed ranges, crest factor 3 or more).
 """
@@ -24,7 +25,7 @@ from joulemark.readings import Accuracy, Boundary, Current, DeviceInfo, MeterInf
 from joulemark.timebase import Clock, utc_minus_mono_ns
 from joulemark.units import J_PER_WH
 
-POWER_EXPONENT: Final = -6
+EXPONENT: Final = -6
 ENERGY_EXPONENT: Final = -3
 FULL_CREST_FACTOR: Final = 3.0
 """Crest factor for which makers state the error of the range."""
@@ -46,6 +47,8 @@ class ScpiConfig:
     """Voltage range in volts to set, not automatic; without it the range stays as it is."""
     range_a: float | None = None
     """Current range in amperes to set, not automatic; without it the range stays as it is."""
+    witnesses: bool = True
+    """Whether voltage, current and power factor of each element are read beside its power, where the model's names of them are known."""
     integrate: bool = False
     """Whether the analyser's integrator is started where it does not run; it is never reset."""
     deadline_s: float = 2.0
@@ -161,7 +164,9 @@ class ScpiMeter:
         self._added = instrument.sum_of() if config.sigma else ()
         note = self._integrator(instrument)
         wanted = [*instrument.elements, *([None] if self._added else [])]
-        self._items = (*(Item(element) for element in wanted), *(Item(element, energy=True) for element in wanted if note))
+        measured = [Quantity.POWER, *([Quantity.ENERGY_COUNTER] if note else [])]
+        beside = [Item(element, one) for element in instrument.elements for one in instrument.dialect.witnesses if config.witnesses]
+        self._items = (*(Item(element, one) for one in measured for element in wanted), *beside)
         instrument.choose(self._items)
         polled = instrument.poll()
         device_id = f"{self.kind}:{self._host}:{self._serial(instrument)}"
@@ -197,25 +202,23 @@ class ScpiMeter:
         setup, identity = self._setup, instrument.identity
         elements = self._elements(item)
         ranges = [setup.ranges[element] for element in elements]
-        kinds: dict[str, Any] = (
-            {
-                "quantity": Quantity.ENERGY_COUNTER,
+        if item.quantity is Quantity.ENERGY_COUNTER:
+            kinds: dict[str, Any] = {
                 "exponent": ENERGY_EXPONENT,
                 "step": step_of(text, ENERGY_EXPONENT, factor=J_PER_WH),
                 "note": "; ".join(filter(None, (note, instrument.dialect.doubts))),
             }
-            if item.energy
-            else {
-                "quantity": Quantity.POWER,
-                "exponent": POWER_EXPONENT,
+        else:
+            kinds = {
+                "exponent": EXPONENT,
                 "averaging": setup.averaging,
                 "averaging_window_s": setup.window_s,
                 "note": instrument.dialect.doubts,
             }
-        )
         return MeterInfo(
             meter_id=item.channel,
             kind=self.kind,
+            quantity=item.quantity,
             boundary=Boundary.WALL_ANALYZER,
             current=Current.AC,
             vendor=identity.vendor,
@@ -223,7 +226,7 @@ class ScpiMeter:
             serial=identity.serial,
             firmware=identity.firmware,
             update_period_s=setup.period_s,
-            accuracy=None if item.energy else accuracy_of(instrument, ranges),
+            accuracy=accuracy_of(instrument, ranges) if item.quantity is Quantity.POWER else None,
             covers=tuple(self._cord(instrument, element) for element in elements),
             interface=self._link.interface,
             range=summed(ranges),
@@ -236,12 +239,12 @@ class ScpiMeter:
         told = {name: texts[0] for name, texts in polled.watched.items()}
         if "hold" in told and switched_on(told["hold"]):
             return None, Quality.GAP, "the analyser is on hold and repeats its last value"
-        if item.energy:
+        if item.quantity is Quantity.ENERGY_COUNTER:
             if not running(told["state"]):
                 return None, Quality.GAP, f"the integrator does not run: {told['state'] or 'no state told'}"
             return judged(text, ENERGY_EXPONENT, factor=J_PER_WH)
         elements = self._elements(item)
-        value, quality, reason = judged(text, POWER_EXPONENT)
+        value, quality, reason = judged(text, EXPONENT)
         if quality is Quality.OK and any(peak_over(told.get("peak_over", "0"), element) for element in elements):
             value, quality, reason = None, Quality.OVER_RANGE, "a peak is over range"
         if quality is Quality.OVER_RANGE:

@@ -8,20 +8,20 @@ from joulemark.errors import MeterTransient
 from joulemark.meters.scpi_answers import Answer, bare, number, parse_answer, running, switched_on
 from joulemark.meters.scpi_link import Link
 from joulemark.meters.scpi_models import DIALECTS, SIGMA, Dialect, Elements, Identity, dialect_of, parse_identity
-from joulemark.readings import Averaging, MeterRange
+from joulemark.readings import Averaging, MeterRange, Quantity
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One value of a poll: the power, or the integrated energy, of an element or of the sum (`SIGMA`)."""
+    """One value of a poll: the power, the integrated energy, or a witness, of an element or of the sum (`SIGMA`)."""
 
     element: int | None
-    energy: bool = False
+    quantity: Quantity = Quantity.POWER
 
     @property
     def channel(self) -> str:
         """Its name within the instrument."""
-        return f"{'energy' if self.energy else 'power'}-{self.element or 'sigma'}"
+        return f"{self.quantity.word}-{self.element or 'sigma'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Instrument:
             for index, name in enumerate(names, 1):
                 self.link.tell(dialect.select.format(index=index, item=name))
             self.link.tell(dialect.count.format(count=len(items)))
-        watched = [*dialect.watched, *(["state"] if any(item.energy for item in items) else [])]
+        watched = [*dialect.watched, *(["state"] if any(item.quantity is Quantity.ENERGY_COUNTER for item in items) else [])]
         self._watched = tuple(
             (name, element)
             for name in watched
@@ -178,8 +178,9 @@ class Instrument:
         return Polled(said.values, watched)
 
     def _name(self, item: Item) -> str:
-        name = self.dialect.energy if item.energy else self.dialect.power
-        return name.format(element=item.element or SIGMA)
+        dialect = self.dialect
+        names = {Quantity.POWER: dialect.power, Quantity.ENERGY_COUNTER: dialect.energy, **dialect.witnesses}
+        return names[item.quantity].format(element=item.element or SIGMA)
 
     def _range(self, name: str, element: int) -> float | None:
         return number(self.setting(name, element) or "")

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from joulemark.readings import Quantity
+
 SIGMA: Final = "SIGMA"
 """The element that stands for the instrument's own sum."""
 
@@ -27,15 +29,17 @@ class Dialect:
     `models`: regular expression over `VENDOR,MODEL` in upper case, to the elements of that model, () where the name does not tell.
     `select`, `count`: commands that choose item number `{index}` and the number of items, empty where the question itself names
     them. `ask`: the question for all values, with `{items}` joined by `join`; `separator` stands between the values of the answer.
-    `power`, `energy`: the items; no energy where its integrator is not read. `settings`: name to question. `watched`: settings that
-    ride on every poll. `sums`: wiring system to the elements that the instrument's own sum adds. `period_s`: fixed update period, where
-    none can be asked. `range_doubles`: crest factor 6 doubles the error of the range.
+    `power`, `energy`: the items; no energy where its integrator is not read. `witnesses`: the items that are read beside the power of
+    an element, none where their names are not known. `settings`: name to question. `watched`: settings that ride on every poll. `sums`:
+    wiring system to the elements that the instrument's own sum adds. `period_s`: fixed update period, where none can be asked.
+    `range_doubles`: crest factor 6 doubles the error of the range.
     """
 
     family: str
     models: Mapping[str, Elements]
     power: str
     energy: str = ""
+    witnesses: Mapping[Quantity, str] = field(default_factory=dict)
     setup: tuple[str, ...] = ()
     farewell: tuple[str, ...] = ()
     select: str = ""
@@ -76,6 +80,9 @@ YOKOGAWA_COMMANDS: Final = {
 YOKOGAWA_SETUP: Final = (":COMM:HEAD OFF", ":NUM:FORM ASC")
 
 
+YOKOGAWA_WITNESSES: Final = {Quantity.VOLTAGE: "U,{element}", Quantity.CURRENT: "I,{element}", Quantity.POWER_FACTOR: "LAMBDA,{element}"}
+
+
 def by_element(texts: Mapping[str, str]) -> dict[str, str]:
     """`texts` where ranges belong to single elements: the same words, with the element behind them."""
     ranged = re.compile(r"(:INP:(?:VOLT|CURR):(?:AUTO|RANG))(.*)")
@@ -94,6 +101,7 @@ WT300: Final = Dialect(
     ),
     power="P,{element}",
     energy="WH,{element}",
+    witnesses=MappingProxyType(YOKOGAWA_WITNESSES),
     setup=YOKOGAWA_SETUP,
     select=":NUM:NORM:ITEM{index} {item}",
     count=":NUM:NORM:NUM {count}",
@@ -116,6 +124,7 @@ WT5000: Final = Dialect(
     ),
     power="P,{element}",
     energy="WH,{element}",
+    witnesses=MappingProxyType({**YOKOGAWA_WITNESSES, Quantity.VOLTAGE: "URMS,{element}", Quantity.CURRENT: "IRMS,{element}"}),
     setup=YOKOGAWA_SETUP,
     select=":NUM:NORM:ITEM{index} {item}",
     count=":NUM:NORM:NUM {count}",
@@ -131,6 +140,7 @@ GPM: Final = Dialect(
     models=MappingProxyType({r"GW-?INSTEK,GPM-8(310|213)": (1,)}),
     power="P",
     energy="WH",
+    witnesses=MappingProxyType({Quantity.VOLTAGE: "U", Quantity.CURRENT: "I", Quantity.POWER_FACTOR: "LAMBDA"}),
     setup=(":COMM:REM ON", ":COMM:HEAD OFF", ":NUM:FORM ASC"),
     farewell=(":COMM:REM OFF",),
     select=":NUM:NORM:ITEM{index} {item}",
@@ -156,6 +166,7 @@ PW3335: Final = Dialect(
     models=MappingProxyType({r"HIOKI,PW3335(-0\d)?": (1,)}),
     power="P",
     energy="WH",
+    witnesses=MappingProxyType({Quantity.VOLTAGE: "U", Quantity.CURRENT: "I", Quantity.POWER_FACTOR: "PF"}),
     setup=(":HEAD OFF",),
     ask=":MEAS? {items}",
     separator=";",
@@ -179,7 +190,7 @@ PW3335: Final = Dialect(
         }
     ),
     period_s=0.2,
-    doubts="the questions for ranges and averaging, and the mark of over-range, were not read in its manual",
+    doubts="the questions for ranges and averaging, the name of the power factor, and the mark of over-range were not read in its manual",
 )
 
 PW3336: Final = Dialect(
@@ -187,6 +198,7 @@ PW3336: Final = Dialect(
     models=MappingProxyType({r"HIOKI,PW3336(-0\d)?": (1, 2), r"HIOKI,PW3337(-0\d)?": (1, 2, 3)}),
     power="P{element}",
     energy="WP{element}",
+    witnesses=MappingProxyType({Quantity.VOLTAGE: "U{element}", Quantity.CURRENT: "I{element}", Quantity.POWER_FACTOR: "PF{element}"}),
     setup=(":HEAD OFF",),
     ask=":MEAS? {items}",
     separator=";",
@@ -210,7 +222,7 @@ PW3336: Final = Dialect(
         }
     ),
     period_s=0.2,
-    doubts="the questions for ranges and averaging, and the mark of over-range, were not read in its manual",
+    doubts="the questions for ranges and averaging, the name of the power factor, and the mark of over-range were not read in its manual",
 )
 
 LMG600: Final = Dialect(

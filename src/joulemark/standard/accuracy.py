@@ -11,7 +11,7 @@ from typing import Final
 
 from joulemark import whitelist
 from joulemark.cards.compute import tier_of
-from joulemark.readings import Accuracy, MeterInfo
+from joulemark.readings import Accuracy, Boundary, MeterInfo
 
 FROM_WHITELIST: Final = "whitelist "
 """Drivers that look a formula up say so in its source."""
@@ -55,10 +55,10 @@ def unknown_because(meter: MeterInfo, grade: str) -> str:
 
 
 def has_ranges(meter: MeterInfo) -> bool:
-    """Whether the instrument has measuring ranges, by what it says or by its formula of error."""
+    """Whether the instrument has measuring ranges, by what it says, by its formula of error, or since it is an analyser."""
     entry = whitelist.find(meter.vendor, meter.model)
     of_range = (meter.accuracy is not None and meter.accuracy.pct_range > 0.0) or (entry is not None and entry.pct_range > 0.0)
-    return meter.range is not None or of_range
+    return meter.range is not None or of_range or meter.boundary is Boundary.WALL_ANALYZER
 
 
 def independent(meters: Sequence[MeterInfo]) -> bool:

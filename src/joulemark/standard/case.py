@@ -108,7 +108,9 @@ class Case:
     @cached_property
     def _made(self) -> dict[str, Any] | str:
         if self.evidence is None:
-            return "the bundle holds no run, or no readings"
+            return "there is no run, or no reading"
+        if not self.series:
+            return "there is no reading of power or energy"
         try:
             return cards.build(self.evidence)
         except JoulemarkError as error:

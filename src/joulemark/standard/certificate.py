@@ -39,6 +39,14 @@ def traceable(certificate: Certificate) -> bool:
     return any(ACCREDITED.fullmatch(word) for word in words)
 
 
+def names(meter: MeterInfo) -> bool:
+    """Whether `meter` has a certificate or a mark that names who gave it, and the serial of the meter: all that ES1 asks of it (MET-2)."""
+    paper = meter.certificate
+    return (
+        paper is not None and bool(paper.laboratory.strip()) and bool(paper.serial.strip()) and paper.serial.strip() == meter.serial.strip()
+    )
+
+
 def absences(meter: MeterInfo) -> tuple[str, ...]:
     """What is not known of the certificate of `meter`, as words; empty where all of it is."""
     paper = meter.certificate
@@ -49,6 +57,8 @@ def absences(meter: MeterInfo) -> tuple[str, ...]:
         "certificate.laboratory": bool(paper.laboratory.strip()),
         "certificate.serial": bool(paper.serial.strip()),
         "certificate.sha256": bool(paper.sha256),
+        "certificate.u95_rel": paper.u95_rel > 0.0,
+        "certificate.k": paper.k > 0.0,
         "serial": bool(meter.serial.strip()),
     }
     return tuple(name for name, known in told.items() if not known)

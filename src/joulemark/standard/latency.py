@@ -22,6 +22,7 @@ from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import MeterInfo, Quantity
 from joulemark.runs import PhaseKind, Window
+from joulemark.standard.aligned import began_ns
 from joulemark.standard.case import Case, means
 from joulemark.units import NS_PER_S
 
@@ -61,8 +62,7 @@ def latency(case: Case, one: Series, *, least_edges: int, edge_share: float, edg
     """The same of one stream."""
     assert case.evidence is not None
     records = {held.record.alignment_id: held.record for held in case.evidence.alignments}
-    begin_ns = case.measured[0].begin_ns
-    applied = in_force(list(records.values()), at_ns=begin_ns)[0].get(one.meter.meter_id)
+    applied = in_force(list(records.values()), at_ns=began_ns(case))[0].get(one.meter.meter_id)
     corrected_s = 0.0 if applied is None else applied.lag_ns / NS_PER_S
     own = None if applied is None else records.get(applied.alignment_id)
     found = seen(case, one, edge_share=edge_share, edge_step=edge_step)

@@ -28,14 +28,22 @@ def edges(windows: Sequence[Window]) -> list[Edge]:
 
 
 def marked(chain: Chain) -> dict[Edge, Event]:
-    """What the marks of the chain say, with the first event that says it."""
+    """What the marks of the chain say, on the collector's axis as an event `placed` moved it, with the first event that says it."""
     found: dict[Edge, Event] = {}
+    moved = chain.moved_ns()
     for event in chain.of_kind(MARK):
         data = event.data
-        utc_ns = data.get("utc_ns")
+        utc_ns = moved.get(event.seq, data.get("utc_ns"))
         if isinstance(utc_ns, int):
             found.setdefault((str(data.get("phase")), str(data.get("kind")), str(data.get("edge")), utc_ns), event)
     return found
+
+
+def farthest_s(chain: Chain) -> float:
+    """How far the clock states moved a mark from the time that was hashed when it came, at most, s."""
+    moved = chain.moved_ns()
+    said = ((event.seq, event.data.get("utc_ns")) for event in chain.of_kind(MARK))
+    return max((abs(moved[seq] - utc_ns) / NS_PER_S for seq, utc_ns in said if seq in moved and isinstance(utc_ns, int)), default=0.0)
 
 
 def delay_s(edge: Edge, event: Event) -> float:

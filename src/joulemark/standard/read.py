@@ -19,8 +19,17 @@ from joulemark.standard.trust import Trust
 
 T = TypeVar("T")
 
-POWER_LOGS: Final = ("*spl.txt", "*spl.txt.gz", "gpu_telemetry_export.jsonl", "gpu_telemetry_export.jsonl.gz", "*nvidia-smi*.csv")
-"""Names under which benchmarks leave power beside their own files."""
+POWER_LOGS: Final = (
+    "*spl.txt",
+    "*spl.txt.gz",
+    "gpu_telemetry_export.jsonl",
+    "gpu_telemetry_export.jsonl.gz",
+    "*nvidia-smi*.csv",
+    "result_*.node_*.txt",
+    "result_*.node_*.txt.gz",
+    "*-energy.bin",
+)
+"""Names under which benchmarks leave power beside their own files; a format that is not read is named with the reason."""
 
 
 def case(folder: Path, *, trust: Trust | None = None, tz: tzinfo | None = None) -> Case:
@@ -45,7 +54,8 @@ def bundle(folder: Path, *, trust: Trust | None = None) -> Case:
 
 
 def artefacts(folder: Path, *, trust: Trust | None = None, tz: tzinfo | None = None) -> Case:
-    """The case of a benchmark's own files: its run, and the power logs beside it; without any of them it has no evidence.
+    """The case of a benchmark's own files: its run, and the power logs beside it. Without a run it has no evidence, and its faults
+    say why; it has no faults either where nothing of a benchmark was found.
 
     `tz`: zone of recorded times that carry none. Raises FormatError when `folder` cannot be listed.
     """
@@ -55,7 +65,7 @@ def artefacts(folder: Path, *, trust: Trust | None = None, tz: tzinfo | None = N
         try:
             return read()
         except JoulemarkError as error:
-            faults[path.relative_to(folder).as_posix()] = str(error)
+            faults[path.relative_to(folder).as_posix()] = str(error).replace(f"{folder}/", "")
             return None
 
     series: dict[str, Series] = {}
@@ -66,7 +76,11 @@ def artefacts(folder: Path, *, trust: Trust | None = None, tz: tzinfo | None = N
             if one.meter.meter_id in series:
                 faults[path.relative_to(folder).as_posix()] = f"another log of {one.meter.meter_id}, left out"
             series.setdefault(one.meter.meter_id, one)
-    run = tried(folder, lambda: benchmarks.read(folder, tz=tz))
+    run = None
+    if benchmarks.found(folder):
+        run = tried(folder, lambda: benchmarks.read(folder, tz=tz))
+    elif series or faults:
+        faults["."] = "no file says when what was measured"
     evidence = None
     if run is not None and run.windows:
         evidence = Evidence.gathered(run, tuple(series.values()), Snapshot(), produced_by={})

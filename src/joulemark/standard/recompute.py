@@ -39,8 +39,8 @@ class Difference:
     known: bool = True
 
     def beyond(self, limit: float) -> bool:
-        """Whether the claim is not reproduced: a whole number has to be equal."""
-        whole = type(self.claimed) is int and type(self.recomputed) is int
+        """Whether the claim is not reproduced: where a whole number comes out, it has to be equal, however the claim is written."""
+        whole = type(self.recomputed) is int
         return self.rel is None or self.rel > (0.0 if whole else limit)
 
     @property

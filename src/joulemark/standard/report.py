@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -17,24 +18,28 @@ MEANINGS: Final = {
 }
 WIDTH: Final = 8
 """Columns of a rule's id."""
+NAME: Final = 9
+"""Columns of the name of a part."""
+LINE: Final = 100
+"""Columns of a line; only a path or the like that has no space may be longer."""
 
 
 def text(report: Report, *, wanted: str | None = None) -> str:
-    """The report, with the rules that stand in the way of `wanted`, or of the next level above the one that was reached."""
+    """The report in lines of 100 columns, with the rules that stand in the way of `wanted`, or of the next level above the one reached."""
     lines = [f"{report.level_text}: {MEANINGS[report.level]} (edition {report.version})"]
     target = wanted or next((grade for grade in GRADES if LEVELS.index(grade) > LEVELS.index(report.level)), None)
     if target is not None:
         stand = report.failing(target)
         shown = tuple(dict.fromkeys((*report.contradictions, *stand)))
-        lines.append(f"in the way of {target}: {', '.join(stand) or 'nothing'}")
+        lines.append(wrapped(f"in the way of {target}: {', '.join(stand) or 'nothing'}"))
         lines += [line for one in report.judged if one.rule.id in shown for line in told(one, columns(target))]
         higher = [rule_id for rule_id in report.failing(GRADES[-1]) if rule_id not in stand]
         if higher:
-            lines.append(f"in the way of {GRADES[-1]} besides: {', '.join(higher)}")
+            lines.append(wrapped(f"in the way of {GRADES[-1]} besides: {', '.join(higher)}"))
     beside = [one.rule for one in report.judged if one.rule.decides != "level" and not one.outcomes[GRADES[0]].verdict.harmless]
     if beside:
-        lines.append(f"beside the level: {', '.join(f'{rule.id} ({rule.decides})' for rule in beside)}")
-    lines += [f"not read: {path}: {why}" for path, why in report.faults.items()]
+        lines.append(wrapped(f"beside the level: {', '.join(f'{rule.id} ({rule.decides})' for rule in beside)}"))
+    lines += [wrapped(f"not read: {path}: {why}") for path, why in report.faults.items()]
     return "\n".join([*lines, *(counts(report, grade) for grade in GRADES)])
 
 
@@ -48,8 +53,13 @@ def told(one: Judged, grades: tuple[str, ...]) -> Iterator[str]:
     grade = next((grade for grade in grades if not one.outcomes[grade].verdict.harmless), grades[0])
     outcome = one.outcomes[grade]
     contradicts = ", a contradiction" if outcome.contradiction else ""
-    yield f"{one.rule.id:<{WIDTH}}{named(outcome.verdict)} in {grade}{contradicts}: {one.rule.text}"
-    yield from (f"{'':<{WIDTH}}{name:<9}{value}" for name, value in parts(outcome) if value)
+    yield wrapped(f"{one.rule.id:<{WIDTH}}{named(outcome.verdict)} in {grade}{contradicts}: {one.rule.text}")
+    yield from (wrapped(f"{'':<{WIDTH}}{name:<{NAME}}{value}", indent=WIDTH + NAME) for name, value in parts(outcome) if value)
+
+
+def wrapped(line: str, *, indent: int = WIDTH) -> str:
+    """A line broken at its spaces, what follows indented; its own spacing is kept."""
+    return textwrap.fill(line, LINE, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def parts(outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,6 @@
-"""JSON Schemas of the files in a bundle: made from the records where one exists, so that they cannot part; else packaged as files."""
+"""JSON Schemas of the files in a bundle and of what commands print: made from the records where one exists, so that they
+cannot part; else packaged as files.
+"""
 
 from __future__ import annotations
 

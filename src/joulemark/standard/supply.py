@@ -39,6 +39,10 @@ class Supply:
         found = {"voltage": self.voltage, "current": self.current, "power_factor": self.power_factor}
         return {name: one for name, one in found.items() if not (self.direct and name == "power_factor")}
 
+    def streams(self) -> list[Series]:
+        """Its power and witnesses, as far as there are any."""
+        return [one for one in (self.power, *self.witnesses().values()) if one is not None]
+
     def absences(self, windows: Sequence[Window]) -> Iterator[str]:
         """The witnesses that show nothing in some phase."""
         for name, one in {"power": self.power, **self.witnesses()}.items():

@@ -12,6 +12,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
@@ -23,9 +24,17 @@ MAX_ENTRIES: Final = 20_000
 MAX_BYTES: Final = 1 << 30
 """Of all files together, unpacked."""
 
+MAX_HEADERS: Final = 1 << 16
+"""Of one entry of a tar: a sparse file or a long name may have gigabytes of them, all held in memory."""
+
+MAX_DIRECTORY: Final = 1 << 23
+"""Of a ZIP: MAX_ENTRIES entries with names of 300 characters."""
+
 MAX_NAME: Final = 1000
 ENCRYPTED: Final = 1
 """Bit of a ZIP entry's flags."""
+
+UNPACK: Final = "unpack it yourself and give the folder"
 
 Entry = tuple[str, Callable[[], IO[bytes] | None]]
 """A name, and what opens its bytes; the bytes are None where it is a folder."""
@@ -39,11 +48,13 @@ def unpacked(path: Path, into: Path) -> Path:
     with foreign.opened(path) as file:
         try:
             if zipfile.is_zipfile(file):
-                with zipfile.ZipFile(file) as archive:
+                with zipfile.ZipFile(Stepwise(file)) as archive:
                     spread(in_zip(archive), into)
             elif file.seek(0) == 0 and file.peek(2)[:2] == foreign.GZIP_MAGIC:
-                with gzip.GzipFile(fileobj=file) as plain, tarfile.open(fileobj=Bounded(plain), mode="r|") as tar:
-                    spread(in_tar(tar), into)
+                with gzip.GzipFile(fileobj=file) as plain:
+                    stream = Bounded(plain)
+                    with tarfile.open(fileobj=stream, mode="r|") as tar:
+                        spread(in_tar(tar, stream), into)
             else:
                 raise FormatError(f"{path} is neither a folder nor a ZIP or gzipped tar", "give the folder of a bundle, or one file of it")
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError) as error:
@@ -60,18 +71,41 @@ def root(folder: Path) -> Path:
 
 
 class Bounded(io.BufferedIOBase):
-    """A stream that ends with FormatError beyond MAX_BYTES, headers and padding included."""
+    """A stream that ends with FormatError beyond MAX_BYTES, headers and padding included, and where one entry's headers alone are long."""
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
         self.stream = stream
         self.left = MAX_BYTES
+        self.expect(0)
+
+    def expect(self, size: int) -> None:
+        """The file that comes next has `size` bytes; all else until the next call is headers."""
+        self.here = size + MAX_HEADERS
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most `size` bytes."""
         data = self.stream.read(size)
         self.left -= len(data)
+        self.here -= len(data)
         if self.left < 0:
             raise too_large()
+        if self.here < 0:
+            raise FormatError(f"an entry of the archive has more than {MAX_HEADERS} bytes of headers", UNPACK)
+        return data
+
+
+class Stepwise:
+    """The file of a ZIP, which is read in steps but for its directory: FormatError where that would be larger than MAX_DIRECTORY."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self.file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes."""
+        data = self.file.read(size if 0 <= size <= MAX_DIRECTORY else MAX_DIRECTORY + 1)
+        if len(data) > MAX_DIRECTORY:
+            raise FormatError(f"the directory of the archive has more than {MAX_DIRECTORY} bytes", UNPACK)
         return data
 
 
@@ -86,11 +120,14 @@ def in_zip(archive: zipfile.ZipFile) -> Iterator[Entry]:
         yield info.filename, lambda info=info: None if info.is_dir() else archive.open(info)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 
-def in_tar(archive: tarfile.TarFile) -> Iterator[Entry]:
-    """The entries of a tar, in its order: it is read as a stream."""
-    for info in archive:
+def in_tar(archive: tarfile.TarFile, stream: Bounded) -> Iterator[Entry]:
+    """The entries of a tar, in its order: it is read as a stream, and nothing is kept of an entry that was passed."""
+    while (info := archive.next()) is not None:
         if not (info.isreg() or info.isdir()) or info.issparse():
             raise refused(info.name, "is a link or a device")
+        archive.members.clear()  # type: ignore[attr-defined]  # each holds a copy of every global header
+        archive.pax_headers = {}
+        stream.expect(info.size)
         yield info.name, lambda info=info: archive.extractfile(info)  # type: ignore[misc]  # as above
 
 
@@ -135,11 +172,9 @@ def inner(name: str) -> PurePosixPath:
 
 def refused(name: str, why: str) -> FormatError:
     """What to raise for an entry that is not taken."""
-    return FormatError(
-        f"entry {name[:80]!r} of the archive {why}", "pack plain files and folders, or unpack it yourself and give the folder"
-    )
+    return FormatError(f"entry {name[:80]!r} of the archive {why}", f"pack plain files and folders, or {UNPACK}")
 
 
 def too_large() -> FormatError:
     """What to raise beyond the bound."""
-    return FormatError(f"the archive unpacks to more than {MAX_BYTES} bytes", "unpack it yourself and give the folder")
+    return FormatError(f"the archive unpacks to more than {MAX_BYTES} bytes", UNPACK)

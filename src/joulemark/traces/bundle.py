@@ -8,9 +8,11 @@ percent-encoded id. Without it the unit is taken from the column's name, and the
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -107,10 +109,30 @@ def _entry(recording: Recording) -> dict[str, Any]:
     for folder in (recording.path.parent, recording.path.parent.parent):
         path = folder / "meters.json"
         if foreign.inside(folder, path):
-            for entry in _entries(document.load(path), where=str(path)):
-                if recording.path.stem in (entry.get("file"), quote(str(entry.get("meter_id", "")), safe="")):
-                    return entry
+            seen = path.stat()
+            found = _described(path, seen.st_ino, seen.st_mtime_ns, seen.st_size)
+            if isinstance(found, FormatError):
+                raise FormatError(found.what, found.next_step)
+            if (entry := found.get(recording.path.stem)) is not None:
+                return entry
     return {}
+
+
+@functools.lru_cache(maxsize=4)
+def _described(path: Path, *_state: int) -> Mapping[str, dict[str, Any]] | FormatError:
+    """What the `meters.json` at `path` says, by name of file, or why it cannot be read.
+
+    It is read once for all files beside it, as long as its state is the same: a thousand files would else read it a thousand times.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        for entry in _entries(document.load(path), where=str(path)):
+            for name in (entry.get("file"), quote(str(entry.get("meter_id", "")), safe="")):
+                if isinstance(name, str):
+                    found.setdefault(name, entry)
+    except FormatError as error:
+        return error
+    return found
 
 
 def _entries(data: dict[str, Any], *, where: str) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from joulemark.collector.api.runs import zipped
 from joulemark.pki import seal
 from joulemark.proto.messages import Loss
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
+from joulemark.standard.fitting import unfit
 from joulemark.workload import Workload
 from tests.collector.api.conftest import BOOT_ID, Api, S
 from tests.collector.conftest import POWER_W, Agent
@@ -36,7 +37,7 @@ def test_energy_of_a_run(api: Api) -> None:
 
 
 def test_card_and_bundle_of_a_run(api: Api) -> None:
-    """The card carries the same energy, and the bundle holds that card beside the readings it came from."""
+    """The card carries the same energy, and the bundle holds that card beside the readings it came from; each file fits its schema."""
     run_id = api.run_of_three_seconds()
     card = api.get(f"/v1/runs/{run_id}/card").json()
     assert card["schema"] == "joulemark.card/1"
@@ -46,6 +47,9 @@ def test_card_and_bundle_of_a_run(api: Api) -> None:
     with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/runs/{run_id}/bundle").content)) as archive:
         assert json.loads(archive.read("energy/card.json"))["headline"] == card["headline"]
         assert any(name.startswith("energy/readings/") for name in archive.namelist())
+        documents = {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json") and "/" in name}
+    assert documents["energy/card.json"]["schema"] == card["schema"]
+    assert {name: reason for name, data in documents.items() if (reason := unfit(data["schema"], data))} == {}
 
 
 @pytest.mark.parametrize("device_id", ["fake:host-a:0", ""])
@@ -64,6 +68,7 @@ def test_a_loss_within_the_run_makes_the_card_incomplete(api: Api, device_id: st
     assert (card["complete"], len(card["incomplete_because"])) == (False, 1)
     (told,) = card["losses"]
     assert (told["device_id"], told["sample_count"], told["reason"]) == (device_id, count, "spool full")
+    assert unfit(card["schema"], card) == ""
 
 
 def test_an_agent_that_was_dead_during_the_run_makes_the_card_incomplete(api: Api) -> None:

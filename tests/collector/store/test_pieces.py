@@ -68,6 +68,16 @@ def test_chained_parts_stand_in_time_order() -> None:
     assert (dict(both.reasons), both.clock_bound_ns) == ({1: "second", 2: "third"}, 7)
 
 
+def test_a_longer_period_found_later_makes_older_times_less_certain() -> None:
+    """The half-width of every row holds half the period of the description that the series has; a shorter one takes nothing away."""
+    slow = replace(DEVICE.meters[0], update_period_s=0.1, update_period_measured_s=1.0)
+    fast = replace(slow, update_period_measured_s=None)
+    early, late = (Series.plain(meter, np.array([t]), np.array([1]), t_unc_ns=50) for meter, t in ((fast, 0), (slow, S)))
+    assert chained([early, late]).t_unc_ns.tolist() == [50 + 450_000_000, 50]
+    assert chained([late, early]).t_unc_ns.tolist() == [50, 50]
+    assert chained([replace(early, device_stamps=True), late]).t_unc_ns.tolist() == [50, 50]
+
+
 def test_raw_times_are_cut_and_chained_with_their_rows() -> None:
     """The read bracket stays with its reading; where one part never kept it, the whole has none."""
     early, late = (

@@ -116,6 +116,14 @@ def lower(one: PlateauRecord) -> PlateauRecord:
     return replace(one, windows=tuple(replace(w, sensor_w=w.sensor_w * 0.9, reference_w=w.reference_w * 0.9) for w in one.windows))
 
 
+def of_the_fit(one: Alignment) -> Alignment:
+    """A window of the fit stands as the run that was held out of it."""
+    (first, *_), held = one.plateaus[-1].windows, one.held_out
+    assert held is not None
+    energies = {"sensor_j": first.sensor_w * 60.0, "reference_j": first.reference_w * 60.0}
+    return replace(one, held_out=replace(held, begin_ns=first.begin_ns, end_ns=first.end_ns, **energies))
+
+
 def thinned(name: str) -> Change:
     """Every third reading of the sensor or of the reference of an alignment alone."""
 
@@ -147,6 +155,9 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-1", "another gain", record(lambda one: replace(one, gain=one.gain * 1.001))),
     Spoil("CAL-1", "another offset", record(lambda one: replace(one, offset_w=one.offset_w + 2.0))),
     Spoil("CAL-1", "half the uncertainty", record(lambda one: replace(one, u_gain=one.u_gain / 2))),
+    Spoil("CAL-1", "a reference said to be perfect", fields(reference_u_rel=0.0)),
+    Spoil("CAL-1", "nothing left of the lag", fields(lag_residual_s=0.0)),
+    Spoil("CAL-1", "a wider span", record(lambda one: replace(one, span_w=(one.span_w[0] * 0.9, one.span_w[1] * 1.1)))),
     Spoil("CAL-1", "another lag", record(lambda one: replace(one, lag_s=one.lag_s + 0.6))),
     Spoil("CAL-1", "one window polished", moved_w("mid", 0.001)),
     Spoil("CAL-1", "held out run polished", held_out(lambda one: replace(one, reference_j=one.reference_j * 1.001))),
@@ -154,6 +165,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-2", "no mid plateau", only("mid", lambda one: None)),
     Spoil("CAL-2", "four windows", only("idle", lambda one: replace(one, windows=one.windows[:4]))),
     Spoil("CAL-2", "short windows", only("full", shorter)),
+    Spoil("CAL-2", "one window five times", only("mid", lambda one: replace(one, windows=one.windows[:1] * 5))),
     Spoil("CAL-2", "settled for half a minute", only("mid", lambda one: replace(one, settle_s=30.0))),
     Spoil("CAL-2", "mid near full", only("mid", raised)),
     Spoil("CAL-2", "full too low", only("full", lower)),
@@ -167,6 +179,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-3", "two plateaus for Deming", only("mid", lambda one: None)),
     Spoil("CAL-4", "a plateau off the line", moved_w("mid", 0.025)),
     Spoil("CAL-4", "held out run off", held_out(lambda one: replace(one, reference_j=one.reference_j * 1.025))),
+    Spoil("CAL-4", "a plateau as the run held out", record(of_the_fit)),
     Spoil("CAL-4", "no run held out", fields(held_out=None), verdict=CANNOT_TELL),
     Spoil("CAL-4", "another workload held out", held_out(lambda one: replace(one, workload="gpu-burn"))),
     Spoil("CAL-4", "workload not named", held_out(lambda one: replace(one, workload="")), verdict=CANNOT_TELL),
@@ -179,6 +192,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-5", "modelled with one workload", fields(gain=1.2, modelled=True)),
     Spoil("CAL-6", "too old", record(lambda one: replace(one, made_ns=one.made_ns - 91 * DAY_NS, expires_ns=one.expires_ns + DAY_NS))),
     Spoil("CAL-6", "made after the run", record(lambda one: replace(one, made_ns=BEGIN_NS + DAY_NS))),
+    Spoil("CAL-6", "dated before its readings", record(lambda one: replace(one, made_ns=one.made_ns - DAY_NS))),
     Spoil("CAL-6", "expired", record(lambda one: replace(one, expires_ns=one.made_ns))),
     Spoil("CAL-6", "new firmware of the BMC", spoilt(of_node(bmc_firmware="01.06.00"))),
     Spoil("CAL-6", "new driver", spoilt(of_node(driver="570.10"))),
@@ -188,6 +202,10 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-6", "another reference", binding(reference_serial="C2XL00000V")),
     Spoil("CAL-6", "another VBIOS", binding(vbios="96.00.61.00.01")),
     Spoil("CAL-6", "another interval", binding(interval_s=0.5)),
+    *(
+        Spoil("CAL-6", f"not bound to {name}", binding(**{name: ""}), verdict=CANNOT_TELL)
+        for name in ("bmc_firmware", "vbios", "driver_major", "reference_serial")
+    ),
     Spoil("CAL-6", "bound to nothing", fields(binding=Binding()), verdict=CANNOT_TELL),
     Spoil("CAL-6", "serial of the node unknown", spoilt(of_node(serial="")), verdict=CANNOT_TELL),
     Spoil("CAL-7", "accuracy unknown", reference(accuracy=None, model="", vendor=""), verdict=CANNOT_TELL),
@@ -198,6 +216,8 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CAL-8", "a good badge", files=badge(), verdict=PASS),
     Spoil("CAL-8", "far from the others", files=badge(z=2.4)),
     Spoil("CAL-8", "far from the reference", files=badge(en=1.2)),
+    Spoil("CAL-8", "understated uncertainty", files=badge(z=-1.29, zeta=-2.554)),
+    Spoil("CAL-8", "a round of five", files=badge(laboratories=5)),
     Spoil("CAL-8", "an old round", files=badge(date="2025-06-01")),
 )
 

@@ -127,6 +127,16 @@ def without_states(name: str, clock: Clock, evidence: Evidence) -> Clock:
     return {key: value for key, value in clock.items() if key not in ("states", "role")}
 
 
+def hidden(evidence: Evidence) -> Evidence:
+    """The clocks of who reads no GPU are there; the one of who reads the node or its cords is left out."""
+    return replace(evidence, clocks={name: clock for name, clock in evidence.clocks.items() if name not in readers(evidence)})
+
+
+def readers(evidence: Evidence) -> set[str]:
+    """The hosts that read power outside the GPUs."""
+    return {one.meter.host for one in evidence.series if one.meter.kind != "nvml" and one.meter.quantity is Quantity.POWER}
+
+
 SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CLK-1", "nothing keeps the clock", of_role("agent", discipline="")),
     Spoil("CLK-1", "nothing keeps the clock of the collector", of_role("collector", discipline="")),
@@ -135,16 +145,19 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("CLK-1", "no states", told(without_states), verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-1", "no collector", told(lambda _, c, __: None if c["role"] == "collector" else c), verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-1", "at the begin alone", kept(lambda t_ns, e: t_ns < at(e, 5.0)), verdict=Verdict.CANNOT_TELL),
+    Spoil("CLK-1", "clock of the reader left out", hidden, verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-2", "loose", of_role("agent", bound_ns=251_000_000)),
     Spoil("CLK-2", "loose for a meter", of_role("agent", bound_ns=51_000_000), grades=("ES2",)),
     Spoil("CLK-2", "unprobed and loose", of_role("agent", probe_count=0, offset_ns=-200_000_000, discipline_bound_ns=60_000_000)),
     Spoil("CLK-2", "unprobed and tight", of_role("agent", probe_count=0, offset_ns=2_000_000), verdict=Verdict.PASS),
     Spoil("CLK-2", "marks of another clock", vague(300_000_000)),
+    Spoil("CLK-2", "clock of the reader left out", hidden, verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-2", "never compared", of_role("agent", probe_count=0, discipline_bound_ns=None), verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-3", "far off", of_role("agent", offset_ns=260_000_000)),
     Spoil("CLK-3", "no probe in a repetition", unprobed),
     Spoil("CLK-3", "step", stepped(-20_000_000)),
     Spoil("CLK-3", "small step", stepped(9_000_000), verdict=Verdict.PASS),
+    Spoil("CLK-3", "clock of the reader left out", hidden, verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-3", "no probe afterwards", kept(lambda t_ns, e: t_ns < at(e, -5.0)), verdict=Verdict.CANNOT_TELL),
     Spoil("CLK-4", "late", late(1.2)),
     Spoil("CLK-4", "a third of a second late", late(0.33), grades=("ES2",)),

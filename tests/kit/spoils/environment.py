@@ -62,6 +62,11 @@ def bound_to_these_settings(evidence: Evidence) -> Evidence:
     return bound(evidence, Settings(0, SETTINGS).sha256)
 
 
+def bound_to_no_settings(evidence: Evidence) -> Evidence:
+    """The alignment does not say at which settings it was made."""
+    return bound(evidence, "")
+
+
 def bound(evidence: Evidence, digest: str) -> Evidence:
     """The alignment bound to a digest of settings."""
     changed = (
@@ -110,6 +115,12 @@ def caps_alone(one: Node) -> tuple[Settings, ...]:
     return tuple(replace(read, values={"power_cap_w": "700"}) for read in one.settings)
 
 
+def only_caps(evidence: Evidence) -> Evidence:
+    """Of the run and of its alignment only the power cap is known."""
+    bare = node(lambda one: replace(one, settings=caps_alone(one)))(evidence)
+    return bound(bare, Settings(0, {"power_cap_w": "700"}).sha256)
+
+
 def aged(found: Nodes, *, days: float) -> Nodes:
     """The cost of monitoring, measured so many days earlier."""
     older = (replace(one, measured_ns=one.measured_ns - round(days * 86400e9)) for one in found.overheads)
@@ -131,8 +142,9 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("ENV-2", "cap lowered and restored", node(cap_lowered_meanwhile)),
     Spoil("ENV-2", "aligned at another cap", bound_to_other_settings, grades=ES1),
     Spoil("ENV-2", "aligned at this cap", bound_to_these_settings, grades=ES1, verdict=Verdict.PASS),
+    Spoil("ENV-2", "aligned at settings that nobody tells", bound_to_no_settings, grades=ES1, verdict=Verdict.CANNOT_TELL),
     Spoil("ENV-2", "not read after", node(lambda one: replace(one, settings=one.settings[:1])), verdict=Verdict.CANNOT_TELL),
-    Spoil("ENV-2", "caps alone", node(lambda one: replace(one, settings=caps_alone(one))), verdict=Verdict.CANNOT_TELL),
+    Spoil("ENV-2", "caps alone", only_caps, verdict=Verdict.CANNOT_TELL),
     Spoil("ENV-3", "31 C", each_series(raised(8.6), where=INLET), grades=ES2),
     Spoil("ENV-3", "31 C at ES1", each_series(raised(8.6), where=INLET), grades=ES1, verdict=Verdict.WARN),
     Spoil(
@@ -150,9 +162,17 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("ENV-3", "inlet not recorded at ES1", without(INLET), grades=ES1, verdict=Verdict.WARN),
     Spoil("ENV-3", "nothing around the meter", without(AMBIENT), grades=ES2, verdict=Verdict.CANNOT_TELL),
     Spoil(
+        "ENV-3",
+        "around the meter bounded by a word",
+        chained(without(AMBIENT), labelled(meter_ambient_c="unknown")),
+        grades=ES2,
+        verdict=Verdict.CANNOT_TELL,
+    ),
+    Spoil(
         "ENV-3", "around the meter bounded", chained(without(AMBIENT), labelled(meter_ambient_c="20..26")), grades=ES2, verdict=Verdict.PASS
     ),
     Spoil("ENV-4", "one reading throttled", where_measured(throttled, where=THROTTLE)),
+    Spoil("ENV-4", "looked each 40 s", each_series(lambda one: one.rows(slice(0, None, 4)), where=THROTTLE), verdict=Verdict.CANNOT_TELL),
     Spoil("ENV-4", "throttling not recorded", without(THROTTLE), verdict=Verdict.CANNOT_TELL),
     Spoil("ENV-5", "training beside it", node(another_process)),
     Spoil("ENV-5", "looked before and after", node(seldom_looked), verdict=Verdict.CANNOT_TELL),

@@ -163,6 +163,8 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("INT-4", "an unknown schema", files=document("collection", lambda d: d.update(schema="joulemark.collection/7"))),
     Spoil("INT-4", "no schema", files=document("manifest", lambda d: d.pop("schema"))),
     Spoil("INT-4", "a list where an object was, as one checker met it", files=document("clock", lambda d: d.update(hosts=[]))),
+    Spoil("INT-4", "a card with a throughput that nobody defined", files=card(lambda c: c["headline"].update(tokens_per_s=1.0))),
+    Spoil("INT-4", "a card without its headline", files=card(lambda c: c.pop("headline"))),
     Spoil("INT-4", "a card that is no JSON", files=lambda f: hands.overwritten(f, "energy/card.json", b"{")),
     Spoil("INT-5", "no collector", evidence=builds(Build("agent", "node-1", "1", "11" * 32))),
     Spoil("INT-5", "a digest that is none", evidence=build_with(source_sha256="deadbeef")),

@@ -13,7 +13,7 @@ import numpy as np
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
 from joulemark.meter_log import Complaint, Message, MeterLog
-from joulemark.readings import Accuracy, Quality, Quantity
+from joulemark.readings import Accuracy, Boundary, Quality, Quantity
 from joulemark.standard.verdict import Verdict
 from tests.kit.change import (
     Change,
@@ -32,6 +32,7 @@ from tests.kit.sensors import CORDS, GPUS, WALL
 from tests.kit.spoil import Spoil
 
 ES1, ES2 = ("ES1",), ("ES2",)
+ABSENT: Final = Verdict.CANNOT_TELL
 PAPER: Final = WALL.certificate
 assert PAPER is not None
 AT: Final = WALL.range
@@ -40,7 +41,7 @@ assert AT is not None
 
 def of_percent(percent: float) -> Change:
     """The meters of the headline at a limit of error, with a certificate and no alignment."""
-    return chained(unaligned, meters(accuracy=Accuracy(pct_reading=percent, source="data sheet"), certificate=PAPER))
+    return chained(unaligned, meters(accuracy=Accuracy(pct_reading=percent, source="data sheet"), certificate=PAPER, serial=PAPER.serial))
 
 
 def certified(**fields: Any) -> Change:
@@ -119,8 +120,23 @@ def status_of_whitelist(status: str | None) -> Any:
     return changed
 
 
+def other_status(folder: Path) -> None:
+    """The card calls listed what is not, and unlisted what is."""
+    path = next(folder.rglob("card.json"))
+    card = json.loads(path.read_text(encoding="utf-8"))
+    for one in card["meters"]:
+        one["whitelist"]["status"] = "unlisted" if one["whitelist"]["status"] == "listed" else "listed"
+    path.write_text(json.dumps(card), encoding="utf-8")
+
+
 def is_gpu_power(one: Series) -> bool:
     return one.meter.quantity is Quantity.POWER and bool(set(GPUS) & set(one.meter.covers))
+
+
+def only_measured(evidence: Evidence) -> Evidence:
+    """The accelerators were not read while the node was idle after the work."""
+    (after,) = (w for w in evidence.run.windows if w.name == "idle_after")
+    return each_series(lambda one: one.rows(one.t_ns < after.begin_ns), where=is_gpu_power)(evidence)
 
 
 def is_second(one: Series) -> bool:
@@ -141,7 +157,9 @@ def silent_second(evidence: Evidence) -> Evidence:
     return each_series(lambda one: one.rows(one.t_ns <= end_ns), where=is_second)(evidence)
 
 
-WITHOUT_RANGES: Final = meters(range=None, vendor="none", accuracy=Accuracy(0.5))
+RANGE_UNTOLD: Final = meters(range=None, vendor="none", accuracy=Accuracy(0.5))
+WITHOUT_RANGES: Final = chained(RANGE_UNTOLD, meters(boundary=Boundary.OUTLET))
+NAMELESS: Final = chained(of_percent(3.0), certified(serial="", laboratory=""))
 
 SPOILS: Final[Sequence[Spoil]] = (
     Spoil("MET-1", "serial unknown", meters(serial="Unknown")),
@@ -154,13 +172,26 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("MET-2", "range far too wide", meters(accuracy=Accuracy(0.1, 0.3, 10_000.0, source="data sheet")), grades=ES2),
     Spoil("MET-2", "no alignment and no accuracy", unaligned, grades=ES1, verdict=Verdict.CANNOT_TELL),
     Spoil("MET-2", "accuracy unknown", chained(unaligned, meters(accuracy=None, model="WT9")), verdict=Verdict.CANNOT_TELL),
+    Spoil(
+        "MET-2",
+        "a certificate that names nothing",
+        chained(of_percent(3.0), certified(serial="", laboratory="")),
+        grades=ES1,
+        verdict=ABSENT,
+    ),
+    Spoil("MET-2", "a certificate of another meter", chained(of_percent(3.0), certified(serial="X1")), grades=ES1, verdict=ABSENT),
+    Spoil("MET-3", "a status of the other kind", files=other_status),
     Spoil("MET-3", "a status of one's own", files=status_of_whitelist("gold")),
     Spoil("MET-3", "no status", files=status_of_whitelist(None), verdict=Verdict.CANNOT_TELL),
     Spoil("MET-4", "automatic range", ranged(auto=True), grades=ES2),
     Spoil("MET-4", "crest factor 2", ranged(crest_factor=2.0), grades=ES2),
     Spoil("MET-4", "a range of 4 A", ranged(amps=4.0), grades=ES2),
     Spoil("MET-4", "one reading over range", where_measured(a_reading_over_range), grades=ES2),
+    Spoil("MET-4", "one current over range", where_measured(a_reading_over_range, where=is_quantity(Quantity.CURRENT)), grades=ES2),
     Spoil("MET-4", "complaint of over range", complained(Complaint.OVER_RANGE), grades=ES2),
+    Spoil(
+        "MET-4", "an analyser that tells of no range", meters(range=None, vendor="none", accuracy=Accuracy(0.5)), grades=ES2, verdict=ABSENT
+    ),
     Spoil("MET-4", "range unknown", meters(range=None), grades=ES2, verdict=Verdict.CANNOT_TELL),
     Spoil("MET-4", "current unknown", without(is_quantity(Quantity.CURRENT)), grades=ES2, verdict=Verdict.CANNOT_TELL),
     Spoil(
@@ -180,6 +211,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("MET-6", "a laboratory without accreditation", certified(laboratory="Our own bench"), grades=ES2),
     Spoil("MET-6", "a digest that is none", certified(sha256="see folder"), grades=ES2),
     Spoil("MET-6", "no certificate", meters(certificate=None), grades=ES2, verdict=Verdict.CANNOT_TELL),
+    Spoil("MET-6", "an uncertainty of 0", certified(u95_rel=0.0), grades=ES2, verdict=ABSENT),
     Spoil("MET-6", "no file", certified(sha256=""), grades=ES2, verdict=Verdict.CANNOT_TELL),
     Spoil("MET-7", "accelerators take more than the node", each_series(scaled(1.6), where=is_gpu_power)),
     Spoil(
@@ -203,6 +235,8 @@ SPOILS: Final[Sequence[Spoil]] = (
         ),
         grades=ES2,
     ),
+    Spoil("MET-7", "nothing inside the node was read", without(is_gpu_power), verdict=ABSENT),
+    Spoil("MET-7", "nothing inside the idle node was read", only_measured, verdict=ABSENT),
     Spoil("MET-7", "no voltage", without(is_quantity(Quantity.VOLTAGE)), grades=ES2, verdict=Verdict.CANNOT_TELL),
     Spoil("MET-7", "no voltage at the BMC", grades=ES1, verdict=Verdict.WARN),
     Spoil("MET-8", "second channel late", second_moved(0.4), grades=ES2),

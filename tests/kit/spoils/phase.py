@@ -81,6 +81,21 @@ def without_series(which: Callable[[Series], bool]) -> Change:
     return lambda e: replace(e, series=tuple(one for one in e.series if not which(one)))
 
 
+def unread_until(kind: PhaseKind) -> Change:
+    """Power at the wall of which in some phases only the last ten seconds are there."""
+
+    def spoil(evidence: Evidence) -> Evidence:
+        def cut(one: Series) -> Series:
+            lost = np.zeros(len(one), dtype=bool)
+            for window in (w for w in evidence.run.windows if w.kind is kind):
+                lost |= (one.t_ns > window.begin_ns + 5 * NS) & (one.t_ns < window.end_ns - 10 * NS)
+            return one.rows(~lost)
+
+        return on_series(at_the_wall, cut)(evidence)
+
+    return spoil
+
+
 def drifting(per_min: float) -> Callable[[Float64, Window], Float64]:
     """Power that rises by a share each minute until the end of the phase."""
     return lambda before_end_s, _: 1.0 - per_min * before_end_s / 60.0
@@ -289,6 +304,8 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("PHA-3", "nobody looked", on_surveys(lambda s: []), verdict=ABSENT),
     Spoil("PHA-3", "processes not read", on_surveys(lambda s: [replace(s, foreign_processes=None)]), verdict=ABSENT),
     Spoil("PHA-3", "utilization not read", without_series(of_gpu(Quantity.UTILIZATION)), verdict=ABSENT),
+    Spoil("PHA-3", "only the last seconds of idle were read", unread_until(PhaseKind.IDLE_BEFORE), verdict=ABSENT),
+    Spoil("PHA-5", "only the last seconds of the warm-up were read", unread_until(PhaseKind.WARMUP), verdict=ABSENT),
     Spoil("PHA-4", "6 % more after", power(higher(0.06), PhaseKind.IDLE_AFTER)),
     Spoil("PHA-4", "4 % more after", power(higher(0.04), PhaseKind.IDLE_AFTER), grades=LAST),
     Spoil("PHA-4", "4 % more is little at ES1", power(higher(0.04), PhaseKind.IDLE_AFTER), grades=FIRST, verdict=PASS),

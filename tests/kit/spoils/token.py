@@ -126,6 +126,22 @@ def across_the_edge(requests: tuple[Request, ...]) -> list[Request]:
     return [replace(requests[0], begin_ns=requests[0].begin_ns - 2 * NS), *requests[1:]]
 
 
+def counted_before(way: str) -> Change:
+    """A request that was answered before its phase began, however the tokens are said to be kept inside."""
+
+    def early(requests: tuple[Request, ...]) -> list[Request]:
+        first = requests[0]
+        return [replace(first, begin_ns=first.begin_ns - 20 * NS, end_ns=first.begin_ns - 10 * NS), *requests[1:]]
+
+    return lambda evidence: work(counted=way)(on_requests(early)(evidence))
+
+
+def cached_of_none(evidence: Evidence) -> Evidence:
+    """The phases tell cached input, and no request does."""
+    bare = on_requests(lambda found: [replace(one, cached_input_tokens=None) for one in found])(evidence)
+    return tokens(cached_input=1000)(bare)
+
+
 def one_more(evidence: Evidence) -> Evidence:
     """One output token more in each phase than its requests add up to."""
     return on_measured(lambda w: replace(w, tokens=replace(w.tokens, output=(w.tokens.output or 0) + 1)))(evidence)
@@ -191,6 +207,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("TOK-3", "per token", work(counted="per_token"), verdict=PASS),
     Spoil("TOK-3", "a way that there is not", work(counted="guessed")),
     Spoil("TOK-3", "not drained", on_requests(across_the_edge)),
+    *(Spoil("TOK-3", f"warm-up counted, {way}", counted_before(way)) for way in ("drained", "per_token", "pro_rata")),
     Spoil("TOK-3", "not stated", work(counted=""), verdict=ABSENT),
     Spoil("TOK-3", "drained without a log", no_log, verdict=ABSENT),
     Spoil("TOK-4", "swapped in phases and engine", swapped),
@@ -202,6 +219,7 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("TOK-4", "more reasoning than output", tokens(reasoning=10**9)),
     Spoil("TOK-4", "no engine counters", work(engine_counts=()), verdict=ABSENT),
     Spoil("TOK-4", "no request log", no_log, verdict=ABSENT),
+    Spoil("TOK-4", "cached input of no request", cached_of_none, verdict=ABSENT),
     Spoil("TOK-4", "input not known", tokens(input=None), verdict=ABSENT),
     Spoil("TOK-5", "2 % failed", with_lost(0.02)),
     Spoil("TOK-5", "2 % cancelled", with_lost(0.02, Status.CANCELLED)),

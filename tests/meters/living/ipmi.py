@@ -21,12 +21,13 @@ def options(bmc: Bmc) -> Options:
 @contextmanager
 def live(folder: Path) -> Iterator[Living]:
     bmc = Bmc(folder / "bmc")
+    bmc.set_inlet(24)
     bmc.start()
     wrong = folder / "wrong"
     wrong.write_text(WRONG_SECRET)
     try:
         yield Living(
-            options(bmc),
+            {**options(bmc), "witness_interval_s": 0.001},
             unplug=bmc.stop,
             replug=bmc.start,
             hang=bmc.pause,
@@ -41,9 +42,11 @@ def live(folder: Path) -> Iterator[Living]:
 
 @contextmanager
 def recorded(case: Path, folder: Path) -> Iterator[Options]:
-    """A simulated BMC that answers as `bmc.toml` says: its watts, whether it measures, its GUID."""
+    """A simulated BMC that answers as `bmc.toml` says: its watts, its GUID, and the air of its inlet where it tells that."""
     said = tomllib.loads((case / "bmc.toml").read_text(encoding="utf-8"))
     bmc = Bmc(folder / "bmc", guid=said["guid"], watts=said["watts"])
+    if "inlet" in said:
+        bmc.set_inlet(said["inlet"])
     bmc.start()
     try:
         yield options(bmc)

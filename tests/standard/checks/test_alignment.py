@@ -54,8 +54,50 @@ def test_gain(grade: str, gain: float, good: bool) -> None:
 def test_age(days: float, good: bool) -> None:
     """CAL-6: at most 90 days before the run, and never after it."""
     begin_ns = GOOD.measured[0].begin_ns
-    aged = replace(record(), made_ns=begin_ns - round(days * DAY_NS), expires_ns=begin_ns + DAY_NS)
+    made_ns = begin_ns - round(days * DAY_NS)
+    aged = replace(moved(record(), made_ns - record().made_ns), made_ns=made_ns, expires_ns=begin_ns + DAY_NS)
     assert asked("CAL-6", aged) is (Verdict.PASS if good else Verdict.FAIL)
+
+
+def moved(made: Alignment, by_ns: int) -> Alignment:
+    """The record as if its readings were of another time."""
+    held = made.held_out
+    assert held is not None
+    plateaus = tuple(
+        replace(one, windows=tuple(replace(w, begin_ns=w.begin_ns + by_ns, end_ns=w.end_ns + by_ns) for w in one.windows))
+        for one in made.plateaus
+    )
+    return replace(made, plateaus=plateaus, held_out=replace(held, begin_ns=held.begin_ns + by_ns, end_ns=held.end_ns + by_ns))
+
+
+def test_an_alignment_of_the_first_phase_comes_too_late() -> None:
+    """CAL-6: what was made after the run began corrected none of it, even where it was made before the first measured phase."""
+    assert GOOD.run is not None
+    begin_ns = min(window.begin_ns for window in GOOD.run.windows)
+    made = record()
+    for made_ns, verdict in ((begin_ns, Verdict.PASS), (begin_ns + 1, Verdict.FAIL)):
+        late = replace(moved(made, made_ns - made.made_ns), made_ns=made_ns, expires_ns=begin_ns + DAY_NS)
+        assert asked("CAL-6", late) is verdict
+
+
+@pytest.mark.parametrize(("days", "good"), [(0.9, True), (1.1, False), (-0.01, False)])
+def test_a_record_is_of_the_day_of_its_readings(days: float, good: bool) -> None:
+    """CAL-6: a date long after the readings, or before them, makes no old alignment young and no later one early."""
+    made = record()
+    assert made.held_out is not None
+    begin_ns = GOOD.measured[0].begin_ns
+    dated = moved(made, begin_ns - 10 * DAY_NS - made.held_out.end_ns)
+    dated = replace(dated, made_ns=begin_ns - 10 * DAY_NS + round(days * DAY_NS), expires_ns=begin_ns + DAY_NS)
+    assert asked("CAL-6", dated) is (Verdict.PASS if good else Verdict.FAIL)
+
+
+def test_a_reference_that_shows_nothing_is_no_crash() -> None:
+    """CAL-1 and CAL-4: windows of no length, and a reference at 0 W, fail with their reason."""
+    made = record()
+    still = tuple(replace(one, windows=tuple(replace(w, end_ns=w.begin_ns) for w in one.windows)) for one in made.plateaus)
+    dark = tuple(replace(one, windows=tuple(replace(w, reference_w=0.0) for w in one.windows)) for one in made.plateaus)
+    assert asked("CAL-1", replace(made, plateaus=still)) is Verdict.FAIL
+    assert asked("CAL-4", replace(made, plateaus=dark)) is Verdict.FAIL
 
 
 @pytest.mark.parametrize(("grade", "limit"), [("ES1", 0.02), ("ES2", 0.01)])

@@ -88,3 +88,22 @@ def test_a_reading_stands_where_its_device_said(factor: float, expected: str) ->
     series = stamped()
     pressed_ns = series.t_ns[0] + np.round((series.t_ns - series.t_ns[0]) * factor).astype(np.int64)
     assert verdict("SMP-5", "ES1", case(replace(series, t_ns=pressed_ns), phase_s=(0.0, 100.0))) == expected
+
+
+def test_a_clock_of_the_device_that_goes_back() -> None:
+    """Readings stand in the order of their times: where that is not the order of their reads, the device set its clock back."""
+    series = stamped()
+    assert series.t_device_ns is not None
+    assert series.t_read0_ns is not None
+    assert series.t_read1_ns is not None
+    said_ns = series.t_device_ns - np.where(np.arange(len(series)) >= 60, round(3.5 * NS), 0)
+    order = np.argsort(said_ns, kind="stable")
+    back = replace(
+        series,
+        t_ns=said_ns[order],
+        t_device_ns=said_ns[order],
+        value=series.value[order],
+        t_read0_ns=series.t_read0_ns[order],
+        t_read1_ns=series.t_read1_ns[order],
+    )
+    assert verdict("SMP-5", "ES1", case(back, phase_s=(0.0, 100.0))) == "fail"

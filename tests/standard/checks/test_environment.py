@@ -180,3 +180,9 @@ def test_temperature_of_another_thing_is_not_that_of_the_inlet() -> None:
     evidence = without(INLET)(good("ES2"))
     assert any(one.meter.quantity is Quantity.TEMPERATURE for one in evidence.series)
     assert asked("ENV-3", evidence, "ES2").verdict is Verdict.CANNOT_TELL
+
+
+def test_a_loss_that_is_no_number_is_no_small_one() -> None:
+    """ENV-6: pairs so large that their mean cannot be told do not pass."""
+    with np.errstate(all="ignore"):
+        assert asked("ENV-6", overhead(loss_rel=(1.7e308, -1.7e308) * 8)(good("ES1")), "ES1").verdict is Verdict.FAIL

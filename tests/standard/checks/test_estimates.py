@@ -70,10 +70,8 @@ def test_an_alignment_of_the_power_does_not_enter() -> None:
 
 
 def test_power_alone_has_nothing_to_agree_with() -> None:
-    """Without a counter the rule does not apply, and neither with one that never moved."""
-    still = shown(AT_S, 5.0, COUNTER)
+    """Without a counter the rule does not apply."""
     assert verdict("SMP-9", "ES1", case(moving(AT_S))) == "n/a"
-    assert verdict("SMP-9", "ES1", case(moving(AT_S), still)) == "n/a"
     assert isinstance(case(power()).evidence, Evidence)
 
 
@@ -83,3 +81,12 @@ def test_a_counter_that_does_not_reach_over_the_phase_cannot_be_held_against_pow
     reset = replace(whole, value=np.where(whole.t_ns < at(60.0), whole.value, whole.value - whole.value[185]))
     for broken in (whole.rows(whole.t_ns < at(60.0)), reset):
         assert verdict("SMP-9", "ES1", case(power(), broken)) == "cannot_tell"
+
+
+def test_a_counter_that_stands_still_is_not_left_out() -> None:
+    """A counter that never moved beside a power that did tells another energy, and so does one that hardly moved."""
+    dead = shown(AT_S, 5000.0, COUNTER)
+    assert verdict("SMP-9", "ES1", case(power(), dead)) == "cannot_tell"
+    coarse = shown(AT_S, 360_000.0, replace(COUNTER, step=360_000_000))
+    assert verdict("SMP-9", "ES1", case(power(), coarse)) == "n/a"
+    assert verdict("SMP-9", "ES1", case(power(), counter(0.01, step_j=20.0))) == "fail"

@@ -78,6 +78,23 @@ def test_a_false_figure_contradicts_and_an_unknown_one_does_not(change: dict[str
     assert (outcome.verdict, outcome.contradiction) == (Verdict.FAIL, contradicts)
 
 
+@pytest.mark.parametrize("pinned", [None, "9.7"])
+def test_a_false_figure_contradicts_whatever_edition_is_named(pinned: str | None) -> None:
+    """Who leaves the edition out, or names one of his own, cannot claim what his readings do not bear out."""
+    case = claiming(good_case("ES1"), lambda card: card["headline"].update(energy_j=1.0))
+    assert case.evidence is not None
+    unpinned = replace(case, evidence=replace(case.evidence, rule_set=pinned))
+    unpinned.__dict__["rebuilt"] = case.rebuilt
+    told = int_2(unpinned, edition().rule("INT-2"), "ES1")
+    assert (told.verdict, told.contradiction) == (Verdict.FAIL, True)
+
+
+def test_a_card_without_a_figure_claims_nothing() -> None:
+    """Of an empty card nothing comes out again: that is no pass."""
+    case = claiming(good_case("ES1"), lambda card: card.clear())
+    assert int_2(case, edition().rule("INT-2"), "ES1").verdict is Verdict.CANNOT_TELL
+
+
 def test_the_laboratory_says_that_it_is_simulated() -> None:
     """Every meter of the kit does."""
     assert all(one.meter.simulated for one in Lab.of("ES1", seed=2).series)

@@ -48,9 +48,12 @@ def test_the_range_counts_with_all_its_channels() -> None:
     assert outcome.measured["limit_rel"] == pytest.approx(0.001 + 0.0005 * 6000.0 / least_w, rel=1e-9)
 
 
+SECOND_PAPER = meters(where=is_second, serial="other", certificate=replace(PAPER, serial="other", sha256="cd" * 32))
+
+
 def test_errors_of_two_meters_are_independent_only_with_two_certificates() -> None:
     """The rule of the root of n lowers the limit at ES1 for certificates that differ, and never at ES2."""
-    two = chained(of_percent(2.0), meters(where=is_second, certificate=replace(PAPER, serial="other", sha256="cd" * 32)))(good("ES2"))
+    two = chained(of_percent(2.0), SECOND_PAPER)(good("ES2"))
 
     def limit_rel(evidence: Evidence, grade: str) -> float:
         measured = asked("MET-2", evidence, grade).measured
@@ -60,7 +63,7 @@ def test_errors_of_two_meters_are_independent_only_with_two_certificates() -> No
     assert limit_rel(two, "ES1") == pytest.approx(0.02 * np.hypot(0.52, 0.48), rel=1e-3)
     assert limit_rel(two, "ES2") == pytest.approx(0.02)
     assert limit_rel(of_percent(2.0)(good("ES2")), "ES1") == pytest.approx(0.02)
-    above = chained(of_percent(3.1), meters(where=is_second, certificate=replace(PAPER, serial="other", sha256="cd" * 32)))(good("ES2"))
+    above = chained(of_percent(3.1), SECOND_PAPER)(good("ES2"))
     assert limit_rel(above, "ES1") == pytest.approx(0.031)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from joulemark.cards.evidence import Evidence
+from joulemark.chain import MARK, PLACED, Chain, moved_name
 from joulemark.energy.series import Float64
 from joulemark.pki import seal
 from joulemark.readings import Quantity
@@ -245,3 +246,53 @@ def test_nothing_can_be_told_of_nothing(rule: str) -> None:
 def test_idle_without_a_request_log_is_not_seen_to_be_idle() -> None:
     """Without the log of requests nobody can say that none was under way while idle (PHA-9)."""
     assert outcome(Case(Path("."), replace(good("ES1"), requests=None)), "PHA-9", "ES1").verdict is Verdict.CANNOT_TELL
+
+
+def moved_by(ns: int) -> Change:
+    """Each phase begins and ends later than the client said, by what its clock was off; the chain says so at its end."""
+
+    def change(evidence: Evidence) -> Evidence:
+        marks = evidence.chain.of_kind(MARK)
+        times: dict[str, str | int | None] = {moved_name(event.seq): int(event.data["utc_ns"] or 0) + ns for event in marks}
+        chain = replace(evidence.chain.appended(PLACED, times, t_ns=evidence.chain.events[-1].t_ns), receipts=evidence.chain.receipts)
+        windows = [replace(w, begin_ns=w.begin_ns + ns, end_ns=w.end_ns + ns) for w in evidence.run.windows]
+        return replace(with_windows(evidence, windows), chain=chain)
+
+    return change
+
+
+@pytest.mark.parametrize(("grade", "limit_ns"), [("ES1", 250_000_000), ("ES2", 50_000_000)])
+def test_marks_moved_onto_the_collectors_axis(grade: str, limit_ns: int) -> None:
+    """PHA-7: the clock of a client is corrected by what its agent's clock states allow, and no window is chosen by that."""
+    assert outcome(case(grade, moved_by(limit_ns)), "PHA-7", grade).verdict is Verdict.PASS
+    assert outcome(case(grade, moved_by(limit_ns + 1)), "PHA-7", grade).verdict is Verdict.FAIL
+
+
+def older(evidence: Evidence, *, span_w: tuple[float, ...], workload: str = "gpu-burn") -> Evidence:
+    """Beside the alignment in use one of long ago, of another span and another workload, listed last."""
+    (aligned,) = evidence.alignments
+    record = aligned.record
+    assert record.held_out is not None
+    plateaus = tuple(replace(one, workload=workload) for one in record.plateaus)
+    past = {"alignment_id": "long-ago", "made_ns": record.made_ns - 400 * 86400 * NS, "expires_ns": record.made_ns - 300 * 86400 * NS}
+    other = replace(record, span_w=span_w, plateaus=plateaus, held_out=replace(record.held_out, workload=workload), **past)
+    return replace(evidence, alignments=(aligned, replace(aligned, record=other)))
+
+
+def test_the_span_is_that_of_the_alignment_in_use() -> None:
+    """PHA-8: an expired alignment of another span neither helps nor harms."""
+    wide, narrow = (1.0, 1e6), (1.0, 2.0)
+    assert outcome(case("ES1", lambda e: older(e, span_w=narrow)), "PHA-8", "ES1").verdict is Verdict.PASS
+    assert outcome(case("ES1", lambda e: older(span(1.0, 2.0)(e), span_w=wide)), "PHA-8", "ES1").verdict is Verdict.FAIL
+
+
+def test_a_chain_that_names_no_run() -> None:
+    """PHA-6: without the id of the run in the chain nothing says that energy and performance are of one run."""
+
+    def nameless(evidence: Evidence) -> Evidence:
+        chain = Chain()
+        for event in evidence.chain.of_kind(MARK):
+            chain = chain.appended(MARK, event.data, t_ns=event.t_ns)
+        return replace(evidence, chain=chain)
+
+    assert outcome(case("ES1", nameless), "PHA-6", "ES1").verdict is Verdict.CANNOT_TELL

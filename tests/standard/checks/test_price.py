@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from joulemark.standard.case import Case
-from joulemark.standard.checks.price import CHECKS
+from joulemark.standard.checks.price import CHECKS, relative
 from joulemark.standard.edition import edition
 from joulemark.standard.validator import Judged, Report
 from joulemark.standard.verdict import GRADES, Outcome, Verdict
@@ -74,3 +74,12 @@ def test_prices_never_decide_the_level() -> None:
     )
     assert {one.outcomes["ES2"].verdict for one in judged if one.rule.group == "PRC"} == {Verdict.CANNOT_TELL}
     assert Report("1.0", judged).level == "ES2"
+
+
+def test_a_run_of_no_energy_is_no_crash() -> None:
+    """PRC-4: where the evidence gives 0 J, any other energy on the card is wrong by all of it."""
+    assert (relative(5.0, 0.0), relative(0.0, 0.0), relative(1.5, 1.0)) == (1.0, 0.0, 0.5)
+    case = claiming(good_case("ES1"), lambda card: None)
+    assert case.rebuilt is not None
+    case.__dict__["rebuilt"] = {**case.rebuilt, "headline": {**case.rebuilt["headline"], "energy_j": 0.0}}
+    assert judge("PRC-4", case).verdict == "fail"

@@ -13,8 +13,11 @@ from joulemark.readings import Averaging, Boundary, Quality
 from joulemark.runs import Run
 from joulemark.standard.case import Case
 from joulemark.standard.checks.sampling import CHECKS
-from tests.kit.small import COUNTER, POWER, at, case, judged, moving, shown, verdict
+from tests.kit.small import COUNTER, NS, POWER, at, case, judged, moving, shown, verdict
+from tests.kit.spoil import good
+from tests.kit.spoils.sampling import of_another_workload
 
+DAY_NS = 86_400 * NS
 Seconds = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 GPU = replace(POWER, meter_id="nvml:node-1:GPU-1:power", kind="nvml", boundary=Boundary.GPU)
 
@@ -259,3 +262,15 @@ def test_a_counter_that_moved_once_has_no_power_of_its_own(rated_w: float | None
     at_s = np.arange(-130.0, 131.0)
     once = shown(at_s, np.where(at_s < 60.0, 5000.0, 9000.0), replace(COUNTER, modulus=2**40, rated_w=rated_w))
     assert verdict("SMP-8", "ES1", case(once)) == expected
+
+
+def test_only_the_alignment_in_use_stands_for_the_workload() -> None:
+    """SMP-7: an expired alignment on the very workload does not stand for the one in force, made on another load."""
+
+    def spoilt(evidence: Evidence) -> Evidence:
+        blind = of_another_workload(evidence)
+        record = evidence.alignments[0].record
+        past = replace(record, alignment_id="long-ago", made_ns=record.made_ns - 400 * DAY_NS, expires_ns=record.made_ns - 300 * DAY_NS)
+        return replace(blind, alignments=(replace(evidence.alignments[0], record=past), *blind.alignments))
+
+    assert verdict("SMP-7", "ES1", Case(Path(), spoilt(good("ES1")))) == "fail"

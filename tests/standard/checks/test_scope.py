@@ -109,8 +109,9 @@ def test_a_listed_gpu_that_nobody_read_is_no_contradiction() -> None:
 
 def test_a_machine_without_accelerators_has_an_inventory() -> None:
     """None listed and none read is equal."""
-    bare = chained(without(lambda one: one.meter.boundary is Boundary.GPU), of_node(gpus=()))
-    assert asked("SCO-3", bare(good("ES1")), "ES1").verdict is Verdict.PASS
+    bare = chained(without(lambda one: one.meter.boundary is Boundary.GPU), of_node(gpus=()))(good("ES1"))
+    assert bare.workload is not None
+    assert asked("SCO-3", replace(bare, workload=replace(bare.workload, gpu_count=0)), "ES1").verdict is Verdict.PASS
 
 
 def test_two_machines_of_one_serial_are_a_contradiction() -> None:
@@ -207,3 +208,50 @@ def test_a_card_that_declares_another_scope() -> None:
 def test_readings_scaled_change_no_scope() -> None:
     """The scope rests on where meters sit, not on what they show."""
     assert asked("SCO-1", each_series(scaled(0.5))(good("ES2")), "ES2").verdict is Verdict.PASS
+
+
+def test_nodes_that_are_described_did_the_work() -> None:
+    """Two nodes described, one measured and one called participating: the other did work that nobody measured, and none is no node."""
+    second = nodes(lambda found: replace(found, nodes=(*found.nodes, Node("node-2"))))
+    assert asked("SCO-2", second(good("ES1")), "ES1").verdict is Verdict.FAIL
+    nobody = nodes(lambda found: replace(found, nodes=(Node("node-2"),), participating=0))
+    assert asked("SCO-2", nobody(good("ES1")), "ES1").verdict is Verdict.FAIL
+
+
+def test_a_gpu_without_a_reading_was_not_read() -> None:
+    """A stream that is named and holds nothing of a measured phase shows no GPU."""
+    evidence = good("ES1")
+    (first, *_) = [one for one in evidence.series if one.meter.boundary is Boundary.GPU]
+    last_ns = evidence.run.measured[-1].begin_ns
+    silent = each_series(lambda one: one.rows(one.t_ns < last_ns), where=lambda one: one.meter.covers == first.meter.covers)
+    outcome = asked("SCO-3", silent(evidence), "ES1")
+    assert outcome.verdict is Verdict.FAIL
+    assert first.meter.covers[0] in outcome.detail
+
+
+def test_the_workload_used_no_more_gpus_than_are_listed() -> None:
+    """An inventory without accelerators under a workload that used two of them is none."""
+    bare = chained(without(lambda one: one.meter.boundary is Boundary.GPU), of_node(gpus=()))
+    assert asked("SCO-3", bare(good("ES1")), "ES1").verdict is Verdict.FAIL
+
+
+def test_the_power_supplies_of_the_bmc_are_no_external_meter() -> None:
+    """Channels inside the power supplies are allowed at ES1, not at ES2."""
+    inside = meters(boundary=Boundary.PSU_INPUT)(good("ES2"))
+    assert asked("SCO-4", inside, "ES1").verdict is Verdict.PASS
+    assert asked("SCO-4", inside, "ES2").verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("method", "max_spec_w", "provisioning"),
+    [("upper_bound", -500.0, 1.0), ("upper_bound", 0.0, 1.0), ("upper_bound", 400.0, 0.0), ("estimated", -1.0, 1.0)],
+)
+def test_a_bound_adds_to_the_energy(method: str, max_spec_w: float, provisioning: float) -> None:
+    """A bound of 0 W or less would take energy from the headline, or hide a part of the system."""
+    part = Component("switch", method, max_spec_w=max_spec_w, provisioning=provisioning)
+    assert asked("SCO-5", of_nodes(components=(part,))(good("ES1")), "ES2").verdict is Verdict.FAIL
+
+
+def test_an_empty_list_of_components_tells_nothing() -> None:
+    """What is absent is listed as absent: an empty list is no answer."""
+    assert asked("SCO-5", of_nodes(components=())(good("ES1")), "ES1").verdict is Verdict.CANNOT_TELL

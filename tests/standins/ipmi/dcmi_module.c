@@ -1,13 +1,18 @@
 /*
- * Loadable module for ipmi_sim: answers DCMI Get Power Reading, which ipmi_sim itself does not know.
+ * Loadable module for ipmi_sim: answers DCMI Get Power Reading and Get Temperature Readings, which ipmi_sim itself does not know.
  *
  * The option string names a text file: present watts, then optionally the word "inactive". It is read at every request, so
- * whoever writes the file sets the power of the simulated server.
+ * whoever writes the file sets the power of the simulated server. Beside it may stand a file with ".inlet" behind its name:
+ * degrees Celsius, then the entity id under which they are told; without it the simulated server knows no temperatures.
  *
  * Message layout from the DCMI specification 1.5, section 6.6.1, all fields little-endian:
  *   request   group extension 0xdc | mode (1 = system power statistics) | attribute | reserved
  *   response  completion code | 0xdc | present, minimum, maximum, average W (16 bit each)
  *             | time stamp, s since 1970 (32 bit) | statistics period, ms (32 bit) | state (bit 6 = measurement active)
+ *
+ * and from section 6.7:
+ *   request   0xdc | sensor type (1 = temperature) | entity id | entity instance (0 = all) | first instance
+ *   response  completion code | 0xdc | instances there are | sets that follow | for each: bit 7 sign, bits 0-6 degrees | instance
  */
 
 #include <math.h>
@@ -22,6 +27,10 @@
 enum {
     GROUP_DCMI = 0xdc,
     CMD_POWER_READING = 0x02,
+    CMD_TEMPERATURE_READINGS = 0x10,
+    SENSOR_TEMPERATURE = 0x01,
+    INLET_INSTANCE = 0x03,
+    NEGATIVE = 0x80,
     MODE_STATISTICS = 0x01,
     STATE_ACTIVE = 0x40,
     CC_OK = 0x00,
@@ -93,12 +102,40 @@ static void power_reading(const msg_t *request, unsigned char *reply, unsigned i
     *length = REPLY_LENGTH;
 }
 
+static void temperature_readings(const msg_t *request, unsigned char *reply, unsigned int *length)
+{
+    char path[sizeof watts_path + 8];
+    int celsius = 0, entity = 0;
+    snprintf(path, sizeof path, "%s.inlet", watts_path);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        refuse(reply, length, CC_INVALID_COMMAND);
+        return;
+    }
+    int fields = fscanf(file, "%d %d", &celsius, &entity);
+    fclose(file);
+    if (fields < 2 || request->len < 5 || request->data[1] != SENSOR_TEMPERATURE) {
+        refuse(reply, length, fields < 2 ? CC_UNSPECIFIED : CC_INVALID_FIELD);
+        return;
+    }
+    int asked = request->data[3] == 0 || request->data[3] == INLET_INSTANCE;
+    int known = request->data[2] == entity && asked;
+    reply[0] = CC_OK;
+    reply[1] = GROUP_DCMI;
+    reply[2] = reply[3] = (unsigned char)known;
+    reply[4] = (unsigned char)(celsius < 0 ? NEGATIVE | -celsius : celsius);
+    reply[5] = INLET_INSTANCE;
+    *length = known ? 6 : 4;
+}
+
 static void handle(lmc_data_t *mc, msg_t *request, unsigned char *reply, unsigned int *length, void *data)
 {
     (void)mc;
     (void)data;
     if (request->cmd == CMD_POWER_READING)
         power_reading(request, reply, length);
+    else if (request->cmd == CMD_TEMPERATURE_READINGS)
+        temperature_readings(request, reply, length);
     else
         refuse(reply, length, CC_INVALID_COMMAND);
 }
@@ -107,7 +144,7 @@ int ipmi_sim_module_print_version(sys_data_t *sys, char *options)
 {
     (void)sys;
     (void)options;
-    printf("DCMI power reading from a file\n");
+    printf("DCMI power and inlet readings from files\n");
     return 0;
 }
 

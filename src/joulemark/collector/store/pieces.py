@@ -114,7 +114,7 @@ def cut(series: Series, t0_ns: int, t1_ns: int) -> Series:
 
 
 def chained(parts: Sequence[Series]) -> Series:
-    """Series of one meter as one, under its newest description."""
+    """Series of one meter as one, under its newest description; where that has a longer update period, older times are less certain."""
     if len(parts) == 1:
         return parts[0]
     t_ns = np.concatenate([p.t_ns for p in parts])
@@ -127,12 +127,18 @@ def chained(parts: Sequence[Series]) -> Series:
         t_ns[order],
         np.concatenate([p.value for p in parts])[order],
         np.concatenate([p.quality for p in parts])[order],
-        np.concatenate([p.t_unc_ns for p in parts])[order],
+        np.concatenate([p.t_unc_ns + doubt_ns(p, parts[-1].meter) for p in parts])[order],
         {new: reasons[old] for new, old in enumerate(order.tolist()) if old in reasons} if reasons else {},
         max(p.clock_bound_ns for p in parts),
         any(p.device_stamps for p in parts),
         **{name: np.concatenate(found)[order] for name, found in raw.items() if len(found) == len(parts)},
     )
+
+
+def doubt_ns(part: Series, meter: MeterInfo) -> int:
+    """By how much half the update period of `meter` is longer than the one that `part` was dated with; a device's own time has none."""
+    known_s, then_s = (one.update_period_measured_s or one.update_period_s or 0.0 for one in (meter, part.meter))
+    return 0 if part.device_stamps else max(0, round((known_s - then_s) * NS_PER_S) // 2)
 
 
 def first_clocks(db: sqlite3.Connection) -> dict[tuple[str, int], FirstClock]:

@@ -475,7 +475,7 @@ global___Batch = Batch
 
 @typing.final
 class Device(google.protobuf.message.Message):
-    """A device and its meters; `json` of a meter is the object MeterInfo of docs/reference/card.schema.json."""
+    """A device and its meters; `json` of a meter is the object MeterInfo of docs/standard/schemas/card.schema.json."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

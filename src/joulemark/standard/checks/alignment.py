@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from joulemark.errors import JoulemarkError
 from joulemark.node import Node
 from joulemark.standard import badge, certificate, realign
 from joulemark.standard.accuracy import formula, limit_rel, unknown_because
-from joulemark.standard.aligned import Held, held
+from joulemark.standard.aligned import Held, began_ns, held
 from joulemark.standard.case import Case, means
 from joulemark.standard.checks.base import Check, of_headline
 from joulemark.standard.edition import Rule
@@ -63,7 +63,7 @@ def recomputed(case: Case, rule: Rule, grade: str, one: Aligned) -> Outcome:
         return told(rule, grade, [f"alignment {record.alignment_id} was taken from another node"], True, "transferred")
     try:
         found = realign.differences(one)
-    except (JoulemarkError, ValueError) as error:
+    except (JoulemarkError, ValueError, ZeroDivisionError) as error:
         detail = f"alignment {record.alignment_id} does not come out of its readings: {error}"
         return judged(False, measured=None, limit=rule.wanted(grade), source=SOURCE, detail=detail)
     limits = {name: rule.limit(grade, name) for name in found}
@@ -121,6 +121,8 @@ def residuals(case: Case, rule: Rule, grade: str, one: Aligned) -> Outcome:
         faults.append(f"a plateau lies {worst:.2%} from the line")
     if not abs(error) <= rule.limit(grade, "held_out_rel"):
         faults.append(f"the run held out is off by {error:+.2%}")
+    if not figures.held_apart(record):
+        faults.append("the run held out is part of the fit")
     if not same_class(case, record.held_out.workload):
         faults.append(f"the run held out was {record.held_out.workload!r}, which is not the workload of this one")
     return told(rule, grade, faults, {"residual_rel": worst, "held_out_rel": error, "workload": record.held_out.workload}, "held_out")
@@ -157,22 +159,32 @@ def limits_of(rule: Rule, grade: str) -> Limits:
 @each
 def age(case: Case, rule: Rule, grade: str, one: Aligned) -> Outcome:
     """CAL-6: young enough at the run, and nothing changed that it holds for."""
-    record, begin_ns = one.record, case.measured[0].begin_ns
+    record, begin_ns = one.record, began_ns(case)
+    read_ns = figures.read_until_ns(record)
     age_d = (begin_ns - record.made_ns) / DAY_NS
-    faults = []
+    faults = [] if read_ns is None else list(misdated(record.made_ns - read_ns, most_d=rule.limit(grade, "dated_d")))
     if not 0.0 <= age_d <= rule.limit(grade, "age_d"):
         faults.append(f"the alignment is {age_d:.1f} d old at the run")
     if record.expires_ns < begin_ns:
         faults.append("it had expired by its own date")
     now = now_of(case, one)
-    absent = [name for name in NEEDED if getattr(record.binding, name) in ("", (), None)]
-    absent += [f"{name} now" for name in BOUND if getattr(record.binding, name) not in ("", (), None) and unknown(now, name)]
+    absent = [name for name in NEEDED if unknown(record.binding, name)]
+    absent += [f"{name} now" for name in BOUND if not unknown(record.binding, name) and unknown(now, name)]
+    absent += [name for name in BOUND if name not in NEEDED and unknown(record.binding, name) and not unknown(now, name)]
     compared = {name for name in BOUND if not unknown(now, name)}
     then = Binding(**{name: getattr(record.binding, name) for name in compared})
     faults += acceptance.voided(then, now)
     if not faults and absent:
         return cannot_tell(f"not recorded: binding.{', '.join(absent)}", source=SOURCE, limit=rule.wanted(grade))
     return told(rule, grade, faults, {"age_d": age_d, "changed": len(faults)}, "made_ns, binding; nodes.json; meters.json")
+
+
+def misdated(after_ns: int, *, most_d: float) -> Iterator[str]:
+    """What is wrong with the date of a record that was made `after_ns` after the last of its readings."""
+    if after_ns < 0:
+        yield f"it is dated {-after_ns / DAY_NS:.1f} d before its own readings end"
+    elif after_ns > most_d * DAY_NS:
+        yield f"it is dated {after_ns / DAY_NS:.1f} d after its readings"
 
 
 def unknown(binding: Binding, name: str) -> bool:

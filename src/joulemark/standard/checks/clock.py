@@ -21,7 +21,7 @@ READINGS: Final = "energy/readings/*.csv"
 
 
 def absent(case: Case) -> Outcome | None:
-    """What cannot be told without a measured phase, an agent and the collector; None where they are there."""
+    """What cannot be told without a measured phase and the clocks of the collector and of whoever reads the headline; None with them."""
     if not case.measured:
         return cannot_tell("the bundle has no measured phase", source="energy/phases.json")
     roles = {host.role for host in clocks(case) if host.moments}
@@ -30,6 +30,8 @@ def absent(case: Case) -> Outcome | None:
     if COLLECTOR not in roles or roles == {COLLECTOR}:
         lacking = "the collector" if COLLECTOR not in roles else "any agent"
         return cannot_tell(f"no states of the clock of {lacking} are recorded", source=SOURCE)
+    if hidden := {one.meter.host for one in case.headline} - {host.name for host in clocks(case) if host.moments}:
+        return cannot_tell(f"{min(hidden)} reads the meters of the headline, and no states of its clock are recorded", source=SOURCE)
     return None
 
 

@@ -22,6 +22,8 @@ def dated(one: Stretch, rule: Rule, grade: str) -> tuple[Verdict, str]:
         return Verdict.CANNOT_TELL, "the bundle does not hold when its readings were taken"
     if np.any(read1_ns < read0_ns):
         return Verdict.FAIL, "a read ends before it begins"
+    if np.any(np.diff(read0_ns) < 0):
+        return Verdict.FAIL, "a later read is dated earlier: the clock that dates the readings went back"
     same = np.diff(good.t_ns) == 0
     if np.any(same & (np.diff(good.value) != 0)):
         return Verdict.FAIL, "two different readings stand at one time"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
 import numpy as np
 
+from joulemark.cards.evidence import Aligned
 from joulemark.energy.cords import hosts, named
 from joulemark.energy.series import Float64, Series
 from joulemark.node import Node, Nodes
@@ -26,6 +28,8 @@ DISCLOSED: Final = "disclosed_inlet_temperature"
 """The run's label that tells readers of an inlet outside of the usual range."""
 AMBIENT: Final = "meter_ambient_c"
 """The run's label that bounds the temperature around the meter, where nothing records it: `20..26`."""
+
+BOUND: Final = re.compile(r"\s*(-?\d{1,3}(?:\.\d{1,3})?)\s*\.\.\s*(-?\d{1,3}(?:\.\d{1,3})?)\s*", re.ASCII)
 
 
 def description(case: Case, rule: Rule, grade: str) -> Outcome:
@@ -73,6 +77,9 @@ def settings(case: Case, rule: Rule, grade: str) -> Outcome:
     if changed or foreign:
         measured = {"changed": len(changed), "not_of_alignment": len(foreign)}
         return judged(False, measured=measured, limit=rule.wanted(grade), source=source, detail="; ".join([*changed, *foreign]))
+    if unbound := [one for node in nodes.nodes for one in alignments_of(case, node) if not one.record.binding.settings_sha256]:
+        what = f"the alignment {unbound[0].record.alignment_id} does not tell the settings that it was made at"
+        return cannot_tell(what, source=source, limit=rule.wanted(grade))
     for node in nodes.nodes:
         times = [one.t_ns for one in node.settings]
         if not any(t_ns <= begin_ns for t_ns in times) or not any(t_ns >= end_ns for t_ns in times):
@@ -92,12 +99,18 @@ def changes(node: Node) -> list[str]:
 
 def other_alignments(case: Case, node: Node) -> Iterator[str]:
     """The alignments of this node's meters that were made at other settings than it has."""
-    aligned = () if case.evidence is None else case.evidence.alignments
-    for one in aligned:
-        binding = one.record.binding
-        own = binding.node_serial == node.serial if binding.node_serial else node.host in hosts([one.sensor], named([one.sensor]))
-        if own and binding.settings_sha256 and any(read.sha256 != binding.settings_sha256 for read in node.settings):
+    for one in alignments_of(case, node):
+        digest = one.record.binding.settings_sha256
+        if digest and any(read.sha256 != digest for read in node.settings):
             yield f"the alignment {one.record.alignment_id} was made at other settings of {node.host}"
+
+
+def alignments_of(case: Case, node: Node) -> Iterator[Aligned]:
+    """The alignments of this node's meters."""
+    for one in () if case.evidence is None else case.evidence.alignments:
+        serial = one.record.binding.node_serial
+        if serial == node.serial if serial else node.host in hosts([one.sensor], named([one.sensor])):
+            yield one
 
 
 @of_headline
@@ -171,7 +184,8 @@ def inlet_faults(case: Case, host: str, found: Mapping[str, float | None], limit
 
 def ambient(case: Case, device: str) -> bool:
     """Whether the temperature around a meter is known in each measured phase, from a stream or by a bound."""
-    if case.run is not None and case.run.labels.get(AMBIENT):
+    stated = BOUND.fullmatch("" if case.run is None else case.run.labels.get(AMBIENT, ""))
+    if stated is not None and float(stated[1]) <= float(stated[2]):
         return True
     streams = case.witnesses(Quantity.TEMPERATURE, covers=device)
     return any(all(len(inside(one, w.begin_ns, w.end_ns)[1]) for w in case.measured) for one in streams)
@@ -188,7 +202,12 @@ def throttling(case: Case, rule: Rule, grade: str) -> Outcome:
         return not_applicable("the nodes have no accelerator", source=source)
     shares: dict[str, float] = {}
     for uuid in uuids:
-        shown = [inside(one, w.begin_ns, w.end_ns)[1] for one in case.witnesses(Quantity.THROTTLE, covers=uuid)[:1] for w in case.measured]
+        streams = case.witnesses(Quantity.THROTTLE, covers=uuid)[:1]
+        shown = [inside(one, w.begin_ns, w.end_ns)[1] for one in streams for w in case.measured]
+        seldom_s = max((longest_s(one, w) for one in streams for w in case.measured), default=0.0)
+        if shown and seldom_s > rule.limit(grade, "interval_s"):
+            what = f"nobody looked for {seldom_s:.0f} s whether {uuid} is throttled"
+            return cannot_tell(what, source=source, limit=rule.wanted(grade))
         if not shown or not all(len(values) for values in shown):
             return cannot_tell(f"throttling of {uuid} was not recorded in each measured phase", source=source, limit=rule.wanted(grade))
         shares[uuid] = max(float(values.mean()) for values in shown)
@@ -236,7 +255,7 @@ def overhead(case: Case, rule: Rule, grade: str) -> Outcome:
         loss_rel, pairs, limits = float(np.mean(latest.loss_rel)), len(latest.loss_rel), rule.limits[grade]
         age_d = (at_ns - latest.measured_ns) / NS_PER_S / timedelta(days=1).total_seconds()
         found = {"loss_rel": loss_rel, "pairs": pairs, "age_d": age_d, "node_type": latest.node_type}
-        if loss_rel > limits["loss_rel"] or pairs < limits["pairs"] or not 0.0 <= age_d <= limits["age_d"]:
+        if not loss_rel <= limits["loss_rel"] or pairs < limits["pairs"] or not 0.0 <= age_d <= limits["age_d"]:
             return judged(False, measured=found, limit=rule.wanted(grade), source=source)
     return judged(True, measured=found, limit=rule.wanted(grade), source=source)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from joulemark.energy.counters import Refreshes, counter_energy, refreshes
@@ -21,23 +22,35 @@ from joulemark.standard.verdict import Measured, Outcome, Verdict, cannot_tell, 
 SOURCE: Final = "energy/readings/*.csv"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pair:
     """A counter and a power of the same thing, both raw: an alignment of one of them says nothing of the other."""
 
     name: str
-    points: Refreshes
+    counter: Series
     power: Series
+
+    @cached_property
+    def points(self) -> Refreshes:
+        """When the counter brought news. Raises InsufficientData for one that never did."""
+        return refreshes(self.counter)
+
+    def step_j(self) -> float:
+        """The step of the counter: as seen, as its meter states it where it never moved."""
+        try:
+            return self.points.step_j
+        except InsufficientData:
+            return self.counter.meter.si(self.counter.meter.step)
 
     def difference(self, window: Window, *, coarse: float) -> float | str | None:
         """|counter / trapezoid - 1| over a phase, or why it is not known; None where the counter's step is above `coarse` of the energy."""
-        energy_j = 0.0
+        power_j = 0.0
         try:
-            energy_j = power_j = trapezoid_j(self.power.t_ns, self.power.si(), window.begin_ns, window.end_ns)
+            power_j = trapezoid_j(self.power.t_ns, self.power.si(), window.begin_ns, window.end_ns)
             energy_j = counter_energy(self.points, window.begin_ns, window.end_ns, what=self.name).energy_j
         except InsufficientData as error:
-            return None if self.points.step_j > coarse * energy_j > 0.0 else error.what
-        return None if power_j <= 0.0 or self.points.step_j > coarse * energy_j else abs(energy_j / power_j - 1.0)
+            return None if self.step_j() > coarse * power_j > 0.0 else error.what
+        return None if power_j <= 0.0 or self.step_j() > coarse * max(energy_j, power_j) else abs(energy_j / power_j - 1.0)
 
 
 def estimates_agree(case: Case, rule: Rule, grade: str) -> Outcome:
@@ -64,7 +77,7 @@ def estimates_agree(case: Case, rule: Rule, grade: str) -> Outcome:
 
 
 def pairs(group: Sequence[Series]) -> list[Pair]:
-    """Every counter that moves beside every power of the same device."""
+    """Every counter beside every power of the same device."""
     try:
         by_device = devices(group)
     except UsageError:
@@ -72,13 +85,8 @@ def pairs(group: Sequence[Series]) -> list[Pair]:
     found = []
     for name, alternatives in by_device.items():
         powers = [PowerSource.of(one).series for one in alternatives if one.meter.quantity is Quantity.POWER]
-        for one in alternatives:
-            if one.meter.quantity is Quantity.ENERGY_COUNTER and powers:
-                try:
-                    points = refreshes(one)
-                except InsufficientData:
-                    continue
-                found += [Pair(name, points, power) for power in powers]
+        counters = [one for one in alternatives if one.meter.quantity is Quantity.ENERGY_COUNTER]
+        found += [Pair(name, counter, power) for counter in counters for power in powers]
     return found
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from joulemark.cards.bundle import FOLDER, MANIFEST, SUMMARY, summary
-from joulemark.cards.card import CARD_SCHEMA
 from joulemark.chain import FILES
 from joulemark.energy.series import Series
 from joulemark.standard.case import Case
@@ -75,7 +74,8 @@ def int_2(case: Case, rule: Rule, grade: str) -> Outcome:
         return cannot_tell(f"there is no {FOLDER}/card.json: nothing is claimed", source=source, limit=limit)
     if case.rebuilt is None:
         return cannot_tell(f"the card cannot be made again: {case.unbuildable}", source=source, limit=limit)
-    found = differences(case.card, case.rebuilt, name="card")
+    if not (found := differences(case.card, case.rebuilt, name="card")):
+        return cannot_tell(f"{FOLDER}/card.json claims no figure", source=source, limit=limit)
     if (flat := case.documents.get(SUMMARY)) is not None:
         found += differences(flat, summary(case.rebuilt), name="energy_summary")
     beyond = [one for one in found if one.beyond(most)]
@@ -84,10 +84,8 @@ def int_2(case: Case, rule: Rule, grade: str) -> Outcome:
     if not beyond:
         level = case.card.get("level")
         return Outcome(Verdict.PASS, measured, limit, source, f"the card claims level {level}, which counts for nothing" if level else "")
-    known = any(one.known for one in beyond)
-    # before a bundle names the rules it follows, its figures may be those of another version of the formulas
-    pinned = case.evidence is not None and case.evidence.rule_set in versions()
-    return Outcome(Verdict.FAIL, measured, limit, source, some([one.text for one in beyond]), contradiction=known and pinned)
+    known = any(one.known for one in beyond)  # whatever edition the bundle names: to leave it out excuses nothing
+    return Outcome(Verdict.FAIL, measured, limit, source, some([one.text for one in beyond]), contradiction=known)
 
 
 def at(worst: Difference | None) -> dict[str, str]:
@@ -112,12 +110,11 @@ def int_4(case: Case, rule: Rule, grade: str) -> Outcome:
     limit, source = "0 files that are unknown, unfit or unreadable", f"{FOLDER}/*: schema"
     if not case.documents:
         return cannot_tell("there is no document of a bundle", source=source, limit=limit)
-    known = {*schemas(), CARD_SCHEMA}
     wrong = [f"{path}: {reason}" for path, reason in case.faults.items()]
     for path, data in case.documents.items():
         told = data.get("es", {}) if path == SUMMARY else data
         name = told.get("schema") if isinstance(told, Mapping) else None
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str) or name not in schemas():
             wrong.append(f"{path}: schema {str(name)[:40]!r} is not known")
         elif path not in case.faults and path != SUMMARY and (reason := unfit(name, data)):
             wrong.append(f"{path}: {reason}")

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from joulemark.cards import compute
 from joulemark.energy.series import Series
 from joulemark.meter_log import Complaint
 from joulemark.readings import MeterInfo, Quality, Quantity
@@ -25,7 +26,6 @@ from joulemark.standard.verdict import Outcome, Verdict, cannot_tell, judged, no
 
 IDENTITY: Final = ("vendor", "model", "serial", "firmware", "interface", "covers")
 """What names a meter and what it is wired to; its channel is part of its id."""
-LISTINGS: Final = ("listed", "unlisted")
 IDLE: Final = (PhaseKind.IDLE_BEFORE, PhaseKind.IDLE_AFTER)
 
 
@@ -92,8 +92,8 @@ class Point:
             name = one.meter.meter_id
             if formula(one.meter, grade) is None:
                 yield unknown_because(one.meter, grade)
-            elif certified and one.meter.certificate is None:
-                yield f"{name} has no certificate, no mark of legal metrology and no alignment"
+            elif certified and not certificate.names(one.meter):
+                yield f"{name} has no alignment, and no certificate or mark of legal metrology that names who gave it and its serial"
             if one.power_w <= 0.0:
                 yield f"{name} saw no power in {self.phase}, so there is no operating point"
 
@@ -123,7 +123,9 @@ def listing(case: Case, rule: Rule, grade: str) -> Outcome:
     status = {one.meter.meter_id: (told.get(one.meter.meter_id) or {}).get("status") for one in case.headline}
     if silent := [meter_id for meter_id, found in status.items() if found is None]:
         return cannot_tell(f"not recorded of {', '.join(silent)}", source=source, limit=rule.wanted(grade))
-    return judged(set(status.values()) <= set(LISTINGS), measured=status, limit=rule.wanted(grade), source=source)
+    wrong = [one.meter.meter_id for one in case.headline if status[one.meter.meter_id] != compute.listing(one.meter)["status"]]
+    detail = f"the whitelist says otherwise of {', '.join(wrong)}: make the card again from the evidence" if wrong else ""
+    return judged(not wrong, measured=status, limit=rule.wanted(grade), source=source, detail=detail)
 
 
 @of_headline
@@ -151,8 +153,8 @@ def ranges(case: Case, rule: Rule, grade: str) -> Outcome:
 def range_faults(case: Case, one: Series, rule: Rule, grade: str) -> Iterator[str]:
     """What is wrong with the range of one meter."""
     name, at = one.meter.meter_id, one.meter.range
-    over = sum(int(np.sum((one.t_ns >= w.begin_ns) & (one.t_ns <= w.end_ns) & (one.quality == Quality.OVER_RANGE))) for w in case.measured)
-    if over:
+    streams = {id(each): each for each in (one, *(s for channel in supplies(case, one.meter) for s in channel.streams()))}.values()
+    if over := sum(over_range(each, window) for each in streams for window in case.measured):
         yield f"{over} readings of {name} are over range"
     if count := complaints(case, one.meter, Complaint.OVER_RANGE):
         yield f"{name} complained {count} times of its range"
@@ -165,6 +167,11 @@ def range_faults(case: Case, one: Series, rule: Rule, grade: str) -> Iterator[st
     current = largest_a(case, one)
     if at.amps is not None and current is not None and current * rule.limit(grade, "range_over_current") > at.amps:
         yield f"{current:.4g} A on the {at.amps:g} A range of {name}"
+
+
+def over_range(one: Series, window: Window) -> int:
+    """How many readings of a stream were over range in a phase: of a current or a voltage as much as of their power."""
+    return int(np.sum((one.t_ns >= window.begin_ns) & (one.t_ns <= window.end_ns) & (one.quality == Quality.OVER_RANGE)))
 
 
 def range_absences(case: Case, one: Series) -> Iterator[str]:
@@ -269,12 +276,21 @@ def plausibility(case: Case, rule: Rule, grade: str) -> Outcome:
         return judged(False, measured=values, limit=rule.wanted(grade), source=source, detail="; ".join([*broken, *out]))
     if open_ := [f"{one['phase']}: {one['reason']}" for one in closed if one["holds"] is None]:
         return cannot_tell("; ".join(dict.fromkeys(open_)), source=source, limit=rule.wanted(grade))
+    if alone := sorted(named - {one["phase"] for one in closed}) if divisible(case) else []:
+        what = f"nothing inside or around the meters of the headline was read in {', '.join(alone)}: record the power of each GPU too"
+        return cannot_tell(what, source=source, limit=rule.wanted(grade))
     if absent and required:
         return cannot_tell(f"not recorded: {', '.join(absent)}", source=source, limit=rule.wanted(grade))
     if out or absent:
         detail = "; ".join([*out, *([f"not recorded: {', '.join(absent)}"] if absent else [])])
         return Outcome(Verdict.WARN, values, rule.wanted(grade), source, detail)
     return judged(True, measured=values, limit=rule.wanted(grade), source=source)
+
+
+def divisible(case: Case) -> bool:
+    """Whether there is a part to hold against the whole: not where every node is said to have no accelerator."""
+    nodes = () if case.evidence is None else case.evidence.nodes.nodes
+    return not nodes or any(node.gpus != () for node in nodes)
 
 
 @of_headline

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
+
+import numpy as np
 
 from joulemark.energy.series import Series
 from joulemark.energy.steady import Stretch, power_of, together
@@ -13,6 +15,7 @@ from joulemark.readings import Boundary, Quantity
 from joulemark.request_log import tallies
 from joulemark.runs import ClockKind, IdleKind, PhaseKind, Window
 from joulemark.standard import marks
+from joulemark.standard.aligned import in_use
 from joulemark.standard.case import Case
 from joulemark.standard.checks.base import Check
 from joulemark.standard.edition import Rule
@@ -86,7 +89,7 @@ def still(case: Case, rule: Rule, grade: str) -> Outcome:
     for window in idles:
         whole = window.kind is PhaseKind.IDLE_AFTER and bool(rule.limit(grade, "whole_idle_after"))
         begin_ns = window.begin_ns if whole else max(window.begin_ns, window.end_ns - round(rule.limit(grade, "last_s") * NS_PER_S))
-        power = together(case.headline, begin_ns, window.end_ns)
+        power = unbroken(case.headline, begin_ns, window.end_ns, hole_share=rule.limit(grade, "hole_share"))
         figures = {"cv_rel": None, "slope_rel_per_min": None} if power is None else of_power(power)
         figures |= of_gpus(case, begin_ns, window.end_ns)
         lacking += [f"{name} in {window.name}" for name, value in figures.items() if value is None]
@@ -99,6 +102,14 @@ def still(case: Case, rule: Rule, grade: str) -> Outcome:
     reasons = beyond + ([f"foreign processes: {', '.join(sorted(set(foreign)))}"] if foreign else [])
     measured = {**worst, "foreign_processes": len(set(foreign))}
     return judged(not reasons, measured=measured, limit=limit, source=source, detail="; ".join(reasons))
+
+
+def unbroken(series: Sequence[Series], begin_ns: int, end_ns: int, *, hole_share: float) -> Stretch | None:
+    """The power of all `series` together; None where for more than a share of the stretch nothing was read: the restless part may lack."""
+    found = together(series, begin_ns, end_ns)
+    length_s = (end_ns - begin_ns) / NS_PER_S
+    holes_s = () if found is None else np.diff(np.concatenate(([0.0], found.t_s, [length_s])))
+    return None if found is None or max(holes_s) > hole_share * length_s else found
 
 
 def of_power(power: Stretch) -> dict[str, float | None]:
@@ -205,7 +216,7 @@ def steady(case: Case, rule: Rule, grade: str) -> Outcome:
     lacking: list[str] = []
     for window in case.measured:
         span = settled_span(case, window, rule, grade)
-        power = None if span is None else together(case.headline, *span)
+        power = None if span is None else unbroken(case.headline, *span, hole_share=rule.limit(grade, "hole_share"))
         figures = {"slope_rel_per_min": None if power is None else power.drift_rel_per_min}
         if "temperature_k_per_min" in limits and span is not None:
             figures |= {name: value for name, value in of_gpus(case, *span).items() if name in limits}
@@ -256,18 +267,23 @@ def same_window(case: Case, rule: Rule, grade: str) -> Outcome:
     early = {w.name: (work[w.name].begin_ns - w.begin_ns) / NS_PER_S for w in case.measured}
     late = {w.name: (w.end_ns - (work[w.name].end_ns or 0)) / NS_PER_S for w in case.measured}
     off = [name for name in early if max(abs(early[name]), abs(late[name])) > edge_s]
-    ids = {str(event.data.get("run_id")) for event in case.evidence.chain.of_kind("run")} | {case.run.run_id}
+    told = {str(event.data.get("run_id")) for event in case.evidence.chain.of_kind("run")}
+    ids = told | {case.run.run_id}
     reasons = [f"the window of {', '.join(off)} is not that of its requests"] if off else []
     reasons += ["the chain is of another run"] if len(ids) > 1 else []
+    if not reasons and not (told and case.run.run_id):
+        return cannot_tell("the run has no id, or the chain does not say of which run it is", source=source, limit=limit)
     measured = {"begin_s": max(early.values(), key=abs), "end_s": max(late.values(), key=abs), "run_ids": len(ids)}
     return judged(not reasons, measured=measured, limit=limit, source=source, detail="; ".join(reasons))
 
 
 def marked(case: Case, rule: Rule, grade: str) -> Outcome:
     """PHA-7: each edge was marked as it happened, in a chain that holds, and at ES2 an authority saw it in time."""
-    most_s, within_s = rule.limit(grade, "mark_delay_s"), rule.limit(grade, "receipt_s")
+    most_s, within_s, apart_s = (rule.limit(grade, name) for name in ("mark_delay_s", "receipt_s", "placed_s"))
     demanded, source = bool(rule.limit(grade, "receipts_per_mark")), "chain.json: events[kind=mark], receipts; phases.json"
-    limit = f"chain holds; each edge marked within {most_s:g} s" + (f", receipted within {within_s:g} s" if demanded else "")
+    limit = f"chain holds; each edge marked within {most_s:g} s, moved by <= {apart_s:g} s" + (
+        f", receipted within {within_s:g} s" if demanded else ""
+    )
     chain = None if case.evidence is None else case.evidence.chain
     if case.run is None or chain is None or not chain.events:
         return cannot_tell("chain.json is missing: nothing shows that the phases were marked as they happened", source=source, limit=limit)
@@ -277,7 +293,9 @@ def marked(case: Case, rule: Rule, grade: str) -> Outcome:
     bare = marks.unreceipted(chain, case.measured, case.trust, within_s=within_s, early_s=rule.limit(grade, "receipt_early_s"))
     reasons = chain.broken() + marks.unlike(chain, case.run)
     reasons += [f"a mark came {largest:.6g} s after what it marks"] if abs(largest) > most_s else []
-    measured = {"marks": len(told), "mark_delay_s": largest, "unreceipted": len(bare)}
+    placed_s = marks.farthest_s(chain)
+    reasons += [f"a mark was moved by {placed_s:.6g} s after it was hashed: keep the clock of whoever marks"] if placed_s > apart_s else []
+    measured = {"marks": len(told), "mark_delay_s": largest, "placed_s": placed_s, "unreceipted": len(bare)}
     if demanded and bare:
         reasons.append(f"no valid receipt in time of {', '.join(bare)}")
         if not chain.receipts and len(reasons) == 1:
@@ -293,8 +311,9 @@ def in_span(case: Case, rule: Rule, grade: str) -> Outcome:
     limit = f"S_min <= mean raw reading <= S_max + {beyond:g} (S_max - S_min)"
     if not case.headline or case.evidence is None:
         return cannot_tell(NO_POWER, source=source, limit=limit)
-    records = {one.record.sensor: one.record for one in case.evidence.alignments}
-    aligned = [one for one in case.evidence.series if one.meter.meter_id in records.keys() & {h.meter.meter_id for h in case.headline}]
+    used = {one.meter.meter_id: in_use(case, one.meter.meter_id) for one in case.headline}
+    records = {meter_id: one.record for meter_id, one in used.items() if one is not None}
+    aligned = [one for one in case.evidence.series if one.meter.meter_id in records]
     if not aligned:
         return not_applicable("no meter of the headline is aligned", source=source)
     outside: list[str] = []

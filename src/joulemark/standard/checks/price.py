@@ -12,7 +12,7 @@ from joulemark.standard.case import Case
 from joulemark.standard.checks.base import Check
 from joulemark.standard.claims import number, part, phase
 from joulemark.standard.edition import Rule
-from joulemark.standard.verdict import Outcome, cannot_tell, judged, not_applicable
+from joulemark.standard.verdict import Measured, Outcome, cannot_tell, judged, not_applicable
 from joulemark.units import J_PER_KWH, NS_PER_S
 
 DAY_NS: Final = 86_400 * NS_PER_S
@@ -74,7 +74,7 @@ def allocated(case: Case, rule: Rule, grade: str) -> Outcome:
             stated = number(market.get(f"{key}_s"))
             if stated is None:
                 return cannot_tell(f"{what}: {key}_s is not stated", source=source, limit=limit)
-            worst[f"{key}_rel"] = max(worst[f"{key}_rel"], abs(stated / float(ours) - 1.0))
+            worst[f"{key}_rel"] = max(worst[f"{key}_rel"], relative(stated, float(ours)))
     if not found:
         return cannot_tell("the card holds no cost", source=source, limit=limit)
     return judged(max(worst.values()) <= most, measured=worst, limit=limit, source=source)
@@ -97,10 +97,10 @@ def apart(case: Case, rule: Rule, grade: str) -> Outcome:
         tariffs, part(part(part(case.rebuilt, "headline"), "cost"), "energy"), true_j, pue_applied=spent.get("pue_applied")
     )
     amount, energy_j = number(spent.get("amount")), number(part(case.card, "headline").get("energy_j"))
-    if expected is None or amount is None or energy_j is None:
+    if true_j is None or expected is None or amount is None or energy_j is None:
         return cannot_tell("the cost of the energy, or the energy, is not stated", source=source, limit=limit)
-    off = {"energy_rel": abs(energy_j / true_j - 1.0), "cost_rel": abs(amount / expected - 1.0) if expected else float(amount != 0.0)}
-    measured = {"pue": ", ".join(dict.fromkeys(str(tariff.get("pue")) for tariff in tariffs)), **off}
+    off = {"energy_rel": relative(energy_j, true_j), "cost_rel": relative(amount, expected)}
+    measured: Measured = {"pue": ", ".join(dict.fromkeys(str(tariff.get("pue")) for tariff in tariffs)), **off}
     return judged(max(off.values()) <= rule.limit(grade, "within_rel"), measured=measured, limit=limit, source=source)
 
 
@@ -151,6 +151,11 @@ def converted(case: Case, rule: Rule, grade: str) -> Outcome:
     measured = {"base": str(rate.get("base")), "quote": str(rate.get("quote")), "rate": str(rate.get("rate"))}
     detail = "" if good else "the rate on the card is not the one of energy/prices.json fx[] between these currencies"
     return judged(good, measured=measured, limit=limit, source=source, detail=detail)
+
+
+def relative(stated: float, ours: float) -> float:
+    """How far a claim is from what comes out, of that; 1.0 where nothing comes out, and something is claimed."""
+    return abs(stated / ours - 1.0) if ours else float(stated != 0.0)
 
 
 def price_of(case: Case) -> Price | None:

@@ -13,6 +13,7 @@ from joulemark.calibration.alignment import Alignment
 from joulemark.energy.counters import unwrap
 from joulemark.energy.integrate import enclosing, samples_inside, trapezoid_j
 from joulemark.errors import InsufficientData
+from joulemark.standard.aligned import in_use
 from joulemark.standard.case import Case
 from joulemark.standard.checks.base import Check
 from joulemark.standard.checks.dating import dated
@@ -91,9 +92,9 @@ def counted(case: Case, one: Stretch) -> bool:
 
 
 def aligned_by(case: Case, one: Stretch) -> list[Alignment]:
-    """The alignments of the meter of a stretch."""
-    alignments = () if case.evidence is None else case.evidence.alignments
-    return [held.record for held in alignments if held.record.sensor == one.meter.meter_id]
+    """The alignment that corrects the meter of a stretch; none where none is in force."""
+    used = in_use(case, one.meter.meter_id)
+    return [] if used is None else [used.record]
 
 
 def distinct_readings(case: Case, rule: Rule, grade: str) -> Outcome:

@@ -8,8 +8,9 @@ from typing import Final
 
 from joulemark.energy.cords import hosts, named, seen
 from joulemark.node import Component, Nodes, Psu
-from joulemark.readings import Boundary, Current
-from joulemark.standard.case import Case
+from joulemark.readings import LARGEST_W, Boundary, Current
+from joulemark.standard.aligned import IN_BAND
+from joulemark.standard.case import Case, inside
 from joulemark.standard.checks.base import Check, of_headline
 from joulemark.standard.edition import Rule
 from joulemark.standard.verdict import Outcome, Verdict, cannot_tell, judged, not_applicable
@@ -17,8 +18,6 @@ from joulemark.standard.verdict import Outcome, Verdict, cannot_tell, judged, no
 SUPPLIES: Final = "nodes.json: nodes[].psus"
 LOSS_MODELS: Final = ("manufacturer_curve", "alignment")
 METHODS: Final = ("measured", "absent", "upper_bound", "estimated")
-IN_SUM: Final = Boundary.SERVER_INPUT
-"""Where the BMC adds up what its power supplies take in."""
 
 
 @of_headline
@@ -47,6 +46,9 @@ def nodes_measured(case: Case, rule: Rule, grade: str) -> Outcome:
     measured = hosts(case.headline, named(case.series)) & known
     count, n = nodes.participating, len(measured)
     values = {"participating": count, "measured": n, "fraction": n / count if count else None}
+    if count < len(known):
+        detail = f"{len(known)} nodes are described and only {count} called participating: describe those that did the work, and no other"
+        return judged(False, measured=values, limit=rule.wanted(grade), source=source, detail=detail)
     if count == n:
         return judged(True, measured=values, limit=rule.wanted(grade), source=source)
     detail = f"the meters of the headline cover {', '.join(sorted(measured)) or 'none of the nodes'}"
@@ -78,23 +80,35 @@ def inventory(case: Case, rule: Rule, grade: str) -> Outcome:
     if not nodes.nodes or any(node.gpus is None for node in nodes.nodes):
         return cannot_tell("the inventory of accelerators is not recorded for every node", source=source, limit=rule.wanted(grade))
     listed = {gpu.uuid for node in nodes.nodes for gpu in node.gpus or ()}
-    observed = {uuid for uuids in readers(case, witnesses=True).values() for uuid in uuids}
-    if listed and not observed:
+    known = {uuid for uuids in readers(case, witnesses=True).values() for uuid in uuids}
+    read = {uuid for uuids in readers(case, witnesses=True, silent=False).values() for uuid in uuids}
+    if listed and not read:
         return cannot_tell("no accelerator was read, so none is known to be there", source=source, limit=rule.wanted(grade))
-    unread, unlisted = sorted(listed - observed), sorted(observed - listed)
+    unread, unlisted, used = sorted(listed - read), sorted(known - listed), used_gpus(case)
     parts = [f"not read: {', '.join(unread)}"] if unread else []
     parts += [f"not in the inventory: {', '.join(unlisted)}"] if unlisted else []
-    values = {"listed": len(listed), "observed": len(observed)}
-    return judged(listed == observed, measured=values, limit=rule.wanted(grade), source=source, detail="; ".join(parts))
+    parts += [f"the workload used {used} accelerators, and {len(listed)} are listed"] if used > len(listed) else []
+    values = {"listed": len(listed), "observed": len(read)}
+    return judged(not parts, measured=values, limit=rule.wanted(grade), source=source, detail="; ".join(parts))
 
 
-def readers(case: Case, *, witnesses: bool) -> Mapping[str, set[str]]:
-    """Device id -> uuids that it covers, of all that measures energy at the boundary of accelerators, and with their `witnesses`."""
+def readers(case: Case, *, witnesses: bool, silent: bool = True) -> Mapping[str, set[str]]:
+    """Device id -> uuids that it covers, of all that measures energy at the boundary of accelerators, and with their `witnesses`.
+
+    Without the `silent` ones: only what has a reading in each measured phase.
+    """
     found: dict[str, set[str]] = defaultdict(set)
     for one in () if case.evidence is None else case.evidence.series:
-        if one.meter.boundary is Boundary.GPU and (witnesses or one.meter.quantity.measures_energy):
+        told = silent or all(len(inside(one, window.begin_ns, window.end_ns)[1]) for window in case.measured)
+        if one.meter.boundary is Boundary.GPU and told and (witnesses or one.meter.quantity.measures_energy):
             found[one.meter.device_id] |= set(one.meter.covers)
     return found
+
+
+def used_gpus(case: Case) -> int:
+    """How many accelerators the workload says that it used, 0 where it does not say."""
+    workload = None if case.evidence is None else case.evidence.workload
+    return 0 if workload is None else workload.gpu_count or 0
 
 
 def twice(case: Case) -> list[str]:
@@ -120,8 +134,8 @@ def inlets(case: Case, rule: Rule, grade: str) -> Outcome:
         return cannot_tell(what, source=source, limit=rule.wanted(grade))
     live = {psu.inlet for psu in supplies if psu.live}
     sums = rule.limit(grade, "bmc_sum_allowed") > 0.0
-    if case.boundary is IN_SUM and not sums:
-        detail = f"{case.boundary} is the sum that the BMC makes"
+    if case.boundary in IN_BAND and not sums:
+        detail = f"{case.boundary} is read by the BMC from its power supplies: put a channel of an external meter on each inlet"
         return judged(False, measured={"inlets": len(live), "channels": 0}, limit=rule.wanted(grade), source=source, detail=detail)
     cords = sorted(live)
     covered = {cord for one in case.headline for cord in (seen(one.meter, cords) if sums else one.meter.covers)}
@@ -136,12 +150,15 @@ def components(case: Case, rule: Rule, grade: str) -> Outcome:
     """SCO-5: interconnect, CDU and front-end hosts are measured, or an upper bound for them is part of the energy."""
     source = "nodes.json: components[]"
     parts = nodes_of(case).components
-    if parts is None:
+    if not parts:
         return cannot_tell("components beside the nodes are not recorded, not even as absent", source=source, limit=rule.wanted(grade))
     if strange := [f"{part.name}: {part.method}" for part in parts if part.method not in METHODS]:
         return judged(False, measured=", ".join(strange), limit=rule.wanted(grade), source=source, detail="no method of the standard")
     if without := [part.name for part in parts if part.method in ("upper_bound", "estimated") and part.max_spec_w is None]:
         return cannot_tell(f"no max_spec_w of {', '.join(without)}", source=source, limit=rule.wanted(grade))
+    if empty := [part.name for part in parts if part.max_spec_w is not None and not 0.0 < part.max_spec_w * part.provisioning < LARGEST_W]:
+        detail = f"max_spec_w times provisioning of {', '.join(empty)} is no power above 0: state the most that it may take"
+        return judged(False, measured=", ".join(empty), limit=rule.wanted(grade), source=source, detail=detail)
     used = {one.meter.meter_id for one in case.headline}
     unmeasured = [part.name for part in parts if part.method == "measured" and not (part.meter_ids and used.issuperset(part.meter_ids))]
     bound_rel, estimated_rel = share_rel(case, parts, "upper_bound"), share_rel(case, parts, "estimated")

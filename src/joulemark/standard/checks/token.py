@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from joulemark.request_log import Status, Tally, tallies
-from joulemark.runs import Tokens
+from joulemark.request_log import Request, Status, Tally, tallies
+from joulemark.runs import Tokens, Window
 from joulemark.standard.case import Case
 from joulemark.standard.checks.base import Check
 from joulemark.standard.comparability import comparability_key
@@ -20,6 +20,9 @@ from joulemark.workload import EngineCount, Recount, Workload
 Count = TypeVar("Count", EngineCount, Recount)
 
 SOURCES: Final = ("server_usage", "engine_counter")
+PARTS: Final = ("cached_input", "reasoning")
+"""Tokens that are counted in another kind too; None where the engine does not tell."""
+
 INSIDE: Final = ("drained", "per_token")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 WORKLOAD: Final = "workload.json"
@@ -77,25 +80,22 @@ def inside(case: Case, rule: Rule, grade: str) -> Outcome:
         return cannot_tell(
             NO_WORKLOAD if work is None else "how tokens were kept inside the window is not stated", source=where, limit=limit
         )
+    requests, edge_ns = None if case.evidence is None else case.evidence.requests, round(edge_s * NS_PER_S)
+    if strays := elsewhere(requests or (), case.measured, edge_ns):
+        detail = f"request {strays[0].id} is counted in {strays[0].phase}, and was answered outside of it"
+        return judged(False, measured={"counted": work.counted, "elsewhere": len(strays)}, limit=limit, source=where, detail=detail)
     if work.counted == "pro_rata":
         detail = "flagged: tokens of requests across an edge were counted pro rata"
         return judged(allowed, measured=work.counted, limit=limit, source=where, detail=detail)
     if work.counted == "per_token" or work.counted not in INSIDE:
         return judged(work.counted in INSIDE, measured=work.counted, limit=limit, source=where)
-    requests = None if case.evidence is None else case.evidence.requests
     if requests is None or not {window.name for window in case.measured} <= {request.phase for request in requests}:
         return cannot_tell("requests.csv is missing, or a phase in it: whether it was drained cannot be seen", source=where, limit=limit)
-    edge_ns = round(edge_s * NS_PER_S)
-    windows = {window.name: window for window in case.measured}
+    edges_ns = [edge for window in case.measured for edge in (window.begin_ns, window.end_ns)]
     across = [
         request.id
         for request in requests
-        if request.end_ns is not None
-        and any(
-            request.begin_ns < edge - edge_ns and request.end_ns > edge + edge_ns
-            for window in windows.values()
-            for edge in (window.begin_ns, window.end_ns)
-        )
+        if request.end_ns is not None and any(request.begin_ns < edge - edge_ns and request.end_ns > edge + edge_ns for edge in edges_ns)
     ]
     last_ns = max((window.end_ns for window in case.measured), default=0)
     endless = [r.id for r in requests if r.begin_ns < last_ns and r.end_ns is None and r.status is Status.COMPLETED]
@@ -103,6 +103,13 @@ def inside(case: Case, rule: Rule, grade: str) -> Outcome:
         return cannot_tell(f"request {endless[0]} is completed and has no end", source=where, limit=limit)
     detail = f"request {across[0]} was under way at the edge of a measured phase" if across else ""
     return judged(not across, measured={"counted": work.counted, "across_edges": len(across)}, limit=limit, source=where, detail=detail)
+
+
+def elsewhere(requests: Sequence[Request], windows: Sequence[Window], edge_ns: int) -> list[Request]:
+    """The requests that stand in the log under a measured phase of which they saw nothing."""
+    spans = {window.name: (window.begin_ns - edge_ns, window.end_ns + edge_ns) for window in windows}
+    found = [(one, *spans[one.phase]) for one in requests if one.phase in spans]
+    return [one for one, begin_ns, end_ns in found if one.begin_ns > end_ns or (one.end_ns is not None and one.end_ns < begin_ns)]
 
 
 def apart_kept(case: Case, rule: Rule, grade: str) -> Outcome:
@@ -225,7 +232,11 @@ def unknown(name: str, tokens: Tokens, sums: Mapping[str, Tally], engine: Mappin
         "requests.csv has no input and output tokens": () if tally is None else (tally.input_tokens, tally.output_tokens),
         "the engine's counters are missing": () if count is None else (count.input_tokens, count.output_tokens),
     }
-    return [f"{name}: {what}" for what, counts in parts.items() if not counts or None in counts]
+    found = [f"{name}: {what}" for what, counts in parts.items() if not counts or None in counts]
+    for part in PARTS:
+        if tally is not None and getattr(tokens, part) and getattr(tally, f"{part}_tokens") is None:
+            found.append(f"{name}: phases.json has {part} tokens, and not each request in requests.csv tells its own")
+    return found
 
 
 def disorder(name: str, tokens: Tokens) -> list[str]:
