@@ -88,7 +88,7 @@ def counted(provider: str, instance_type: str, said: int | None) -> tuple[int | 
     """
     known = machine(provider, instance_type)
     if not said and provider == "gcp" and WITH_GPUS.match(instance_type.lower()):
-        raise FormatError(f"host_only: {instance_type} has GPUs, and they are not in this price")
+        raise FormatError("host_only: the machine has GPUs, and they are not in this price")
     if known is None or known.gpu_count == said:
         return said or (known.gpu_count if known else None), ""
     return known.gpu_count, f"the list says {said} GPUs, a {instance_type} has {known.gpu_count}" if said else ""

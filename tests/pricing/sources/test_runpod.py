@@ -85,7 +85,7 @@ def test_a_bid_that_is_the_fixed_price_is_unknown() -> None:
     """A spot price equal to the fixed one is a place holder: it is told and not kept."""
     harvest = parsed(reply(secure={"minimumBidPrice": 2.59}))
     assert {model for _, model, _, _ in asked(harvest)} == {PriceModel.ON_DEMAND}
-    assert harvest.rejected == (Rejected("gpuTypes[0] 'NVIDIA H100 NVL'", "spot_unknown: the bid for secure 2.59 is the fixed price"),)
+    assert harvest.rejected == (Rejected("gpuTypes[0] 'NVIDIA H100 NVL'", "spot_unknown: the lowest bid (secure) is the fixed price"),)
 
 
 @pytest.mark.parametrize("nothing", [None, 0, 0.0])

@@ -88,10 +88,7 @@ def test_a_spot_price_that_is_the_fixed_one_is_unknown(corpus: Path) -> None:
     """RunPod's spot prices are its fixed ones: they are told and not kept."""
     harvest = recorded(corpus, "v8_runpod_vms_excerpt.csv")
     assert amounts(harvest, PriceModel.SPOT) == {}
-    assert [one.reason for one in harvest.rejected] == [
-        "spot_unknown: SpotPrice 1.39 is the fixed price",
-        "spot_unknown: SpotPrice 2.78 is the fixed price",
-    ]
+    assert [one.reason for one in harvest.rejected] == ["spot_unknown: SpotPrice is the fixed price"] * 2
 
 
 def test_a_cluster_of_ones_own_costs_not_nothing(corpus: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_bid_that_is_the_fixed_price_is_unknown() -> None:
     """A lowest bid equal to the fixed price is told and not kept; without a bid nothing is told."""
     harvest = parsed(book({**OFFER, "min_bid": 2.0}))
     assert len(harvest.records) == 1
-    assert harvest.rejected == (Rejected("offers[0] 21348645", "spot_unknown: the lowest bid 2 is the fixed price"),)
+    assert harvest.rejected == (Rejected("offers[0] 21348645", "spot_unknown: the lowest bid is the fixed price"),)
     assert parsed(book({**OFFER, "min_bid": None})).rejected == ()
 
 

@@ -130,7 +130,7 @@ def composed(pages: Iterable[CatalogPage], *, fetched_at_ns: int, source_url: st
 def chosen(offer: Offer) -> dict[str, tuple[Decimal, Part]]:
     """How many of which SKU make the machine. Raises FormatError where a part is missing, or listed at two prices."""
     if missing := [name for name, _, parts in offer.needed() if not parts]:
-        raise FormatError(f"part_missing: {', '.join(missing)} not listed for {offer.region}; the other parts alone are no price")
+        raise FormatError(f"part_missing: {', '.join(missing)} not listed there; the other parts alone are no price")
     found = {}
     for name, quantity, parts in offer.needed():
         if len({(part.amount, part.currency, part.per_month) for part in parts}) > 1:

@@ -111,7 +111,7 @@ def asked(gpu: Mapping[str, Any]) -> Iterator[tuple[PriceModel, str, Decimal | s
         if fixed is not None:
             yield PriceModel.ON_DEMAND, tenancy, fixed
         if spot is not None:
-            alike = f"spot_unknown: the bid for {cloud} {money.text(spot)} is the fixed price"
+            alike = f"spot_unknown: the lowest bid ({cloud}) is the fixed price"
             yield PriceModel.SPOT, tenancy, alike if spot == fixed else spot
 
 

@@ -64,7 +64,7 @@ def parse_catalogue(text: str, *, name: str, fetched_at_ns: int, options: Option
         else:
             yield price_of(row, PriceModel.ON_DEMAND, fixed)
         if spot is not None and spot == fixed:
-            yield f"spot_unknown: SpotPrice {money.text(spot)} is the fixed price"
+            yield "spot_unknown: SpotPrice is the fixed price"
         elif spot is not None:
             yield price_of(row, PriceModel.SPOT, spot)
 

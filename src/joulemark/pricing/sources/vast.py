@@ -79,7 +79,7 @@ def parse_offers(body: bytes, *, fetched_at_ns: int, source_url: str, payload_sh
             return
         bid = cost(offer, "min_bid")
         if bid == base:
-            yield f"spot_unknown: the lowest bid {money.text(bid)} is the fixed price"
+            yield "spot_unknown: the lowest bid is the fixed price"
         else:
             yield price_of(PriceModel.SPOT, bid, offer)
 
