@@ -68,8 +68,6 @@ def test_the_tier_is_chosen_by_consumption_and_never_guessed() -> None:
     """Of three tiers the usual month chooses; without it, beyond the last, or by another unit there is no tariff."""
     steps = ((0.1, 500), (0.2, 1000), (0.4, None))
     tiers = [[{"rate": rate, "unit": "kWh", **({"max": most} if most else {})} for rate, most in steps]]
-        [{"rate": 0.1, "max": 500, "unit": "kWh"}, {"rate": 0.2, "max": 1000, "unit": "kWh"}, {"rate": 0.4, "unit": "kWh"}]
-    ]
     changes: dict[str, Any] = {"energyratestructure": tiers, "energyweekdayschedule": ..., "energyweekendschedule": ...}
     for month, amount in (("500", "0.1"), ("500.1", "0.2"), ("90000", "0.4")):
         assert [str(a) for a in parsed(config(month_kwh=month), **changes)[0].amounts] == [amount]
