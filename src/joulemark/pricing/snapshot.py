@@ -7,12 +7,13 @@ priced with what was charged in June, and a card of June must still be explicabl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any, Final, Self
 
 from joulemark.config import unknown
 from joulemark.errors import FormatError
-from joulemark.pricing import canonical
+from joulemark.pricing import canonical, money
 from joulemark.pricing.answer import Answer
 from joulemark.pricing.carbon import Carbon, CarbonKind
 from joulemark.pricing.lookup import lookup
@@ -25,6 +26,8 @@ from joulemark.pricing.wanted import FOREVER_NS, Limits, Question, Wanted
 PRICES_SCHEMA: Final = "joulemark.prices/1"
 
 Record = Price | Tariff | Rate | Carbon
+
+FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (Price, Tariff, Rate, Carbon)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,15 @@ def tables(data: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, 
     return value
 
 
-def order(record: Record) -> str:
-    """Sort key: the whole record as text."""
-    return canonical.encode(record.to_json()).decode()
+def order(record: Record) -> tuple[str, ...]:
+    """Sort key: every field as text, in their order, so that equal snapshots are equal files whoever writes them."""
+    return tuple(plain(getattr(record, name)) for name in FIELDS[type(record)])
+
+
+def plain(value: object) -> str:
+    """A field as text: numbers without what may be written in two ways."""
+    if isinstance(value, Decimal):
+        return money.text(value)
+    return (
+        " ".join(f"{part.sku_id} {plain(part.quantity)} {plain(part.amount)}" for part in value) if isinstance(value, tuple) else str(value)
+    )
