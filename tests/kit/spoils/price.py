@@ -41,6 +41,21 @@ def tariff_in_euro(evidence: Evidence) -> Evidence:
     return replace(evidence, tariffs=tuple(replace(tariff, currency="EUR") for tariff in evidence.tariffs))
 
 
+def by_the_hour(evidence: Evidence) -> Evidence:
+    """The tariff trebles in the middle of the first measured phase."""
+    (tariff,), first = evidence.tariffs, evidence.run.measured[0]
+    change_ns = (first.begin_ns + first.end_ns) // 2
+    later = replace(tariff, amount=3 * tariff.amount, effective_from_ns=change_ns)
+    return replace(evidence, tariffs=(replace(tariff, effective_to_ns=change_ns), later))
+
+
+def at_the_first(card: dict[str, Any]) -> None:
+    """The whole energy priced with the tariff at the begin."""
+    spent = energy(card)
+    kwh = Decimal(str(card["headline"]["energy_j"])) / 3_600_000
+    spent["amount"] = str(kwh * Decimal(spent["tariffs"][0]["amount"]) * Decimal(spent["tariffs"][0]["pue"]))
+
+
 def market(card: dict[str, Any]) -> dict[str, Any]:
     """The rent of the headline."""
     found: dict[str, Any] = card["headline"]["cost"]["market"]
@@ -101,6 +116,10 @@ SPOILS: Final[Sequence[Spoil]] = (
     Spoil("PRC-4", "PUE without label", card=lambda card: energy(card)["tariff"].pop("pue_basis")),
     Spoil("PRC-4", "tariff guessed", card=lambda card: energy(card)["tariff"].update(amount_basis="guessed")),
     Spoil("PRC-4", "no tariff", evidence=lambda evidence: replace(evidence, tariffs=()), verdict=Verdict.CANNOT_TELL),
+    Spoil("PRC-4", "tariff by the hour", evidence=by_the_hour, verdict=Verdict.PASS),
+    Spoil("PRC-4", "only the first tariff", evidence=by_the_hour, card=at_the_first),
+    Spoil("PRC-4", "PUE not in the cost by the hour", evidence=by_the_hour, card=without_pue),
+    Spoil("PRC-4", "second tariff without label", evidence=by_the_hour, card=lambda card: energy(card)["tariffs"][1].pop("pue_basis")),
     Spoil(
         "PRC-5", "rate of other currencies", evidence=lambda evidence: replace(tariff_in_euro(evidence), rate=replace(RATE, quote="CHF"))
     ),
