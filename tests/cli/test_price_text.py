@@ -15,7 +15,7 @@ def standing(**changes: Any) -> dict[str, Any]:
         "feed": "vast",
         "scope": "H100",
         "outcome": "failed",
-        "tried_at": "T",
+        "tried_at": "2026-08-01T00:00:00.5Z",
         "error": "HTTP 503",
         "good_at": None,
         "age_s": None,
@@ -24,24 +24,32 @@ def standing(**changes: Any) -> dict[str, Any]:
 
 
 def attempt(**changes: Any) -> dict[str, Any]:
-    common = {"feed": "vast", "scope": "", "outcome": "ok", "requested_at": "T", "error": "", "rows_parsed": 7, "rows_rejected": 0}
+    common = {
+        "feed": "vast",
+        "scope": "",
+        "outcome": "ok",
+        "requested_at": "2026-08-01T00:00:00.5Z",
+        "error": "",
+        "rows_parsed": 7,
+        "rows_rejected": 0,
+    }
     return {**common, "reasons": {}, **changes}
 
 
 def test_a_feed_that_was_never_read_has_no_age() -> None:
     """Without a good reading it says so, and what stood in the way; with one, when that was and how long ago."""
     never, good = fetches_text(
-        {"feeds": [standing(), standing(outcome="ok", error="", good_at="G", age_s=129_600)], "fetches": [attempt()]}
+        {"feeds": [standing(), standing(outcome="ok", error="", good_at="2026-07-30T12:00:00.25Z", age_s=129_600)], "fetches": [attempt()]}
     ).splitlines()[:2]
-    assert never == "vast H100: never read; last attempt T failed: HTTP 503"
-    assert good == "vast H100: last good G, 1.5 days ago; last attempt T ok"
+    assert never == "vast H100: never read; last attempt 2026-08-01T00:00:00Z failed: HTTP 503"
+    assert good == "vast H100: last good 2026-07-30T12:00:00Z, 1.5 days ago; last attempt 2026-08-01T00:00:00Z ok"
 
 
 def test_an_attempt_tells_what_was_refused() -> None:
     """Below an attempt stand its error and each reason with its count."""
     held = attempt(outcome="held", error="too few", rows_rejected=3, reasons={"zero": 2, "capacity_block_unpriced": 1})
     lines = fetches_text({"feeds": [], "fetches": [held]}).splitlines()
-    assert lines[1:] == ["T vast held: 7 taken, 3 refused", "  too few", "  2 x zero", "  1 x capacity_block_unpriced"]
+    assert lines[1:] == ["2026-08-01T00:00:00Z vast held: 7 taken, 3 refused", "  too few", "  2 x zero", "  1 x capacity_block_unpriced"]
 
 
 def test_an_import_tells_each_file() -> None:

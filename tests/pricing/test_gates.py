@@ -110,7 +110,7 @@ def test_a_list_that_shrank_is_held(store: PriceStore, rows: int, outcome: Outco
         assert f"{rows} rows are less than 80% of the 10" in done.fetch.error
         assert (done.added, amounts(store.snapshot().prices)) == (Added(), {Decimal(1)})
     forced = commit(store, attempt(3), listed(3, {f"g{i}": "1.10" for i in range(rows)}), force=True)
-    assert forced.fetch.outcome is Outcome.OK
+    assert (forced.fetch.outcome, forced.fetch.rows_parsed) == (Outcome.OK, rows)
 
 
 def test_rows_refused_count_as_missing(store: PriceStore) -> None:
@@ -127,6 +127,8 @@ def test_like_is_compared_with_like(store: PriceStore) -> None:
     nothing = commit(store, attempt(3, scope="westus"), Harvest(rejected=(Rejected("row 2", "capacity_block_unpriced"),)))
     assert (nothing.fetch.outcome, nothing.fetch.error) == (Outcome.HELD, "no row of the list became a price")
     assert store.rejected(nothing.fetch) == [Rejected("row 2", "capacity_block_unpriced")]
+    forced = commit(store, attempt(4, scope="westus"), Harvest(rejected=(Rejected("row 2", "capacity_block_unpriced"),)), force=True)
+    assert forced.fetch.outcome is Outcome.HELD
 
 
 def test_the_same_bytes_are_the_same_list(store: PriceStore) -> None:

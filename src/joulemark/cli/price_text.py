@@ -53,14 +53,14 @@ def fetches_text(result: Mapping[str, Any]) -> str:
 def feed_line(feed: Mapping[str, Any]) -> str:
     """How a feed stands."""
     name = " ".join(part for part in (feed["feed"], feed["scope"]) if part)
-    good = "never read" if feed["good_at"] is None else f"last good {feed['good_at']}, {feed['age_s'] / DAY_S:.1f} days ago"
-    return f"{name}: {good}; last attempt {feed['tried_at']} {feed['outcome']}{': ' + feed['error'] if feed['error'] else ''}"
+    good = "never read" if feed["good_at"] is None else f"last good {second(feed['good_at'])}, {feed['age_s'] / DAY_S:.1f} days ago"
+    return f"{name}: {good}; last attempt {second(feed['tried_at'])} {feed['outcome']}{': ' + feed['error'] if feed['error'] else ''}"
 
 
 def fetch_line(fetch: Mapping[str, Any]) -> str:
     """An attempt with its counts, and why it or its rows were refused."""
     name = " ".join(part for part in (fetch["feed"], fetch["scope"]) if part)
-    first = f"{fetch['requested_at']} {name} {fetch['outcome']}: {fetch['rows_parsed']} taken, {fetch['rows_rejected']} refused"
+    first = f"{second(fetch['requested_at'])} {name} {fetch['outcome']}: {fetch['rows_parsed']} taken, {fetch['rows_rejected']} refused"
     reasons = [fetch["error"]] if fetch["error"] else []
     return "\n".join([first, *(f"  {reason}" for reason in reasons), *(f"  {n} x {reason}" for reason, n in fetch["reasons"].items())])
 

@@ -24,6 +24,8 @@ LOWEST, HIGHEST = Decimal("0.2"), Decimal(5)
 LEAST_SHARE: Final = Decimal("0.8")
 """Of the rows of the last good list that a list must have."""
 
+NOTHING: Final = "no row of the list became a price"
+
 Key = tuple[object, ...]
 
 
@@ -39,8 +41,8 @@ class Taken:
 def commit(store: PriceStore, fetch: Fetch, harvest: Harvest, *, force: bool = False) -> Taken:
     """Store `fetch` with what of `harvest` passes, or hold the whole list; either way the attempt is told with its counts.
 
-    A list with the very bytes of the last good one is that one, found unchanged. `force`: nothing is compared. Raises what
-    `PriceStore` does.
+    A list with the very bytes of the last good one is that one, found unchanged. `force`: nothing is compared; a list of which no row
+    became a price is held all the same. Raises what `PriceStore` does.
     """
     last = store.last_good(fetch.feed, fetch.scope)
     if last is not None and fetch.raw_sha256 and fetch.raw_sha256 == last.raw_sha256 and not force:
@@ -55,7 +57,7 @@ def commit(store: PriceStore, fetch: Fetch, harvest: Harvest, *, force: bool = F
         rows_parsed=len(records),
         rows_rejected=len(rejected),
     )
-    if reason := "" if force else shrunk(len(records), last):
+    if reason := NOTHING if rejected and not records else "" if force else shrunk(len(records), last):
         held = replace(counted, outcome=Outcome.HELD, error=reason)
         return Taken(held, store.take(held, (), rejected), rejected)
     good = replace(counted, outcome=Outcome.OK)
@@ -65,7 +67,7 @@ def commit(store: PriceStore, fetch: Fetch, harvest: Harvest, *, force: bool = F
 def shrunk(rows: int, last: Fetch | None) -> str:
     """Why a list of `rows` rows is held; empty where it is not. The first list of a scope is held only when nothing is in it."""
     if last is None or not last.rows_parsed:
-        return "" if rows else "no row of the list became a price"
+        return "" if rows else NOTHING
     if rows >= LEAST_SHARE * last.rows_parsed:
         return ""
     return f"{rows} rows are less than {LEAST_SHARE:.0%} of the {last.rows_parsed} of the last good list; that one stays in use"
