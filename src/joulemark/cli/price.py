@@ -67,9 +67,7 @@ def import_files(
     }
     emit(result, as_json=as_json, text=import_text)
     if held := [f"{file.name}: {one.fetch.error}" for file, one in zip(files, taken, strict=True) if one.fetch.error]:
-        raise UsageError(
-            f"held, nothing of it was taken: {'; '.join(held)}", "see why rows were refused; add --force when the file is right"
-        )
+        raise UsageError(f"held, nothing of it was taken: {'; '.join(held)}", "see why; add --force when the file is right")
 
 
 @command.command()
