@@ -41,6 +41,9 @@ seeded-runs: # simulated laboratories validated from their files, their energies
 calibration-trials: # 200 pairs of meters aligned and judged by other maths, as many bad ones refused; SEED=n, TRIALS=n, MUTATE=half_u|no_lag|no_offset
 	@scripts/calibration-trials
 
+price-vectors: # the 24 worked vectors of prices and costs in the recorded corpus, digit for digit; MUTATE=V01 must turn it red
+	@scripts/price-vectors
+
 live-node: # a simulated node, a real agent and collector at hastened time, and the level of the bundle; SEED=n, LEVEL=ES1|ES2, RATE=n, OUT=folder, MUTATE=analyser|bmc
 	@scripts/live-node
 
