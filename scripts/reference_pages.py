@@ -1,5 +1,5 @@
 """The generated parts of docs/reference: between marks the help of every command, the configuration with its defaults, the kinds of
-meters and the whitelist; openapi.json.
+meters and of feeds, and the whitelist; openapi.json.
 
 Help and OpenAPI document are laid out by libraries, each release a little otherwise. The check compares what is ours in them.
 """
@@ -7,6 +7,7 @@ Help and OpenAPI document are laid out by libraries, each release a little other
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import re
@@ -22,8 +23,10 @@ from joulemark import cli, whitelist
 from joulemark.cli import config_text as config_text_module
 from joulemark.collector.api import app
 from joulemark.collector.api.state import State
+from joulemark.collector.feeds import FeedKeys
 from joulemark.meters import quality, registry
 from joulemark.meters.quality import Tier
+from joulemark.pricing.sources import KINDS, source
 from joulemark.readings import Boundary
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -88,7 +91,34 @@ def whitelist_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": cli_text, "config.md": config_text, "meters/README.md": meters_text, "whitelist.md": whitelist_text}
+def feeds_text() -> str:
+    """Every kind of feed with its pace, and its keys with their defaults."""
+    lines = ["| kind | asked every | while runs go on | fresh for | used up to | |", "|---|---|---|---|---|---|"]
+    found = {kind: source(kind) for kind in KINDS}
+    for kind, feed in found.items():
+        often = span(feed.active_s) if feed.active_s else "as always"
+        times = " | ".join((span(feed.interval_s), often, span(feed.max_age_s), span(feed.hard_limit_s)))
+        lines.append(f"| [{kind}](#{kind}) | {times} | {'experimental' if feed.experimental else ''} |")
+    lines += ["", "Any table may also have these keys:", "", "```toml", *config_text_module.documented(FeedKeys), "```", ""]
+    for kind, feed in found.items():
+        about = (importlib.import_module(feed.config.__module__).__doc__ or "").split("\n\n")[0]
+        lines += [f"### {kind}", "", " ".join(about.split()), "", "```toml", *config_text_module.documented(feed.config), "```", ""]
+    return "\n".join(lines)
+
+
+def span(seconds: int) -> str:
+    """A time in days, hours or minutes."""
+    size, unit = next((size, unit) for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")) if seconds % size == 0)
+    return f"{seconds // size} {unit}"
+
+
+PAGES = {
+    "cli.md": cli_text,
+    "config.md": config_text,
+    "feeds.md": feeds_text,
+    "meters/README.md": meters_text,
+    "whitelist.md": whitelist_text,
+}
 
 
 def page(name: str) -> str:
