@@ -19,7 +19,7 @@ from joulemark.exports.export import Export
 from joulemark.exports.usage import Usage
 from joulemark.pricing import money
 from joulemark.pricing.dates import moment_text
-from joulemark.pricing.price import Price, PriceModel
+from joulemark.pricing.price import EVERYWHERE, Price, PriceModel
 from joulemark.units import NS_PER_S
 
 VERSIONS: Final = ("1.1", "1.2")
@@ -186,7 +186,7 @@ def provider(usage: Usage) -> dict[str, Any]:
         "ProviderName": name,
         "PublisherName": name,
         "InvoiceIssuerName": name,
-        "RegionId": labels.get("region") if price is None else price.region,
+        "RegionId": labels.get("region") if price is None or price.region == EVERYWHERE else price.region,
         "AvailabilityZone": None if price is None else price.zone,
     }
 
