@@ -22,7 +22,7 @@ from joulemark.pricing.snapshot import Snapshot
 from joulemark.timebase import SystemClock
 from joulemark.units import NS_PER_S
 from tests.exports import cloudevents_rules, focus_rules, stripe_rules
-from tests.exports.conftest import RUN_ID, card_of, evidence_of, window
+from tests.exports.conftest import RUN_ID, evidence_of, window
 
 
 def joulemark(*args: str | Path) -> Result:
@@ -50,30 +50,36 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A collector that knows one run, and answers for its card only."""
-    card = json.dumps(card_of([window("decode", 0, 600)])).encode()
+def url(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A collector that knows one run, and answers for its bundle only."""
+    body = zipped(folder, tmp_path / "served.zip").read_bytes()
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            known = self.path == f"/v1/runs/{RUN_ID}/card"
-            body = card if known else b'{"detail": "there is no such run", "next_step": "list the runs"}'
+            known = self.path == f"/v1/runs/{RUN_ID}/bundle"
             self.send_response(200 if known else 404)
-            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body if known else b'{"detail": "there is no such run", "next_step": "list the runs"}')
 
         def log_message(self, *args: Any) -> None:
             """Nothing: the test tells what was asked."""
 
     monkeypatch.delenv("JOULEMARK_CONFIG", raising=False)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def zipped(folder: Path, place: Path) -> Path:
+    """A ZIP of the bundle `folder` at `place`."""
+    with zipfile.ZipFile(place, "w") as out:
+        for path in folder.rglob("*"):
+            out.write(path, path.relative_to(folder))
+    return place
 
 
 def test_a_bundle_becomes_rows(folder: Path) -> None:
@@ -103,11 +109,7 @@ def test_json_needs_a_file(folder: Path) -> None:
 
 def test_an_archive_is_a_bundle_too(folder: Path, tmp_path: Path) -> None:
     """A ZIP of the folder gives the events of the folder, which obey CloudEvents."""
-    packed = tmp_path / "bundle.zip"
-    with zipfile.ZipFile(packed, "w") as out:
-        for path in folder.rglob("*"):
-            out.write(path, path.relative_to(folder))
-    done = joulemark("openmeter", packed, "--subject", "one")
+    done = joulemark("openmeter", zipped(folder, tmp_path / "bundle.zip"), "--subject", "one")
     assert cloudevents_rules.findings(done.stdout) == []
     assert done.stdout == joulemark("openmeter", folder, "--subject", "one").stdout
 
@@ -144,9 +146,9 @@ def test_a_run_of_the_collector(url: str) -> None:
 
 def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
     """A path that does not exist, an empty folder and a file of something else are refused, each with what to give."""
-    assert "there is no bundle" in refused(UsageError, "focus", tmp_path / "nowhere")
+    assert f"there is no {tmp_path}/nowhere" in refused(UsageError, "focus", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "no file of a bundle" in refused(InsufficientData, "focus", tmp_path / "empty")
+    assert "holds no run" in refused(InsufficientData, "focus", tmp_path / "empty")
     (tmp_path / "text").write_text("x")
     assert "neither a folder nor a ZIP" in refused(UsageError, "focus", tmp_path / "text")
 

@@ -42,6 +42,12 @@ def test_a_plain_run_conforms(make: Make) -> None:
     assert (made.count, made.findings) == (2, ())
 
 
+def test_a_price_of_all_regions_is_charged_in_that_of_the_run(make: Make) -> None:
+    """Where a provider asks the same everywhere, the row names the region of the run and the price the one of the list."""
+    (row,) = exported(*make(prices=snapshot(region="global")))
+    assert (row["RegionId"], row["SkuPriceId"]) == ("us-east-1", "SKU1/global/linux/on_demand")
+
+
 def test_the_row_of_a_known_run(make: Make) -> None:
     """600 s at 55.04 USD per hour: the cells are those worked out by hand, and the card's own cost stands beside them."""
     (row,) = exported(*make())
@@ -199,6 +205,14 @@ def test_price_times_quantity_is_the_cost_in_both_arithmetics(price: Decimal, ns
     assert float(price) * float(quantity) == float(cost)
     assert quantity > 0
     assert abs(quantity - hours) * 3600 < Decimal("0.003")
+
+
+def test_the_shortest_phase_has_a_quantity(make: Make) -> None:
+    """A phase of a nanosecond has the smallest quantity there is, not zero, and conforms."""
+    (found,) = make()
+    made = focus.export([replace(found, end_ns=found.begin_ns + 1)], account="lab")
+    assert focus_rules.findings(made.text) == []
+    assert Decimal(rows(made.text)[0]["PricingQuantity"]) > 0
 
 
 def test_a_price_without_an_exact_product_has_no_amounts(make: Make) -> None:

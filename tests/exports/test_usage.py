@@ -41,6 +41,13 @@ def test_an_aborted_phase_is_told_from_a_good_one_of_the_same_name(make: Make) -
     assert [(one.nth, one.counted, one.aborted) for one in (good, bad)] == [(1, True, ""), (2, False, "out of memory")]
 
 
+def test_equal_energies_do_not_confuse_them(make: Make) -> None:
+    """A good phase that took exactly what the aborted one of its name took still counts."""
+    good, bad = make([window("decode", 0, 600), window("decode", 700, 1300, aborted="out of memory")])
+    assert good.energy_j == bad.energy_j
+    assert (good.counted, bad.counted, good.aborted) == (True, False, "")
+
+
 def test_a_run_of_aborted_phases_counts_nothing(make: Make) -> None:
     """Where every measured phase was aborted none counts, although the card then gives each a cost."""
     found = make([window("warm-up", -100, -10, kind=PhaseKind.WARMUP), window("decode", 0, 600, aborted="power failed")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,35 +69,13 @@ def stripe(target: str, out: Path | None, url: str | None, as_json: bool, custom
     deliver(exporter.export(usages_of(target, url), customer=customer, now_ns=SystemClock().utc_ns()), "stripe", out, as_json=as_json)
 
 
-def usages_of(target: str, url: str | None) -> tuple[Usage, ...]:
-    """What each phase used, of a run of the collector or of the bundle at a path.
-
-    Raises InsufficientData, UsageError and RemoteUnreachable.
-    """
+def usages_of(name: str, url: str | None) -> tuple[Usage, ...]:
+    """What each phase used, of a run of the collector or of a bundle; its card is made anew from the readings. Raises as `subject.read`."""
+    from joulemark.cards import card
+    from joulemark.cli import subject
     from joulemark.exports import usage
 
-    path = Path(target)
-    if path.exists():
-        return usage.of_card(card_in(path))
-    if os.sep in target or path.suffix in (".zip", ".gz", ".tgz"):
-        raise UsageError(f"there is no bundle {target}", "give the folder that holds energy/, an archive of it, or the id of a run")
-    from joulemark.client import Client, quoted
-
-    return usage.of_card(Client(url).call("GET", f"/v1/runs/{quoted(target)}/card"))
-
-
-def card_in(bundle: Path) -> dict[str, Any]:
-    """The card of a bundle, made anew from its readings. Raises InsufficientData when it holds no evidence, and FormatError."""
-    from joulemark.cards import card
-    from joulemark.cards.opened import opened
-    from joulemark.standard.unpacked import unpacked
-
-    with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
-        found = opened(unpacked(bundle, Path(place)) if bundle.is_file() else bundle)
-        if found.evidence is None:
-            why = "; ".join(f"{path}: {fault}" for path, fault in found.faults.items()) or "no file of a bundle"
-            raise InsufficientData(f"{bundle} holds no run that can be exported: {why}", "give the folder that holds energy/")
-        return card.build(found.evidence)
+    return usage.of_card(card.build(subject.read(name, url=url).evidence))
 
 
 def deliver(made: Export, kind: str, out: Path | None, *, as_json: bool) -> None:
