@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from joulemark.errors import FormatError
+from joulemark.errors import ConfigError, FormatError
 from joulemark.pricing.answer import Status
 from joulemark.pricing.fetch import Harvest, Rejected
 from joulemark.pricing.lookup import lookup
@@ -62,6 +62,12 @@ def test_a_price_is_for_one_gpu() -> None:
         "1x NVIDIA H100 NVL": (Decimal("2.59"), Decimal("2.59")),
         "8x NVIDIA H100 NVL": (Decimal("2.59"), Decimal("20.72")),
     }
+
+
+def test_a_machine_has_a_gpu() -> None:
+    """A size of no GPU is a mistake in the configuration."""
+    with pytest.raises(ConfigError, match="gpu_counts"):
+        Config(gpu_counts=(1, 0))
 
 
 def test_strangers_machines_are_another_tenancy() -> None:

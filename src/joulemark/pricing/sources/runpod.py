@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from joulemark import document
+from joulemark.config import at_least
 from joulemark.errors import FormatError
 from joulemark.pricing import money
 from joulemark.pricing.fetch import Harvest
@@ -44,6 +45,10 @@ class Config:
     url: str = "https://api.runpod.io/graphql"
     """Address of the GraphQL interface."""
 
+    def __post_init__(self) -> None:
+        for gpus in self.gpu_counts:
+            at_least("feed.gpu_counts", gpus, 1)
+
 
 async def gather(config: Config, web: Web) -> Harvest:
     """The prices of all kinds of GPUs. Raises what `web` and `parse_types` raise."""
@@ -67,34 +72,34 @@ def parse_types(
     types = listed(taken(page, "data", dict, where=source_url), "gpuTypes", dict, where=source_url)
 
     def read(gpu: Mapping[str, Any]) -> Iterator[Price | str]:
-        name = taken(gpu, "id", str, where="gpuTypes")
-        memory_gb = taken(gpu, "memoryInGb", int, where=name) or None
-        largest = taken(gpu, "maxGpuCount", int, where=name) if gpu.get("maxGpuCount") else 1
+        largest = taken(gpu, "maxGpuCount", int, where="gpuTypes") if gpu.get("maxGpuCount") else 1
         for model, tenancy, amount in asked(gpu):
             if isinstance(amount, str):
                 yield amount
-                continue
-            for gpus in gpu_counts:
-                if gpus <= largest:
-                    yield Price(
-                        provider="runpod",
-                        region=EVERYWHERE,
-                        instance_type=f"{gpus}x {name}",
-                        amount=amount,
-                        currency="USD",
-                        unit=Unit.GPU_HOUR,
-                        effective_from_ns=fetched_at_ns,
-                        effective_trust=Trust.NONE,
-                        fetched_at_ns=fetched_at_ns,
-                        source_url=source_url,
-                        price_model=model,
-                        tenancy=tenancy,
-                        gpu_model=name,
-                        gpu_count=gpus,
-                        gpu_memory_gib=None if memory_gb is None else Decimal(memory_gb),
-                        feed=KIND,
-                        payload_sha256=payload_sha256,
-                    )
+            else:
+                yield from (price_of(gpu, gpus, model, tenancy, amount) for gpus in gpu_counts if gpus <= largest)
+
+    def price_of(gpu: Mapping[str, Any], gpus: int, model: PriceModel, tenancy: str, amount: Decimal) -> Price:
+        name = taken(gpu, "id", str, where="gpuTypes")
+        return Price(
+            provider="runpod",
+            region=EVERYWHERE,
+            instance_type=f"{gpus}x {name}",
+            amount=amount,
+            currency="USD",
+            unit=Unit.GPU_HOUR,
+            effective_from_ns=fetched_at_ns,
+            effective_trust=Trust.NONE,
+            fetched_at_ns=fetched_at_ns,
+            source_url=source_url,
+            price_model=model,
+            tenancy=tenancy,
+            gpu_model=name,
+            gpu_count=gpus,
+            gpu_memory_gib=Decimal(taken(gpu, "memoryInGb", int, where=name)) or None,
+            feed=KIND,
+            payload_sha256=payload_sha256,
+        )
 
     return sifted([(f"gpuTypes[{i}] {document.shown(gpu.get('id'))}", gpu) for i, gpu in enumerate(types)], read)
 
