@@ -1,6 +1,6 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs live-node calibration-trials gpu price-list lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input conformance meters-live kit seeded-runs live-node price-refresh-live calibration-trials gpu price-list lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -46,6 +46,9 @@ price-vectors: # the 24 worked vectors of prices and costs in the recorded corpu
 
 live-node: # a simulated node, a real agent and collector at hastened time, and the level of the bundle; SEED=n, LEVEL=ES1|ES2, RATE=n, OUT=folder, MUTATE=analyser|bmc
 	@scripts/live-node
+
+price-refresh-live: # a real collector reads seven feeds of prices while one is down, one hangs and three lie; SEED=n, BAD_S=n, MUTATE=gate|touch|serial
+	@scripts/price-refresh-live
 
 gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WRITE=1 fills docs/explanation/nvml-on-real-gpus.md, PAIRS=n
 	@scripts/gpu

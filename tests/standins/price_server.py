@@ -179,6 +179,10 @@ class PriceServer:
     async def _stop(self) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _chosen(self, request: web.Request) -> Answer:
         with_pair = [f"{request.path}?{key}={value}" for key, value in request.query.items()]

@@ -87,7 +87,7 @@ class Refresh:
 
     async def start(self) -> None:
         """Begin: what is due is read soon, what was read within its interval when that has passed."""
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a feed that takes longer than its pace is told by its attempts
         now_ns = self.clock.utc_ns()
         for name, course in self._courses.items():
             feed = course.feed
