@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from joulemark.pricing.aws_list import plain
 from joulemark.pricing.aws_offer import NEEDED, Seen, Selection, gib, offered, whole
@@ -127,6 +129,15 @@ def test_a_broken_row_is_told_with_its_place() -> None:
     """A row of another length than the header takes no other with it."""
     harvest = offered([("byte 7", {})], Selection("us-east-1", ("p5.48xlarge",)), SEEN)
     assert [(told.pointer, told.reason[:11]) for told in harvest.rejected] == [("byte 7", "the row has")]
+
+
+@given(column=st.sampled_from(COLUMNS), value=st.text(max_size=12))
+def test_no_value_breaks_the_list(column: str, value: str) -> None:
+    """Whatever stands in a column of one row, the row beside it is read, nothing but a reason comes of it, and no price is zero."""
+    harvest = offers(p5(SKU="GOOD"), {**p5(), column: value}, *[reserved("Hrs", "10"), {**reserved("Quantity", "9"), column: value}])
+    found = prices(harvest)
+    assert "GOOD" in {p.sku_id for p in found}
+    assert all(p.amount > 0 for p in found)
 
 
 def test_a_family_is_named_with_a_star() -> None:

@@ -26,6 +26,16 @@ def test_one_bad_item_takes_no_other_with_it() -> None:
     assert harvest.rejected == (Rejected("row 2", "the other half is missing"), Rejected("row 3", "it broke"))
 
 
+def test_a_time_without_a_zone_takes_one_row() -> None:
+    """A date that a provider wrote without its zone is the fault of that row alone."""
+
+    def read(day: str) -> Iterator[Price]:
+        yield price(effective_from=day)
+
+    harvest = sifted([("row 2", "2026-07-01T00:00:00"), ("row 3", "2026-07-01T00:00:00Z")], read)
+    assert ([told.pointer for told in harvest.rejected], len(harvest.records)) == (["row 2"], 1)
+
+
 def test_a_record_that_cannot_be_is_told() -> None:
     """A value that `Price` refuses is the reason of its row."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from joulemark.errors import ConfigError, FormatError
+from joulemark.errors import ConfigError, FormatError, NaiveTimeError
 from joulemark.pricing.fetch import Harvest, Rejected
 from joulemark.pricing.snapshot import Record
 
@@ -15,7 +15,8 @@ T = TypeVar("T")
 def sifted(items: Iterable[tuple[str, T]], read: Callable[[T], Iterable[Record | str]]) -> Harvest:
     """What `read` makes of `items`, each given as its pointer and itself.
 
-    A text that `read` yields is the reason why a part of the item is no record; a FormatError or ConfigError is that of the rest of it.
+    A text that `read` yields is the reason why a part of the item is no record; a FormatError, ConfigError or NaiveTimeError is that
+    of the rest of it.
     """
     records: list[Record] = []
     rejected: list[Rejected] = []
@@ -26,6 +27,6 @@ def sifted(items: Iterable[tuple[str, T]], read: Callable[[T], Iterable[Record |
                     rejected.append(Rejected(pointer, found))
                 else:
                     records.append(found)
-        except (FormatError, ConfigError) as error:
+        except (FormatError, ConfigError, NaiveTimeError) as error:
             rejected.append(Rejected(pointer, error.what))
     return Harvest(tuple(records), tuple(rejected))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from joulemark.errors import ConfigError, FormatError, RemoteUnreachable
 from joulemark.pricing import money
@@ -169,8 +171,9 @@ def test_two_prices_of_one_key_are_both_refused(corpus: Path) -> None:
     """One SKU, type and date at two prices is ambiguous; twice at the same price is one row."""
     body = (corpus / D2S).read_bytes()
     data = json.loads(body)
-    again = {**data, "Items": [*data["Items"], data["Items"][6]]}
-    assert len(prices(parsed(json.dumps(again).encode()))) == len(prices(parsed(body)))
+    again = {**data, "Items": [*data["Items"], {**data["Items"][6], "unitPrice": 12345.5}]}
+    twice = json.dumps(again).encode().replace(b"12345.5", b"0.0960")
+    assert len(prices(parsed(twice))) == len(prices(parsed(body)))
     again["Items"][-1] = {**data["Items"][6], "unitPrice": 0.2}
     harvest = parsed(json.dumps(again).encode())
     assert "linux on_demand" not in {f"{p.os} {p.price_model}" for p in prices(harvest)}
@@ -194,6 +197,30 @@ def test_renamed_keys_leave_no_price(corpus: Path) -> None:
     """When the API renames its amounts no row is a price, and each says what is missing."""
     harvest = parsed(renamed((corpus / D2S).read_bytes(), currencyCode="currency"))
     assert (harvest.records, {one.reason for one in harvest.rejected}) == ((), {"schema: currencyCode is missing"})
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False).map(float) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+ANYWHERE = st.sampled_from(["unitPrice", "type", "meterId", "skuId", "savingsPlan", "reservationTerm"])
+
+
+@given(number=st.integers(0, 7), key=ANYWHERE, value=ANYTHING)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_value_breaks_the_page(corpus: Path, number: int, key: str, value: object) -> None:
+    """Whatever stands at a key, the other rows are read, nothing but a reason comes of it, and no price is zero."""
+    data = json.loads((corpus / D2ALS).read_bytes())
+    data["Items"][number][key] = value
+    try:
+        harvest = parsed(json.dumps(data, allow_nan=False).encode())
+    except FormatError:
+        return  # numbers and texts that no document may hold
+    assert len(prices(harvest)) >= 5
+    assert all(p.amount > 0 for p in prices(harvest))
 
 
 def test_the_count_of_gpus_is_our_own(corpus: Path) -> None:

@@ -156,17 +156,16 @@ def harvested(pages: Iterable[Page], *, currency: str) -> Harvest:
     for page in pages:
         for number, item in enumerate(page.items):
             by_key[key_of(item)].append((f"{page.source_url} Items[{number}]", item, page))
-    meters = {
-        item.get("meterId"): amount for rows in by_key.values() for _, item, _ in rows if (amount := hourly_on_demand(item)) is not None
-    }
+    items = [item for same in by_key.values() for _, item, _ in same]
+    meters = {str(item.get("meterId")): amount for item in items if (amount := hourly_on_demand(item)) is not None}
     rows, rejected = [], []
     for same in by_key.values():
-        if len({repr(item.get("unitPrice")) for _, item, _ in same}) > 1:
+        if len({asked(item) for _, item, _ in same}) > 1:
             pointers = ", ".join(pointer for pointer, _, _ in same)
             rejected.append(Rejected(same[0][0], f"ambiguous: one SKU, type and date at different prices: {pointers}"))
             continue
         pointer, item, page = same[0]
-        rows.append((pointer, Row(item, page, currency, meters.get(item.get("meterId")))))
+        rows.append((pointer, Row(item, page, currency, meters.get(str(item.get("meterId"))))))
     harvest = sifted(rows, prices_of)
     return replace(harvest, rejected=(*rejected, *harvest.rejected))
 
@@ -176,6 +175,12 @@ def key_of(item: Item) -> tuple[object, ...]:
     return tuple(
         str(item.get(name)) for name in ("skuId", "type", "tierMinimumUnits", "effectiveStartDate", "reservationTerm", "armRegionName")
     )
+
+
+def asked(item: Item) -> object:
+    """The amount of a row, to be compared: 0.096 and 0.0960 are one."""
+    amount = item.get("unitPrice")
+    return amount if isinstance(amount, int | Decimal) else repr(amount)
 
 
 def hourly_on_demand(item: Item) -> Decimal | None:
