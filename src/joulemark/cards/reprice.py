@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from joulemark.cards.evidence import Evidence, counted
 from joulemark.cards.measured import Measured, at_prices, through
+from joulemark.cards.pieces import Rent, rent_of
 from joulemark.errors import UsageError
 from joulemark.pricing import cost, money, split, terms
 from joulemark.pricing.amortise import Profile
@@ -83,7 +84,7 @@ def priced_again(evidence: Evidence, prices: Snapshot, asked: Asked, reckoned: T
         (held,) = elsewhere.run.windows
         tax = money.stored(cost.utilisation_tax(uptime_s=money.decimal(held.duration_s), active_s=money.decimal(before.duration_s)))
     now = Measured.of(elsewhere)
-    found = repriced(now, reckoned, prices)
+    found = repriced(now, reckoned, prices, known_at_ns=asked.known_at_ns)
     return {
         "schema": REPRICE_SCHEMA,
         "run_id": evidence.run.run_id,
@@ -110,13 +111,14 @@ def since(before: Measured, rent: Mapping[str, Any]) -> dict[str, Any]:
     return {"amount": amount, "currency": block["currency"], "price_sha256": sha256, "ratio": ratio, "reason": block["reason"]}
 
 
-def repriced(run: Measured, reckoned: Terms, prices: Snapshot) -> dict[str, Any]:
-    """The costs of `run`, whose evidence has the answers of the look-up: `joulemark.cost/1` but for its head.
+def repriced(run: Measured, reckoned: Terms, prices: Snapshot, *, known_at_ns: int | None = None) -> dict[str, Any]:
+    """The costs of `run`, whose evidence has the answer of the look-up: `joulemark.cost/1` but for its head.
 
-    `prices`: where the sizes of a price list are. Raises UsageError for a share of a list that is not linear.
+    `prices`: in which the sizes of a price list are, and its changes within the run. Raises UsageError for a share of a list that is not
+    linear.
     """
     block = run.headline["cost"]
-    rent = market(run, reckoned, prices)
+    rent = market(run, reckoned, prices, rent_of(run, prices, known_at_ns=known_at_ns))
     out = {
         "market": rent,
         "energy": electricity(run),
@@ -127,14 +129,21 @@ def repriced(run: Measured, reckoned: Terms, prices: Snapshot) -> dict[str, Any]
     return {"tokens": counts(run), "requests": run.headline["requests"], "requests_failed": failed(run), **out}
 
 
-def market(run: Measured, reckoned: Terms, prices: Snapshot) -> dict[str, Any]:
-    """Rent as the card reckons it, times share, and with the billing minimum; whatever else the card says of it stays."""
+def market(run: Measured, reckoned: Terms, prices: Snapshot, changed: Rent) -> dict[str, Any]:
+    """Rent as the card reckons it, or piece by piece where the price `changed` within the run; times share, with the billing minimum.
+
+    Whatever else card and look-up say of it stands beside.
+    """
     block = run.headline["cost"]["market"]
     head = {name: value for name, value in block.items() if name not in FIGURES and not name.startswith("per_1k")}
-    head |= {"minimum_s": money.text(reckoned.minimum_s), "share": None}
-    if block["amount"] is None:
-        return {**head, **unknown(block["reason"])}
+    answer = run.evidence.price.to_json()
+    head |= {"minimum_s": money.text(reckoned.minimum_s), "share": None, "billed_amount": None, "pieces": changed.to_json()}
+    head |= {name: answer[name] for name in ("after", "stated", "trace", "age_s", "candidates")}
+    if block["amount"] is None or changed.reason:
+        return {**head, **unknown(changed.reason or block["reason"])}
     whole = Cost(Family.MARKET, Decimal(block["amount"]), block["currency"], block["u_rel"])
+    if changed.amount is not None:
+        whole = replace(whole, amount=changed.amount.amount)
     longer = max(Decimal(1), CONTEXT.divide(reckoned.minimum_s, money.decimal(run.duration_s)))
     factor = longer
     if reckoned.share is not None:

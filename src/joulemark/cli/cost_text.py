@@ -61,10 +61,18 @@ def market_lines(rent: Mapping[str, Any]) -> list[str]:
     what = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
     age = "" if rent["age_s"] is None else f", {rent['age_s'] / 86_400:.1f} days old"
     lines = [f"  {rent['status']}: {price['amount']} {price['currency']}/{price['unit']} ({what}), read {day(price['fetched_at'])}{age}"]
+    lines += [f"  {name}: {other['amount']} {other['currency']}/{other['unit']}" for name, other in others(rent)]
     if share := rent["share"]:
         known = {True: "linear", False: "not linear", None: "not known to be linear"}[share["linear"]]
         lines.append(f"  {share['used']} of {share['rented']} GPUs, the price list is {known}")
     return [*lines, f"  {price['source_url']}"]
+
+
+def others(rent: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Other prices that must not be overlooked: as it was seen after the run, as the newest list states it, and within the run."""
+    known = [("seen after the run", rent["after"]), ("by the newest list that was known", rent["stated"])]
+    found = [(name, price) for name, price in known if price is not None and price["amount"] != rent["price"]["amount"]]
+    return found + [("within the run", piece["price"]) for piece in rent["pieces"][1:] if piece["price"] is not None]
 
 
 def tariff_lines(spent: Mapping[str, Any]) -> list[str]:
