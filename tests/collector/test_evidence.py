@@ -41,7 +41,7 @@ def test_one_state_has_no_share() -> None:
 def test_the_prices_of_the_machine_of_a_run(tmp_path: Path, manual_clock: ManualClock) -> None:
     """Of many machines only those named by the run are asked for, in every region, with all tariffs; before an import only the bundled."""
     config = Config(collector=CollectorConfig(data_dir=tmp_path))
-    run = Run("r", (), labels={"instance_type": "P5.48xlarge"})
+    run = Run((), "r", labels={"instance_type": "P5.48xlarge"})
     bundled = known_prices(config, manual_clock, run)
     assert [(p.instance_type, p.feed) for p in bundled.prices] == [("p5.48xlarge", BUNDLED)]
     assert list(tmp_path.iterdir()) == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from joulemark.pricing.dates import moment_text
 from joulemark.pricing.fetch import Fetch, Harvest, Outcome, Rejected
 from joulemark.pricing.gates import Taken, commit
 from joulemark.pricing.price import Price
@@ -174,3 +176,15 @@ def test_the_counts_and_dates_of_a_list_are_kept(store: PriceStore) -> None:
     kept = done.fetch
     assert (kept.rows_parsed, kept.rows_rejected, kept.published_at_ns, kept.list_version) == (1, 1, DAY - 5, "20260728175247")
     assert done.added == Added(1, 1)
+
+
+def test_a_list_of_hours_is_as_long_as_its_days(store: PriceStore) -> None:
+    """Before tomorrow's prices are published a list of hours is half as long, and is taken; one without a row is held as any."""
+
+    def hours(count: int) -> Harvest:
+        edges = [moment_text(DAY + number * HOUR_NS) for number in range(count + 1)]
+        return Harvest(tuple(tariff(effective_from=begin, effective_to=end) for begin, end in pairwise(edges)))
+
+    lists = (hours(48), hours(24), Harvest())
+    found = [commit(store, attempt(number), one).fetch.outcome for number, one in enumerate(lists)]
+    assert found == [Outcome.OK, Outcome.OK, Outcome.HELD]

@@ -66,8 +66,9 @@ def overhead_of(states: Sequence[HostState]) -> dict[str, Any]:
 
 
 def known_prices(config: Config, clock: Clock, run: Run) -> Snapshot:
-    """The prices of the machine that the labels of `run` name, in every region, and all tariffs, rates and intensities.
+    """The prices of the machine that the labels of `run` name, in every region, and tariffs, rates and intensities of its time.
 
     Before the first price of a list these are the ones that come with Joulemark. Raises what `kept.known` does.
     """
-    return kept.known(config, clock, instance_type=run.labels.get("instance_type", ""))
+    during = (min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)) if run.windows else None
+    return kept.known(config, clock, during=during, instance_type=run.labels.get("instance_type", ""))

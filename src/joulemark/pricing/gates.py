@@ -6,17 +6,19 @@ that has shrunk is held whole, and the last good one stays. Somebody who knows b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from typing import Final
 
+from joulemark.pricing.carbon import Carbon
 from joulemark.pricing.fetch import Fetch, Harvest, Outcome, Rejected
 from joulemark.pricing.price import Price
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Record
 from joulemark.pricing.store import Added, PriceStore
+from joulemark.pricing.tariffs import Tariff
 
 LOWEST, HIGHEST = Decimal("0.2"), Decimal(5)
 """Least and largest believable ratio of an amount to the last good one of the same thing."""
@@ -57,11 +59,16 @@ def commit(store: PriceStore, fetch: Fetch, harvest: Harvest, *, force: bool = F
         rows_parsed=len(records),
         rows_rejected=len(rejected),
     )
-    if reason := NOTHING if rejected and not records else "" if force else shrunk(len(records), last):
+    if reason := NOTHING if rejected and not records else "" if force or by_the_hour(records) else shrunk(len(records), last):
         held = replace(counted, outcome=Outcome.HELD, error=reason)
         return Taken(held, store.take(held, (), rejected), rejected)
     good = replace(counted, outcome=Outcome.OK)
     return Taken(good, store.take(good, records, rejected), rejected)
+
+
+def by_the_hour(records: Sequence[Record]) -> bool:
+    """Whether all are of stretches of time: such a list is as long as the days it covers, half as long before tomorrow's is published."""
+    return bool(records) and all(isinstance(record, Tariff | Carbon) for record in records)
 
 
 def shrunk(rows: int, last: Fetch | None) -> str:

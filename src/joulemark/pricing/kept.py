@@ -50,15 +50,23 @@ def opened(config: Config, clock: Clock) -> PriceStore:
     return store
 
 
-def snapshot(config: Config, clock: Clock, *, known_at_ns: int | None = None, last_check: bool = False, **named: str) -> Snapshot:
+def snapshot(
+    config: Config,
+    clock: Clock,
+    *,
+    known_at_ns: int | None = None,
+    last_check: bool = False,
+    during: tuple[int, int] | None = None,
+    **named: str,
+) -> Snapshot:
     """What `PriceStore.snapshot` tells; an empty one, and no file made, where nothing was ever kept. Raises what `opened` does."""
     if not exists(config):
         return Snapshot()
     with opened(config, clock) as store:
-        return store.snapshot(known_at_ns=known_at_ns, last_check=last_check, **named)
+        return store.snapshot(known_at_ns=known_at_ns, last_check=last_check, during=during, **named)
 
 
-def known(config: Config, clock: Clock, *, known_at_ns: int | None = None, **named: str) -> Snapshot:
+def known(config: Config, clock: Clock, *, known_at_ns: int | None = None, during: tuple[int, int] | None = None, **named: str) -> Snapshot:
     """All that a look-up may use: what was kept, and the prices that come with Joulemark, which it asks last. Raises what `opened` does."""
-    kept = snapshot(config, clock, known_at_ns=known_at_ns, last_check=False, **named)
+    kept = snapshot(config, clock, known_at_ns=known_at_ns, last_check=False, during=during, **named)
     return kept.joined(bundled.snapshot(known_at_ns=known_at_ns, **named))

@@ -199,8 +199,8 @@ class Standing:
         return 1
 
 
-def test_it_asks_for_a_week_and_the_day_ahead_and_keeps_no_token(recorded: bytes, tmp_path: Path) -> None:
-    """One question, for seven days and what is ahead; the token is sent, and stands in no record and no tally."""
+def test_it_asks_for_yesterday_to_tomorrow_and_keeps_no_token(recorded: bytes, tmp_path: Path) -> None:
+    """One question, from yesterday to the end of tomorrow; the token is sent, and stands in no record and no tally."""
     (tmp_path / "token").write_text("s3cret\n")
     with PriceServer() as server:
         server.serve("/api", Answer(recorded))
@@ -212,7 +212,7 @@ def test_it_asks_for_a_week_and_the_day_ahead_and_keeps_no_token(recorded: bytes
 
         harvest, url = asyncio.run(asked())
         (question,) = server.asked
-    assert (question.query["periodStart"], question.query["periodEnd"]) == ("202509100000", "202509190000")
+    assert (question.query["periodStart"], question.query["periodEnd"]) == ("202509160000", "202509190000")
     assert (question.query["securityToken"], question.query["in_Domain"], question.query["out_Domain"]) == ("s3cret", NL, NL)
     assert "s3cret" not in url + repr(harvest)
     tariff = harvest.records[0]

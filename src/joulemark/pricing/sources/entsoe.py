@@ -57,8 +57,8 @@ class Config:
     """File with the security token of the account; nobody else may read it."""
     zone: str = ""
     """What the tariffs are filed under, as runs name it in the label tariff_zone; the EIC code when empty."""
-    days: int = 7
-    """Days before today that are asked for each time, which fills what was missed; 365 with the days ahead at most."""
+    days: int = 1
+    """Days before today that are asked for each time, which fills what was missed; more after a longer pause, 363 at most."""
     sequence: str = "1"
     """Which of several auctions of one day counts, by its position in the sequence."""
     pue: str = "1"
