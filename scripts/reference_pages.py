@@ -7,7 +7,6 @@ Help and OpenAPI document are laid out by libraries, each release a little other
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import re
@@ -26,7 +25,7 @@ from joulemark.collector.api.state import State
 from joulemark.collector.feeds import FeedKeys
 from joulemark.meters import quality, registry
 from joulemark.meters.quality import Tier
-from joulemark.pricing.sources import KINDS, source
+from joulemark.pricing import sources
 from joulemark.readings import Boundary
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -94,15 +93,14 @@ def whitelist_text() -> str:
 def feeds_text() -> str:
     """Every kind of feed with its pace, and its keys with their defaults."""
     lines = ["| kind | asked every | while runs go on | fresh for | used up to | |", "|---|---|---|---|---|---|"]
-    found = {kind: source(kind) for kind in KINDS}
+    found = {kind: sources.source(kind) for kind in sources.KINDS}
     for kind, feed in found.items():
         often = span(feed.active_s) if feed.active_s else "as always"
         times = " | ".join((span(feed.interval_s), often, span(feed.max_age_s), span(feed.hard_limit_s)))
         lines.append(f"| [{kind}](#{kind}) | {times} | {'experimental' if feed.experimental else ''} |")
     lines += ["", "Any table may also have these keys:", "", "```toml", *config_text_module.documented(FeedKeys), "```", ""]
     for kind, feed in found.items():
-        about = (importlib.import_module(feed.config.__module__).__doc__ or "").split("\n\n")[0]
-        lines += [f"### {kind}", "", " ".join(about.split()), "", "```toml", *config_text_module.documented(feed.config), "```", ""]
+        lines += [f"### {kind}", "", sources.about(kind), "", "```toml", *config_text_module.documented(feed.config), "```", ""]
     return "\n".join(lines)
 
 

@@ -45,6 +45,8 @@ def test_check_accepts(tmp_path: Path) -> None:
         ('[[meter]]\nkind = "fak"\n', r"no meter kind 'fak'. did you mean 'fake'"),
         ('[[meter]]\nkind = "fake"\ndevises = 2\n', r"unknown key 'devises'. did you mean 'devices'"),
         ('[[meter]]\nkind = "fake"\non_open_error = "ignore"\n', r"use one of fail, skip, retry"),
+        ('[[feed]]\nkind = "azure"\n', r"no kind of prices 'azure'"),
+        ('[[feed]]\nkind = "ecb"\ncurrency = "USD"\n', r"unknown key 'currency'. did you mean 'currencies'"),
         ("[agent\n", "not valid TOML"),
     ],
 )
@@ -67,7 +69,21 @@ def test_show_gives_the_values_in_force(tmp_path: Path) -> None:
     assert values["agent"]["batch_period_ms"] == 1000
     assert values["prices"] == {"file": None}
     assert (values["meter"][0]["devices"], values["meter"][0]["mean_w"]) == (2, 300.0)
+    assert values["feed"] == []
     assert (values["meter"][0]["interval_ms"], values["meter"][0]["on_open_error"]) == (20, "retry")
     again = tmp_path / "again.toml"
     again.write_text(output("show", "--config", str(file)))
     assert json.loads(output("show", "--config", str(again), "--json")) == values
+
+
+def test_feeds_are_shown_with_the_values_in_force(tmp_path: Path) -> None:
+    """A [[feed]] table is joined with the defaults of its source and with the keys that the collector reads; `default` explains both."""
+    file = tmp_path / "joulemark.toml"
+    file.write_text('[[feed]]\nkind = "ecb"\ncurrencies = ["USD"]\nevery_s = 600\n')
+    (feed,) = json.loads(output("show", "--config", str(file), "--json"))["feed"]
+    assert (feed["kind"], feed["currencies"], feed["every_s"], feed["jitter_s"]) == ("ecb", ["USD"], 600, 60)
+    assert feed["url"].startswith("https://www.ecb.europa.eu/")
+    assert json.loads(output("check", str(file), "--json"))["feeds"] == ["ecb"]
+    text = output("default")
+    assert '# [[feed]]\n# kind = "azure_retail"\n' in text
+    assert "# every_s = 0\n" in text

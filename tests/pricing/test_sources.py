@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from joulemark.errors import ConfigError
-from joulemark.pricing.sources import FORMATS, KINDS, importer, recognise, source
+from joulemark.pricing.sources import FORMATS, KINDS, about, importer, recognise, source
 from joulemark.pricing.sources.manual import IMPORTER
 from tests.pricing.records import TOML
 
@@ -27,3 +27,9 @@ def test_a_wrong_kind_names_the_nearest() -> None:
 def test_a_price_file_is_recognised() -> None:
     """A hand-written file is known by its schema."""
     assert recognise(TOML) is IMPORTER
+
+
+def test_every_source_says_what_it_is() -> None:
+    """Every kind that is fetched has a source of that kind, and its module begins with a sentence for people."""
+    assert [source(kind).kind for kind in KINDS] == list(KINDS)
+    assert all(about(kind).endswith(".") and "\n" not in about(kind) for kind in KINDS)

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from joulemark.agent.wiring import RunnerConfig
-from joulemark.config import Config, MeterTable
+from joulemark.collector.feeds import FeedKeys
+from joulemark.config import Config, FeedTable, MeterTable
 from joulemark.meters import registry
+from joulemark.pricing import sources
 
 WIDTH: Final = 110
 
@@ -84,7 +86,7 @@ def toml_value(value: Any) -> str:
 
 
 def default_text() -> str:
-    """A file that changes nothing: every table with its defaults, every kind of meter as a comment, a sentence above each key."""
+    """A file that changes nothing: every table with its defaults, every kind of meter and feed as a comment, a sentence above each key."""
     lines = ["# Configuration of Joulemark. Every key is optional and stands here with its default.", ""]
     for name, cls in tables().items():
         lines += [*heading(cls), f"[{name}]", *documented(cls), ""]
@@ -96,6 +98,14 @@ def default_text() -> str:
     for kind in registry.kinds():
         cls = registry.driver(kind).config
         body = [*heading(cls), "[[meter]]", f'kind = "{kind}"', *documented(cls)]
+        lines += [*map(commented, body), ""]
+    lines += [
+        *comment("Prices: any of these tables may also have the keys that the collector reads itself:"),
+        *map(commented, documented(FeedKeys)),
+        "",
+    ]
+    for kind in sources.KINDS:
+        body = [*comment(sources.about(kind)), "[[feed]]", f'kind = "{kind}"', *documented(sources.source(kind).config)]
         lines += [*map(commented, body), ""]
     return "\n".join(lines)
 
@@ -132,16 +142,17 @@ def comment(text: str) -> list[str]:
 def effective(config: Config) -> dict[str, Any]:
     """The values in force as JSON-ready tables; a key without a value is null."""
     values: dict[str, Any] = {name: plain(getattr(config, name)) for name in tables()}
-    values["meter"] = [plain(registry.driver(table.kind).config, table) for table in config.meters]
+    values["meter"] = [plain(registry.driver(table.kind).config, RunnerConfig, table) for table in config.meters]
+    values["feed"] = [plain(sources.source(table.kind).config, FeedKeys, table) for table in config.feeds]
     return values
 
 
-def plain(source: Any, table: MeterTable | None = None) -> dict[str, Any]:
-    """Key to value of a configuration object, or of the keys given in a `[[meter]]` table joined with its defaults."""
-    if table is None:
+def plain(source: Any, ours: type[Any] | None = None, table: MeterTable | FeedTable | None = None) -> dict[str, Any]:
+    """Key to value of a configuration object, or of the keys given in a table of some kind joined with its defaults and `ours`."""
+    if table is None or ours is None:
         values = {f.name: getattr(source, f.name) for f in dataclasses.fields(source)}
     else:
-        known = [*keys(RunnerConfig), *keys(source)]
+        known = [*keys(ours), *keys(source)]
         values = {"kind": table.kind, **{key.name: table.options.get(key.name, key.default) for key in known}}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 

@@ -37,6 +37,11 @@ def source(kind: str) -> Source:
     return named(kind, KINDS).SOURCE  # type: ignore[no-any-return]  # a module's attribute; a test checks every kind
 
 
+def about(kind: str) -> str:
+    """What the source of `kind` is, in a sentence or two: the first paragraph of its module. Raises ConfigError for an unknown one."""
+    return " ".join((named(kind, KINDS).__doc__ or "").split("\n\n")[0].split())
+
+
 def importer(kind: str) -> Importer:
     """The importer of `kind`. Raises ConfigError for an unknown one, naming the nearest."""
     return named(kind, FORMATS).IMPORTER  # type: ignore[no-any-return]  # as above
