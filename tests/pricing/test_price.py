@@ -96,6 +96,9 @@ def test_zero_is_refused_unless_flagged() -> None:
         ({"currency": "usd"}, "ISO 4217"),
         ({"source_url": ""}, "source_url is empty"),
         ({"gpu_count": 0}, "gpu_count is 0"),
+        ({"vcpu": 10**12}, "vcpu is 1000000000000"),
+        ({"memory_gib": "0"}, "memory_gib is Decimal"),
+        ({"term_months": -12}, "term_months is -12"),
         ({"effective_from": "June 2025"}, "not a date"),
     ],
 )

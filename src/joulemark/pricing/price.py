@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, Self
 
+from joulemark import document
 from joulemark.config import build, unknown
 from joulemark.errors import FormatError
 from joulemark.pricing import canonical, money
@@ -76,6 +77,10 @@ SEEN: Final = (
     "note",
 )
 """Keys of a record that say when and where it was seen. They are not part of what the price is, nor of its hash."""
+
+SIZES: Final = ("gpu_count", "gpu_memory_gib", "vcpu", "memory_gib", "term_months")
+LARGEST_SIZE: Final = 10**9
+"""No machine has so much of anything."""
 
 MOMENTS: Final = ("effective_from", "fetched_at", "published_at")
 
@@ -149,8 +154,10 @@ class Price:
             raise FormatError(f"{name}: currency {self.currency!r} is not an ISO 4217 code", "write for example USD")
         if self.amount == 0 and not self.free:
             raise FormatError(f"{name}: the amount is zero", "leave an unknown price out, or set free = true when it really costs nothing")
-        if self.gpu_count is not None and self.gpu_count < 1:
-            raise FormatError(f"{name}: gpu_count is {self.gpu_count}", "give the number of GPUs, or leave it out")
+        for key in SIZES:
+            size = getattr(self, key)
+            if size is not None and not 0 < size < LARGEST_SIZE:
+                raise FormatError(f"{name}: {key} is {document.shown(size)}", "give what the machine has, or leave it out")
         if (self.billing_step_s is not None and self.billing_step_s < 1) or (self.billing_minimum_s or 0) < 0:
             raise FormatError(f"{name}: it cannot be billed in steps of {self.billing_step_s} s", "give whole seconds, or leave it out")
 

@@ -16,23 +16,10 @@ from joulemark.pricing.lookup import lookup
 from joulemark.pricing.price import Price, PriceModel, Trust, Unit
 from joulemark.pricing.sources.vast import KIND, SOURCE, Config, gather, parse_offers, question
 from joulemark.pricing.wanted import Question, Wanted
+from tests.pricing.offers import OFFER
 from tests.pricing.records import DAY
 from tests.pricing.webs import web_of
 from tests.standins.price_server import Answer, PriceServer
-
-OFFER = {
-    "id": 21348645,
-    "machine_id": 150014,
-    "dph_base": 2.00,
-    "storage_cost": 0.15,
-    "min_bid": 1.5,
-    "num_gpus": 8,
-    "gpu_name": "H100 SXM",
-    "gpu_ram": 81559,
-    "geolocation": "Ontario, CA",
-    "verification": "verified",
-    "cuda_max_good": 12.8,
-}
 
 
 def book(*offers: dict[str, Any]) -> bytes:
@@ -65,6 +52,17 @@ def test_an_offer_is_no_list_price() -> None:
     assert fixed.note == "with 100 GB of disk; the machine is verified"
     assert bid.amount.quantize(Decimal("1e-6")) == Decimal("1.520833")
     assert (SOURCE.hard_limit_s, SOURCE.experimental, SOURCE.active_s, SOURCE.kind) == (86_400, True, 900, KIND)
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [({"verification": "unverified"}, "unverified"), ({"verified": True}, "verified"), ({"verified": False}, "not verified")],
+)
+def test_who_looked_after_it_is_told(told: dict[str, Any], says: str) -> None:
+    """What Vast.ai says of the machine stands in the note; where it says nothing, so does the note."""
+    offer = {key: value for key, value in OFFER.items() if key != "verification"}
+    assert prices(parsed(book({**offer, **told})))[0].note.endswith(f"the machine is {says}")
+    assert prices(parsed(book(offer)))[0].note.endswith("not told to be verified")
 
 
 def test_two_offers_are_ambiguous_until_one_is_named() -> None:
@@ -109,6 +107,7 @@ def test_a_bid_that_is_the_fixed_price_is_unknown() -> None:
         ({"geolocation": None}, "geolocation is None"),
         ({"geolocation": ""}, "region is empty"),
         ({"id": None}, "id is None"),
+        ({"machine_id": "x"}, "machine_id is 'x'"),
     ],
 )
 def test_an_offer_without_a_price_is_told(changes: dict[str, Any], reason: str) -> None:

@@ -85,7 +85,8 @@ def parse_offers(body: bytes, *, fetched_at_ns: int, source_url: str, payload_sh
 
     def price_of(model: PriceModel, hourly: Decimal, offer: Mapping[str, Any]) -> Price:
         gpu, gpus = taken(offer, "gpu_name", str, where="offer"), taken(offer, "num_gpus", int, where="offer")
-        number, machine = taken(offer, "id", int, where="offer"), offer.get("machine_id")
+        number = taken(offer, "id", int, where="offer")
+        machine = None if offer.get("machine_id") is None else taken(offer, "machine_id", int, where=f"offer {number}")
         disk = Component("storage_cost", Decimal(money.stored(money.CONTEXT.divide(disk_gb, MONTH_HOURS))), cost(offer, "storage_cost"))
         if not hourly:
             raise FormatError(f"offer {number} costs nothing an hour")
@@ -134,7 +135,9 @@ def memory_gib(offer: Mapping[str, Any]) -> Decimal | None:
 def verified(offer: Mapping[str, Any]) -> str:
     """Whether Vast.ai looked after the machine, as it says itself."""
     told = offer.get("verification", offer.get("verified"))
-    return {True: "verified", False: "not verified", None: "not told to be verified"}.get(told, str(told)[:40])
+    if isinstance(told, bool):
+        return "verified" if told else "not verified"
+    return told[:40] if isinstance(told, str) else "not told to be verified"
 
 
 SOURCE: Final = Source(
