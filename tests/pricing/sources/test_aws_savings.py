@@ -14,7 +14,7 @@ from joulemark.pricing.dates import moment_text
 from joulemark.pricing.fetch import Harvest
 from joulemark.pricing.price import Price, PriceModel
 from joulemark.pricing.sources.aws_savings import KIND, SOURCE, Config, gather, version_path
-from tests.pricing.aws_lists import P5, listed, p5
+from tests.pricing.aws_lists import P5, RESERVED, listed, p5
 from tests.pricing.webs import web_of
 from tests.standins.price_server import Answer, PriceServer, page
 
@@ -48,7 +48,8 @@ RATE = {
 @pytest.fixture
 def server() -> Iterator[PriceServer]:
     with PriceServer() as running:
-        running.serve(EC2, Answer(listed(p5(), p5(SKU="WINDOWS", Operating_System="Windows"))))
+        term = {**p5(), **RESERVED, "PurchaseOption": "No Upfront"}
+        running.serve(EC2, Answer(listed(p5(), p5(SKU="WINDOWS", Operating_System="Windows"), term)))
         running.serve(INDEX, page({"regions": [{"regionCode": "us-east-1", "versionUrl": f"{PLANS}.json"}]}))
         yield running
 
@@ -76,7 +77,7 @@ def test_a_rate_is_joined_to_its_machine(server: PriceServer) -> None:
     assert (price.amount, price.price_model, price.term_months) == (Decimal("37.10"), PriceModel.SAVINGS_PLAN, 12)
     assert (price.payment_option, price.feed, price.list_version) == ("no_upfront", KIND, "20260623215842")
     assert (moment_text(price.known_ns), price.source_url) == ("2026-06-23T21:58:42Z", server.url(f"{PLANS}.csv"))
-    assert harvest.list_version == "20260623215842"
+    assert (harvest.list_version, price.note, price.billing_step_s) == ("20260623215842", "", 1)
 
 
 def test_plans_are_kept_apart(server: PriceServer) -> None:
