@@ -48,4 +48,4 @@ def test_the_prices_of_the_machine_of_a_run(tmp_path: Path, manual_clock: Manual
     machines = (price(), price(region="eu-west-1"), price(instance_type="p4d.24xlarge"))
     manual.write(tmp_path / "prices.json", Snapshot(machines, (tariff(),)))
     assert known_prices(config, manual_clock, run) == bundled.joined(Snapshot(machines[:2], (tariff(),)))
-    assert known_prices(config, manual_clock, Run("r", ())) == Snapshot((), (tariff(),))
+    assert known_prices(config, manual_clock, Run((), "r")) == Snapshot((), (tariff(),))

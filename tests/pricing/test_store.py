@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from joulemark.errors import EnvironmentFailed, FormatError
 from joulemark.pricing.carbon import Carbon
-from joulemark.pricing.dates import moment_ns, moment_text
+from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.fetch import Outcome, Rejected
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Snapshot
@@ -89,7 +90,9 @@ def test_raw_sql_changes_nothing(store: PriceStore, table: str) -> None:
             with pytest.raises(sqlite3.IntegrityError, match="never changed and never removed"):
                 db.execute(statement)
         kept = ", ".join(columns[:-1])
+        other = ", ".join(columns[1:])
         db.execute(f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(columns)}) SELECT rowid, {kept}, 'x' FROM {table}")
+        db.execute(f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(columns)}) SELECT rowid, 'x', {other} FROM {table}")
         assert db.execute(f"SELECT rowid, * FROM {table}").fetchall() == before
 
 
@@ -266,6 +269,19 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     assert (count(path, "price_fetch"), count(path, "price_point"), count(path, "price_observation")) == (40, 41, 41)
 
 
+def test_many_make_the_file_at_once(tmp_path: Path) -> None:
+    """Eight that open the file at the moment when nobody has made it yet all find its tables."""
+    start = threading.Barrier(8)
+
+    def begin() -> int:
+        start.wait()
+        with PriceStore(tmp_path / "prices.db") as store:
+            return len(store.fetches())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [future.result() for future in [pool.submit(begin) for _ in range(8)]] == [0] * 8
+
+
 def test_a_fetch_is_taken_whole_or_not_at_all(store: PriceStore) -> None:
     """A record that cannot be stored takes the attempt and all before it back."""
     with pytest.raises(StopIteration):
@@ -315,37 +331,3 @@ def test_only_the_last_check(store: PriceStore) -> None:
     assert len(store.snapshot().prices) == 5
     assert {p.fetched_at_ns for p in store.snapshot(last_check=True).prices} == {DAY, DAY + 4}
     assert {p.fetched_at_ns for p in store.snapshot(last_check=True, known_at_ns=DAY + 2).prices} == {DAY, DAY + 2}
-
-
-def test_a_look_up_reads_what_it_may_need_and_no_years_of_hours(store: PriceStore) -> None:
-    """Narrowed to any window the store answers it as a whole reading does: hours, entries without an end, long ones and rates."""
-    hour_ns, day_ns = 3600 * 10**9, 86_400 * 10**9
-    edges = [DAY + number * hour_ns for number in range(24 * 30 + 1)]
-    hours = [
-        tariff(zone="nl", feed="entsoe", amount=f"0.{number % 7 + 1}", effective_from=moment_text(begin), effective_to=moment_text(end))
-        for number, (begin, end) in enumerate(pairwise(edges))
-    ]
-    year = {"feed": "openei", "effective_from": "2026-01-01", "effective_to": "2027-01-01", "amount": "0.5"}
-    flat = [
-        tariff(effective_from="2020-01-01", amount="0.2"),
-        tariff(effective_from="2026-08-10", effective_to="2026-08-11"),
-        tariff(zone="us", **year),
-    ]
-    ecb = {"base": "EUR", "feed": "ecb", "fetched_at": "2026-08-02", "source_url": "u"}
-    days = ("2026-07-01", "2026-08-03", "2026-08-14")
-    rates = [
-        Rate.from_json({**ecb, "quote": code, "rate": f"1.{i}", "effective_from": day})
-        for i, day in enumerate(days)
-        for code in ("USD", "CNY")
-    ]
-    store.take(fetch(feed="entsoe"), [*hours, *flat, *rates])
-    whole = store.snapshot()
-    for first, last in ((0, 1), (12, 13), (200, 260), (719, 730), (-400, -390), (230, 231), (2000, 2010)):
-        begin, end = DAY + first * hour_ns + 1, DAY + last * hour_ns
-        near = store.snapshot(during=(begin, end))
-        for zone in ("nl", "site", "us"):
-            assert near.tariffs_over(begin, end, zone=zone).spans == whole.tariffs_over(begin, end, zone=zone).spans
-        for pair in (("EUR", "USD"), ("USD", "CNY")):
-            assert near.rate_at(begin, between=pair) == whole.rate_at(begin, between=pair)
-        assert len(near.tariffs) <= 4 + (last - first) + 3 * 24
-    assert len(store.snapshot(during=(DAY + 15 * day_ns, DAY + 15 * day_ns + 1)).tariffs) < len(whole.tariffs) / 5

@@ -22,13 +22,12 @@ from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pricing import canonical, price, rates, tariffs
 from joulemark.pricing import carbon as carbons
 from joulemark.pricing.carbon import Carbon
-from joulemark.pricing.dates import moment_text
 from joulemark.pricing.fetch import Fetch, Outcome, Rejected
-from joulemark.pricing.price import MANUAL, Price
+from joulemark.pricing.near import near
+from joulemark.pricing.price import Price
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Record, Snapshot
 from joulemark.pricing.tariffs import Tariff
-from joulemark.units import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,7 @@ KINDS: Final = (
     Kind("carbon", Carbon, carbons.SEEN, ("zone", "kind", "g_per_kwh")),
 )
 
-BY_THE_HOUR: Final = ("tariff", "fx", "carbon")
-"""Kinds of which years hold more rows than a look-up should read."""
-
-REACH_NS: Final = 3 * 86_400 * NS_PER_S
-"""So long before a look-up rows are read without asking when they end."""
-
+During = tuple[int, int] | None
 PATIENCE_S: Final = 10.0
 """How long another process that is writing is waited for."""
 
@@ -216,13 +210,7 @@ class PriceStore:
             return Added(points, observations)
 
     def snapshot(
-        self,
-        *,
-        known_at_ns: int | None = None,
-        fetch_id: str | None = None,
-        last_check: bool = False,
-        during: tuple[int, int] | None = None,
-        **named: str,
+        self, *, known_at_ns: int | None = None, fetch_id: str | None = None, last_check: bool = False, during: During = None, **named: str
     ) -> Snapshot:
         """All that was known at `known_at_ns` (None: ever); a list found unchanged counts as seen again at that time.
 
@@ -287,19 +275,18 @@ class PriceStore:
         return record
 
     def _rows(
-        self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None, *, last_check: bool, during: tuple[int, int] | None = None
+        self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None, *, last_check: bool, during: During = None
     ) -> list[tuple[Any, ...]]:
         """Id of observation and point, both bodies, and the time of the check that found it unchanged (None for the fetch itself)."""
         until = 2**63 - 1 if known_at_ns is None else known_at_ns
         where = "".join(f" AND {column} = ?{' COLLATE NOCASE' if column.startswith('p.') else ''}" for column in narrowed)
-        dated, moments = near(kind, during)
-        where += dated
+        dated, moments = ("", ()) if during is None else near(kind.table, *during)
         seen = f"FROM {kind.table}_point p JOIN {kind.table}_observation o USING (point_id)"
-        once = f"SELECT observation_id, point_id, p.body, o.body, NULL {seen} WHERE o.known_ns <= ?{where}"
+        once = f"SELECT observation_id, point_id, p.body, o.body, NULL {seen} WHERE o.known_ns <= ?{where}{dated}"
         checked, group = ("max(f.fetched_at_ns)", " GROUP BY observation_id") if last_check else ("f.fetched_at_ns", "")
         again = (
             f"SELECT observation_id, point_id, p.body, o.body, {checked} {seen} JOIN price_fetch f ON f.repeats = o.fetch_id "
-            f"WHERE f.fetched_at_ns <= ?{where}{group}"
+            f"WHERE f.fetched_at_ns <= ?{where}{dated}{group}"
         )
         values = (until, *narrowed.values(), *moments)
         return self._asked(f"{once} UNION ALL {again}", (*values, *values))
@@ -412,21 +399,3 @@ def fetch_row(fetch: Fetch) -> dict[str, Any]:
         "raw_sha256": fetch.raw_sha256,
         "body": canonical.encode(fetch.to_json()).decode(),
     }
-
-
-def near(kind: Kind, during: tuple[int, int] | None) -> tuple[str, tuple[int | str, ...]]:
-    """The condition, and its values, that leaves out rows which no look-up between the two moments of `during` asks for.
-
-    Kept is what an operator wrote, whose end may be the next entry; else what began not long before, what had not ended, and of exchange
-    rates the last ones before.
-    """
-    if during is None or kind.table not in BY_THE_HOUR:
-        return "", ()
-    begin_ns, end_ns = during
-    early_ns = begin_ns - REACH_NS
-    recent = f" AND o.effective_from_ns < ? AND (json_extract(o.body, '$.feed') = '{MANUAL}' OR o.effective_from_ns >= "
-    if kind.record is Rate:
-        last = f"coalesce((SELECT max(effective_from_ns) FROM {kind.table}_observation WHERE effective_from_ns <= ?), 0))"
-        return f"{recent}{last}", (end_ns, early_ns)
-    lasting = "? OR json_extract(o.body, '$.effective_to') IS NULL OR json_extract(o.body, '$.effective_to') > ?)"
-    return f"{recent}{lasting}", (end_ns, early_ns, moment_text(early_ns))
