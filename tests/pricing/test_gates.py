@@ -157,6 +157,8 @@ def test_offers_of_one_list_are_not_compared_with_each_other(store: PriceStore) 
     assert commit(store, attempt(1), first).rejected == ()
     second = Harvest(tuple(price(instance_type="H100", amount=a, sku_id=f"new {a}") for a in ("0.5", "40", "3")))
     assert commit(store, attempt(2), second).rejected == ()
+    pages = tuple(price(instance_type="A100", amount=a, fetched_at=f"2026-08-01T00:00:0{a}Z") for a in ("1", "9"))
+    assert commit(store, attempt(3, scope="pages"), Harvest(pages)).rejected == ()
 
 
 def test_market_tariffs_swing_and_rates_do_not(store: PriceStore) -> None:
