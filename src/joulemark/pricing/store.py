@@ -274,9 +274,7 @@ class PriceStore:
             raise FormatError(f"{self.path}: a row of {kind.table}_observation does not fit its hash", DAMAGED)
         return record
 
-    def _rows(
-        self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None, *, last_check: bool, during: During = None
-    ) -> list[tuple[Any, ...]]:
+    def _rows(self, kind: Kind, narrowed: Mapping[str, str], known_at_ns: int | None, *, last_check: bool, during: During) -> list[Any]:
         """Id of observation and point, both bodies, and the time of the check that found it unchanged (None for the fetch itself)."""
         until = 2**63 - 1 if known_at_ns is None else known_at_ns
         where = "".join(f" AND {column} = ?{' COLLATE NOCASE' if column.startswith('p.') else ''}" for column in narrowed)
