@@ -21,8 +21,9 @@ from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.price import PriceModel
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.runs import PhaseKind, Tokens
+from joulemark.units import NS_PER_S
 from tests.exports import focus_rules
-from tests.exports.conftest import LABELS, RUN_ID, Make, snapshot, window
+from tests.exports.conftest import BEGIN_NS, LABELS, RUN_ID, Make, price, snapshot, window
 
 MONEY = ("ListUnitPrice", "ListCost", "ContractedUnitPrice", "ContractedCost", "EffectiveCost")
 
@@ -183,12 +184,15 @@ def test_a_commitment_has_no_list_price(make: Make) -> None:
     assert len(made.findings) == 1
 
 
-def test_a_cost_that_is_no_plain_rent_is_the_effective_one(make: Make) -> None:
-    """Where the card charges another amount than hours times price, as when the price changed on the way, that one is effective."""
-    (found,) = make()
-    (row,) = exported(replace(found, rent=replace(found.rent, amount=Decimal("12.5"))))
-    assert (row["EffectiveCost"], row["x_CardCost"]) == ("12.5", "12.5")
-    assert Decimal(row["ListCost"]) < 10
+def test_a_price_that_changed_on_the_way_is_no_list_price(make: Make) -> None:
+    """Where another price counted before the end of a phase, its cost is the card's piece by piece, and no list price is named."""
+    later = replace(price(amount=Decimal("110.08")), effective_from_ns=BEGIN_NS + 300 * NS_PER_S)
+    usages = make([window("warm-up", -100, -10, kind=PhaseKind.WARMUP), window("decode", 0, 600)], prices=Snapshot((price(), later)))
+    warm, decode = exported(*usages)
+    assert (decode["ListCost"], decode["ContractedCost"], decode["EffectiveCost"]) == ("", "", "13.76")
+    assert decode["x_Reason"] == "the price changed within the phase, so it has no one list price"
+    assert warm["EffectiveCost"] == ""
+    assert "does not say which one counted here" in warm["x_Reason"]
 
 
 @given(

@@ -70,6 +70,16 @@ def test_a_price_per_gpu_of_an_unknown_count_is_no_rent(make: Make) -> None:
     assert "gpu_count is not given" in one.rent.reason
 
 
+def test_a_reason_goes_before_a_price() -> None:
+    """Where the card knows a price and still no cost, as when the next price is missing, there is no rent and the reason is the card's."""
+    card = card_of([window("warm-up", -100, -10, kind=PhaseKind.WARMUP), window("decode", 0, 600)])
+    for block in (card["phases"][1]["cost"]["market"], card["headline"]["cost"]["market"]):
+        block.update(amount=None, reason="no price after 12:05")
+    for one in usage.of_card(card):
+        assert (one.rent.per_hour, one.rent.amount, one.rent.reason) == (None, None, "no price after 12:05")
+        assert one.rent.price is not None
+
+
 def test_a_price_that_was_changed_on_the_card_is_refused() -> None:
     """A card whose price record does not fit its hash exports nothing."""
     card = card_of([window("decode", 0, 600)])

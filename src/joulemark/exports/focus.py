@@ -32,9 +32,6 @@ PRICE_PLACES: Final = Decimal("1e-12")
 STEPS: Final = 500
 """So far from the measured length, 1.8 ms, a quantity is looked for; prices of four decimals need 70 steps at most."""
 
-SAME_H: Final = Decimal("1e-6")
-"""A cost on the card that differs by less than this part of an hour's price is the same cost, rounded otherwise."""
-
 COMMITTED: Final = (PriceModel.RESERVED, PriceModel.SAVINGS_PLAN, PriceModel.COMMITTED_USE)
 """Their prices contain the discount for a commitment, which no list price and no contracted price may contain."""
 
@@ -199,13 +196,14 @@ def amounts(usage: Usage) -> dict[str, Any]:
         return {**found, "x_Reason": rent.reason}
     model = rent.price.price_model
     found |= {"BillingCurrency": rent.price.currency, "PricingCategory": CATEGORIES.get(model, "Standard")}
+    if rent.changed:
+        return {**found, "EffectiveCost": rent.amount, "x_Reason": "the price changed within the phase, so it has no one list price"}
     unit_price = rent.per_hour.quantize(PRICE_PLACES, ROUND_HALF_EVEN, money.CONTEXT)
     product = exact(unit_price, hours)
     if product is None:
         return {**found, "x_Reason": f"no quantity near {hours} h has an exact cost at {unit_price} in double precision"}
     quantity, cost = product
-    charged = rent.amount is not None and abs(rent.amount - cost) > unit_price * SAME_H
-    found |= {"PricingQuantity": quantity, "EffectiveCost": rent.amount if charged else cost}
+    found |= {"PricingQuantity": quantity, "EffectiveCost": cost}
     if model in COMMITTED:
         return {**found, "x_Reason": f"the price is {model}; the list price without the commitment is not on the card"}
     return {**found, "ListUnitPrice": unit_price, "ListCost": cost, "ContractedUnitPrice": unit_price, "ContractedCost": cost}

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from joulemark import document
-from joulemark.errors import FormatError
 from joulemark.pricing import money
 from joulemark.pricing.price import Price
 
@@ -21,8 +20,9 @@ DIRECTIONS: Final = ("input", "output")
 class Rent:
     """What the machine costs: `per_hour` of the whole instance, None with the `reason` where it is not known.
 
-    `price`: the record, with how far it can be trusted (`status`) and whether it was old (`stale`). `amount`: what the card charges the
-    phase, None where it charges none or does not know.
+    `price`: the record at the begin, with how far it can be trusted (`status`) and whether it was old (`stale`). `amount`: what the card
+    charges the phase, None where it charges none or does not know. `changed`: another price counted before the end, so `per_hour` is not
+    that of the whole phase.
     """
 
     status: str
@@ -30,6 +30,7 @@ class Rent:
     per_hour: Decimal | None = None
     amount: Decimal | None = None
     stale: bool | None = None
+    changed: bool = False
     reason: str = ""
 
 
@@ -109,7 +110,7 @@ def of_card(card: Mapping[str, Any]) -> tuple[Usage, ...]:
                 energy_j=phase["energy_j"],
                 u95_j=phase["u95_j"],
                 boundary=phase["boundary"],
-                rent=rent_of(cost["market"] if cost else {**whole["market"], "amount": None}),
+                rent=rent_of(cost["market"] if cost else beside(whole["market"])),
                 electricity=electricity_of(cost["energy"]) if cost else None,
             )
         )
@@ -131,17 +132,25 @@ def stopped(card: Mapping[str, Any]) -> dict[int, str]:
     return found
 
 
+def beside(market: Mapping[str, Any]) -> dict[str, Any]:
+    """The market block for a phase that the card gives no cost: the price that counted in the others, where there was one only."""
+    changed = "the price changed within the run, and the card does not say which one counted here"
+    return {**market, "amount": None, "reason": market["reason"] or (changed if market["parts"] else ""), "parts": []}
+
+
 def rent_of(market: Mapping[str, Any]) -> Rent:
     """The rent in the market block of a card."""
-    if market["price"] is None:
-        return Rent(market["status"], reason=market["reason"])
-    price = Price.from_json(market["price"], "price on the card")
-    head = {"status": market["status"], "price": price, "stale": market["stale"]}
-    try:
-        per_hour = price.per_instance_hour()
-    except FormatError as error:
-        return Rent(**head, reason=str(error))
-    return Rent(**head, per_hour=per_hour, amount=None if market["amount"] is None else Decimal(market["amount"]))
+    price = None if market["price"] is None else Price.from_json(market["price"], "price on the card")
+    if price is None or market["reason"]:
+        return Rent(market["status"], price, stale=market["stale"], reason=market["reason"])
+    return Rent(
+        market["status"],
+        price,
+        per_hour=price.per_instance_hour(),
+        amount=None if market["amount"] is None else Decimal(market["amount"]),
+        stale=market["stale"],
+        changed=bool(market["parts"]),
+    )
 
 
 def electricity_of(energy: Mapping[str, Any]) -> tuple[Decimal, str] | None:
