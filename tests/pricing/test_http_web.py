@@ -53,14 +53,14 @@ def test_a_page_is_read_with_its_hash_and_its_true_time(server: PriceServer) -> 
 
 
 def test_a_large_list_goes_to_a_file_that_does_not_stay(server: PriceServer, tmp_path: Path) -> None:
-    """A streamed list lies in a file while it is gathered, has the hash of its bytes, and is gone afterwards."""
-    server.serve("/list", Answer(BODY * 50_000))
+    """A streamed list lies in a file while it is gathered, whole although the first attempt broke off, and is gone afterwards."""
 
     async def question(web: HttpWeb) -> tuple[Reply, bytes]:
         reply = await web.stream(server.url("/list"))
         assert reply.path is not None
         return reply, reply.path.read_bytes()
 
+    server.serve("/list", Answer(BODY * 50_000, cut=300_000), Answer(BODY * 50_000))
     (reply, content), _ = ask(server, question, folder=tmp_path)
     assert (content, reply.body, reply.sha256) == (BODY * 50_000, b"", hashlib.sha256(content).hexdigest())
     assert list(tmp_path.iterdir()) == []
@@ -143,6 +143,9 @@ def test_a_packed_list_is_unpacked_and_a_bomb_is_not(server: PriceServer) -> Non
     server.serve("/list", packed(BODY))
     reply, web = ask(server, lambda web: web.get(server.url("/list")))
     assert (reply.body, reply.sha256, web.tally.raw_bytes) == (BODY, hashlib.sha256(BODY).hexdigest(), len(BODY))
+    parts = packed(BODY), packed(BODY * 9)
+    server.serve("/list", replace(parts[0], body=parts[0].body + parts[1].body))
+    assert get(server).body == BODY * 10
     server.serve("/list", bomb(8))
     with pytest.raises(FormatError, match="longer than 1048576 bytes"):
         get(server)
@@ -181,6 +184,9 @@ def test_a_slow_provider_meets_a_deadline(server: PriceServer) -> None:
     with pytest.raises(RemoteUnreachable, match=r"not read within the 0\.3 s") as caught:
         get(server, limits=replace(QUICK, deadline_s=0.3))
     assert "stay in use" in caught.value.next_step
+    server.serve("/list", Answer(BODY, pause_s=0.4))
+    with pytest.raises(RemoteUnreachable, match=r"not read within the 0\.25 s"):
+        get(server, limits=replace(QUICK, deadline_s=0.25))
 
 
 def test_nobody_listens(server: PriceServer, free_port: Callable[[], int]) -> None:

@@ -206,8 +206,8 @@ class PriceServer:
 
     async def _sent(self, request: web.Request, answer: Answer, headers: Mapping[str, str]) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={**headers, "Content-Length": str(answer.length)})
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             for piece in answer.pieces():
                 await response.write(piece)
                 await asyncio.sleep(answer.pause_s)

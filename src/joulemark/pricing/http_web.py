@@ -236,9 +236,10 @@ class HttpWeb:
         async for chunk in response.content.iter_chunked(CHUNK_BYTES):
             left = chunk
             try:
-                while left and not unpacker.eof:
+                while left:
+                    unpacker = zlib.decompressobj(wbits=31) if unpacker.eof else unpacker  # several members follow each other (RFC 1952)
                     yield unpacker.decompress(left, CHUNK_BYTES)
-                    left = unpacker.unconsumed_tail
+                    left = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
             except zlib.error as error:
                 raise Passing(f"is damaged on the way: {error}") from error
         if not unpacker.eof:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from joulemark.errors import ConfigError, FormatError, JoulemarkError
+from joulemark.pricing.answer import Status
 from joulemark.pricing.dates import moment_ns, moment_text
 from joulemark.pricing.fetch import Harvest
 from joulemark.pricing.http_web import HttpWeb
+from joulemark.pricing.lookup import lookup
 from joulemark.pricing.price import Price, PriceModel, Trust
 from joulemark.pricing.sources.aws_bulk import KIND, SOURCE, Config, gather, newest_at, parse_list, parse_offer, parse_versions
+from joulemark.pricing.wanted import Question, Wanted
 from joulemark.pricing.web import NotModified, Reply
 from tests.pricing.aws_lists import VERSION, listed, p5
 from tests.pricing.records import DAY
@@ -146,6 +149,8 @@ def test_an_old_list_is_asked_for_by_date(server: PriceServer) -> None:
         ("20250703204906", Decimal("55.04"), "2025-07-03T20:49:06Z"),
     ]
     assert harvest.list_version == "20250703204906"
+    answer = lookup(prices(harvest), Question(Wanted("aws", "p5.48xlarge", "us-east-1"), moment_ns("2025-06-15T12:00:00Z", "run")))
+    assert (answer.status, answer.price, answer.after) == (Status.CHANGED, *prices(harvest))
     with pytest.raises(FormatError, match="no list of AWS is as old"):
         gathered(server, as_of=("2014-01-01",))
 
