@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -92,11 +93,11 @@ def test_any_value_at_any_place(corpus: Path, kind: str) -> None:
     """No value at no place of a reply ends in anything but prices, reasons or an error of ours, and none becomes a price of zero."""
     parse, reply = replies(corpus)[kind]
     data = json.loads(reply)
-    assert judged(lambda: parse(reply)).records
+    assert judged(partial(parse, reply)).records
     tried = 0
     for _ in bent(data["skus"][2] if kind == "gcp" else data):
         odd = json.dumps(data).encode()
-        judged(lambda odd=odd: parse(odd))
+        judged(partial(parse, odd))
         tried += 1
     assert tried > 100
     assert json.loads(reply) == data
@@ -127,4 +128,4 @@ def test_any_text_in_any_cell(corpus: Path, parse: Any, name: str, options: Opti
         out = io.StringIO()
         csv.writer(out).writerows([head, [*table[1][:column], odd, *table[1][column + 1 :]]])
         text = out.getvalue()
-        judged(lambda text=text: parse(text, name=Path(name).name, fetched_at_ns=DAY, options=options))
+        judged(partial(parse, text, name=Path(name).name, fetched_at_ns=DAY, options=options))
