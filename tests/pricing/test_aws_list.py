@@ -62,12 +62,21 @@ def test_a_word_is_a_whole_value(path: Path) -> None:
     assert found(path, '"p5.48xlarge"') == []
 
 
-def test_what_is_no_csv_is_an_error(path: Path) -> None:
-    """A line that never ends, an open quote and bytes that are no text are told with the name of the list."""
-    for body in (b"x" * 70_000, listed(p5()) + b'"p5.48xlarge","open\n', listed(p5()) + b'"p5.48xlarge","\xff"\n'):
-        path.write_bytes(body)
-        with pytest.raises(FormatError, match="the list"):
-            found(path, '"p5.48xlarge"')
+def test_a_broken_line_takes_no_other_with_it(path: Path) -> None:
+    """An open quote and bytes that are no text leave an empty row at their place; the rows around them are read."""
+    for line in (b'"p5.48xlarge","open\n', b'"p5.48xlarge","\xff"\n', b'"p5.48xlarge"x"y"\n'):
+        path.write_bytes(listed(p5()) + line + listed(p5(SKU="LAST")).splitlines(keepends=True)[-1])
+        assert [row.get("sku") for _, row in found(path, '"p5.48xlarge"')] == ["3D4V8UAYEMB38GU2", None, "LAST"]
+
+
+def test_what_is_no_list_is_an_error(path: Path) -> None:
+    """A line that never ends, and a head that is no CSV, are told with the name of the list."""
+    path.write_bytes(b"x" * 70_000)
+    with pytest.raises(FormatError, match="the list has a line of more than"):
+        found(path, '"p5.48xlarge"')
+    path.write_bytes(listed(p5()).replace(b'"SKU"', b'"S\xffU"'))
+    with pytest.raises(FormatError, match="the list is not valid CSV"):
+        head(path, where="the list", needed=())
 
 
 @pytest.mark.parametrize("version", ["", "latest", "2026072817524", "20261328175247"])

@@ -95,11 +95,12 @@ def test_a_provider_that_asks_to_wait_is_waited_for(server: PriceServer, azure: 
     assert (waited_s >= 1.0, server.times("/list")) == (True, 2)
 
 
-def test_a_wait_beyond_reason_ends_the_gathering(server: PriceServer) -> None:
-    """Who asks for ten minutes gets them: no second attempt, and the message says when."""
-    server.serve("/list", throttled(600))
-    with pytest.raises(RemoteUnreachable, match="answered 429: slow down and asks to be left alone for 600 s") as caught:
-        get(server)
+@pytest.mark.parametrize(("wait_s", "deadline_s"), [(600, 5.0), (3, 900.0)])
+def test_a_wait_beyond_reason_ends_the_gathering(server: PriceServer, wait_s: int, deadline_s: float) -> None:
+    """Who asks for longer than the deadline, or than the longest wait, gets it: no second attempt, and the message says when."""
+    server.serve("/list", throttled(wait_s))
+    with pytest.raises(RemoteUnreachable, match=f"answered 429: slow down and asks to be left alone for {wait_s} s") as caught:
+        get(server, limits=replace(QUICK, deadline_s=deadline_s))
     assert (server.times("/list"), "next interval" in caught.value.next_step) == (1, True)
 
 

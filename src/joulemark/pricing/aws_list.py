@@ -64,13 +64,16 @@ def head(path: Path, *, where: str, needed: Iterable[str]) -> Head:
 
 
 def rows(path: Path, columns: tuple[str, ...], words: Iterable[str], *, where: str) -> Iterator[tuple[str, Row]]:
-    """Place and values of the rows in which one of `words` stands; a row of another length than the header is empty.
+    """Place and values of the rows in which one of `words` stands; one that is no CSV, or of another length than the header, is empty.
 
-    Raises FormatError, naming `where`, for what is no CSV.
+    Raises FormatError, naming `where`, for a line that does not end.
     """
     with foreign.opened(path) as file:
         for place, line in lines_with(file, [word.encode() for word in words], where=where):
-            found = values(line, where)
+            try:
+                found = values(line, where)
+            except FormatError:
+                found = []
             yield f"byte {place}", dict(zip(columns, found, strict=True)) if len(found) == len(columns) else {}
 
 

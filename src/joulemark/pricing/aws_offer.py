@@ -38,6 +38,7 @@ USUAL: Final = {"capacitystatus": "Used", "locationtype": "AWS Region", "startin
 
 UPFRONT: Final = "Quantity"
 HOURLY: Final = "Hrs"
+BROKEN: Final = "broken: the row is no CSV, or has not as many values as the header"
 NO_HOURS: Final = ("All Upfront",)
 """Ways of paying with nothing per hour."""
 
@@ -97,7 +98,7 @@ def offered(rows: Iterable[tuple[str, Row]], selection: Selection, seen: Seen) -
     broken: list[Rejected] = []
     for place, row in rows:
         if not row:
-            broken.append(Rejected(place, "the row has not as many values as the header"))
+            broken.append(Rejected(place, BROKEN))
         elif selection.asks(row) and for_a_term(row):
             reserved[row["sku"], row["offertermcode"]].append((place, row))
         elif selection.asks(row):

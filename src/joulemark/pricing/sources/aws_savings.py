@@ -17,6 +17,7 @@ from typing import Final
 from joulemark.errors import FormatError
 from joulemark.pricing import money
 from joulemark.pricing.aws_list import Row, head, rows, version_ns
+from joulemark.pricing.aws_offer import BROKEN
 from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.fetch import Harvest, Rejected
 from joulemark.pricing.page import json_page, listed, taken
@@ -106,7 +107,7 @@ def parse_plans(path: Path, reply: Reply, machines: Mapping[str, Price]) -> Harv
     def read(row: Row) -> Iterator[Record]:
         price = machines.get(row.get("discountedsku", ""))
         if not row or price is None:
-            raise FormatError("the row has not as many values as the header, or discounts another SKU")
+            raise FormatError("discounts another SKU" if row else BROKEN)
         yield replace(
             discounted(row, price),
             fetched_at_ns=reply.fetched_at_ns,
