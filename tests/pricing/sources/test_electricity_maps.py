@@ -88,7 +88,13 @@ def test_a_value_that_is_not_said_to_be_measured_is_an_estimate() -> None:
 
 def test_an_hour_without_value_is_told_and_not_zero() -> None:
     """A null intensity, a negative one and a time without zone become no record; a true 0 does."""
-    for wrong in ({"carbonIntensity": None}, {"carbonIntensity": -1}, {"datetime": None}, {"temporalGranularity": "weekly"}):
+    for wrong in (
+        {"carbonIntensity": None},
+        {"carbonIntensity": -1},
+        {"datetime": None},
+        {"temporalGranularity": "weekly"},
+        {"temporalGranularity": []},
+    ):
         harvest = parsed(made(**wrong))
         assert (harvest.records, len(harvest.rejected)) == ((), 1), wrong
     assert str(one(parsed(made(carbonIntensity=0))).g_per_kwh) == "0"

@@ -76,7 +76,7 @@ def intensity(data: Mapping[str, Any], *, zone: str, fetched_at_ns: int, source_
     if data["carbonIntensity"] is None:
         raise FormatError("carbonIntensity is null: there is no value for this hour", "it is asked again within the hour")
     granularity = data.get("temporalGranularity", "hourly")
-    if granularity not in LASTING_S:
+    if not isinstance(granularity, str) or granularity not in LASTING_S:
         raise FormatError(f"temporalGranularity {document.shown(granularity)} is not known", f"known are {', '.join(LASTING_S)}")
     begin_ns = moment_ns(data.get("datetime"), "datetime")
     return Carbon(
