@@ -24,3 +24,10 @@ def test_bounds_of_integers_are_exact(api: Api) -> None:
     moment = api.get("/openapi.json").json()["components"]["schemas"]["Moment"]["properties"]["utc_ns"]
     assert moment["exclusiveMaximum"] == DATE_END_NS
     assert isinstance(moment["exclusiveMaximum"], int)
+
+
+def test_a_parameter_that_stands_twice_is_refused(api: Api) -> None:
+    """Of two values of one parameter none is chosen; a list may have several."""
+    answer = api.get("/v1/runs?limit=1&limit=2")
+    assert (answer.status_code, "limit stands twice" in answer.json()["detail"]) == (422, True)
+    assert api.get("/v1/readings?meter=a&meter=b&from_ns=0&to_ns=1").status_code == 404

@@ -29,6 +29,7 @@ MORE_THAN_A_SCHEMA = (
     "POST /v1/runs/{run_id}/evidence",
     "POST /v1/calibrations",
     "GET /v1/prices",
+    "GET /v1/cost",
 )
 """A phase ends after it begins, documents and alignments have schemas of their own, a date has its zone: what this one does not tell.
 So what fits it may be refused.

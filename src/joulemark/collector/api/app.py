@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_origin
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import calibrations, health, page, prices, problems, readings, runs
+from joulemark.collector.api import calibrations, costs, health, page, prices, problems, readings, runs
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
@@ -28,7 +28,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
     app.state.joulemark = state
     app.add_middleware(Door, state=state, bounds=limits or Limits())
     problems.install(app)
-    for router in (runs.router, readings.router, calibrations.router, prices.router, health.router, page.router):
+    for router in (runs.router, readings.router, calibrations.router, prices.router, costs.router, health.router, page.router):
         app.include_router(router)
     generated = app.openapi
 
@@ -46,9 +46,16 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
 
 
 def known_parameters(request: Request) -> None:
-    """Refuse a parameter that the route does not have: a misspelt one would be an answer to another question. Raises UsageError."""
+    """Refuse a parameter that the route does not have, and one given twice that is no list: either would be an answer to another question.
+
+    Raises UsageError.
+    """
     route = request.scope.get("route")
-    known = {p.alias for p in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    fields = {p.alias: p.field_info.annotation for p in route.dependant.query_params} if isinstance(route, APIRoute) else {}
+    known = set(fields)
+    for name in known & set(request.query_params):
+        if len(request.query_params.getlist(name)) > 1 and get_origin(fields[name]) is not list:
+            raise UsageError(f"{request.scope['path'][:200]}: {name} stands twice", "give it once")
     if unknown := sorted(set(request.query_params) - known):
         has = f"it has {', '.join(sorted(known))}" if known else "it has none"
         raise UsageError(f"{request.scope['path'][:200]} has no parameter {unknown[0][:80]!r}", has)
