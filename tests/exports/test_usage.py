@@ -80,6 +80,17 @@ def test_a_reason_goes_before_a_price() -> None:
         assert one.rent.price is not None
 
 
+def test_a_price_that_changed_on_the_way_is_not_that_of_the_whole() -> None:
+    """Where the card charges piece by piece, the phase says that its price changed, and a warm-up beside it has no rent at all."""
+    card = card_of([window("warm-up", -100, -10, kind=PhaseKind.WARMUP), window("decode", 0, 600)])
+    for block in (card["phases"][1]["cost"]["market"], card["headline"]["cost"]["market"]):
+        block.update(amount="13.76", parts=[{"amount": "4.5866"}, {"amount": "9.1733"}])
+    warm, decode = usage.of_card(card)
+    assert (decode.rent.changed, decode.rent.amount) == (True, Decimal("13.76"))
+    assert (warm.rent.changed, warm.rent.per_hour, warm.rent.amount) == (False, None, None)
+    assert "does not say which one counted here" in warm.rent.reason
+
+
 def test_a_price_that_was_changed_on_the_card_is_refused() -> None:
     """A card whose price record does not fit its hash exports nothing."""
     card = card_of([window("decode", 0, 600)])

@@ -135,7 +135,7 @@ def stopped(card: Mapping[str, Any]) -> dict[int, str]:
 def beside(market: Mapping[str, Any]) -> dict[str, Any]:
     """The market block for a phase that the card gives no cost: the price that counted in the others, where there was one only."""
     changed = "the price changed within the run, and the card does not say which one counted here"
-    return {**market, "amount": None, "reason": market["reason"] or (changed if market["parts"] else ""), "parts": []}
+    return {**market, "amount": None, "reason": market["reason"] or (changed if market.get("parts") else ""), "parts": []}
 
 
 def rent_of(market: Mapping[str, Any]) -> Rent:
@@ -149,7 +149,7 @@ def rent_of(market: Mapping[str, Any]) -> Rent:
         per_hour=price.per_instance_hour(),
         amount=None if market["amount"] is None else Decimal(market["amount"]),
         stale=market["stale"],
-        changed=bool(market["parts"]),
+        changed=bool(market.get("parts")),
     )
 
 
