@@ -74,7 +74,8 @@ def test_routes_are_documented(repository: Path) -> None:
 
 def test_metrics_are_documented(repository: Path) -> None:
     """Every metric that the collector publishes has its row with its type, and no other has one."""
-    published = set(re.findall(r'metric\("(\w+)", "(\w+)"', inspect.getsource(health.metrics)))
+    sources = inspect.getsource(health.metrics) + inspect.getsource(price_metrics.lines)
+    published = set(re.findall(r'metric\("(\w+)", "(\w+)"', sources))
     rows = re.findall(r"^\| `joulemark_(\w+)` \| (\w+) \|", text(repository, "reference/metrics.md"), re.MULTILINE)
     assert set(rows) == published
 
