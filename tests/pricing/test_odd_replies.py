@@ -23,7 +23,25 @@ from tests.pricing.gcp import body, ultra
 from tests.pricing.offers import OFFER
 from tests.pricing.records import DAY
 
-VALUES: Final = (None, True, 0, -1, 7, 0.5, 10**25, "", "x", "NaN", "-0", "1e99", "\N{ARABIC-INDIC DIGIT THREE}", [], [None], {}, {"x": 1})
+VALUES: Final[tuple[Any, ...]] = (
+    None,
+    True,
+    0,
+    -1,
+    7,
+    0.5,
+    10**25,
+    "",
+    "x",
+    "NaN",
+    "-0",
+    "1e99",
+    "\N{ARABIC-INDIC DIGIT THREE}",
+    [],
+    [None],
+    {},
+    {"x": 1},
+)
 TEXTS: Final = ("", "x", "0", "-1", "nan", "inf", "1e999", "1_0", "\N{ARABIC-INDIC DIGIT THREE}", "True", "{}", "[" * 99, "9" * 99)
 OWN: Final = Options(provider="own", region="hall")
 

@@ -9,6 +9,7 @@ import pytest
 
 from joulemark.errors import FormatError
 from joulemark.pricing.fetch import Harvest
+from joulemark.pricing.gates import plausible
 from joulemark.pricing.importer import Options
 from joulemark.pricing.price import Price, PriceModel, Trust
 from joulemark.pricing.sources import recognise
@@ -124,6 +125,17 @@ def test_only_spot_prices_are_of_a_zone() -> None:
     harvest = parsed(head + "".join(rows))
     assert len({p.point_id for p in prices(harvest) if p.price_model is PriceModel.ON_DEMAND}) == 1
     assert {p.zone for p in prices(harvest) if p.price_model is PriceModel.SPOT} == {"a", "b"}
+
+
+def test_a_price_of_a_cent_is_not_believed() -> None:
+    """3.45 became 0.01 when another field of Mithril's reply was read: after 3.45 the gates refuse it, and a dearer 3.60 passes."""
+    before, wrong, dearer = (
+        parsed(HEAD + ROW.replace("23.60,10.00", f"{amount},"), "mithril.csv").records for amount in ("3.45", "0.01", "3.60")
+    )
+    passed, refused = plausible(wrong, before)
+    assert passed == ()
+    assert [one.reason[:12] for one in refused] == ["implausible:"]
+    assert plausible(dearer, before) == (dearer, ())
 
 
 @pytest.mark.parametrize(
