@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from joulemark.cli.config_text import keys
+from joulemark.collector.feeds import feed_of
+from joulemark.config import FeedTable
 from joulemark.pricing.source import Source
 from joulemark.pricing.sources import KINDS, source
 from joulemark.pricing.web import origin
@@ -47,3 +52,11 @@ def test_secrets_are_files(kind: str) -> None:
     assert not {"key", "token", "password", "secret", "api_key"} & set(names)
     addresses = [f.default for f in dataclasses.fields(config) if f.name == "url" or f.name.endswith("_url")]
     assert all(origin(str(url)).startswith("https://") for url in addresses)
+
+
+def test_the_tables_of_the_page_are_valid(repository: Path) -> None:
+    """Every [[feed]] table that the reference shows can be put into a configuration as it stands."""
+    page = (repository / "docs/reference/feeds.md").read_text(encoding="utf-8")
+    tables = [table for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) for table in tomllib.loads(block).get("feed", ())]
+    feeds = [feed_of(FeedTable(table["kind"], {k: v for k, v in table.items() if k != "kind"})) for table in tables]
+    assert {"azure_retail", "aws_bulk", "gcp_catalog"} <= {feed.kind for feed in feeds}
