@@ -21,7 +21,7 @@ from joulemark.agent.wiring import RunnerConfig
 from joulemark.benchmarks import aiperf, mlperf
 from joulemark.benchmarks import joulemark as joulemark_run
 from joulemark.cli import COMMANDS
-from joulemark.collector.api import app, health
+from joulemark.collector.api import app, health, price_metrics
 
 TABLES = {
     "agent": config.AgentConfig,

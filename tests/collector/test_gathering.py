@@ -19,6 +19,7 @@ from joulemark.collector.replies import Replies
 from joulemark.config import FeedTable
 from joulemark.errors import EnvironmentFailed
 from joulemark.pricing.fetch import Harvest, Outcome
+from joulemark.pricing.sources.ecb import parse_rates
 from joulemark.pricing.store import PriceStore
 from joulemark.pricing.web import Web
 from tests.conftest import ManualClock
@@ -154,6 +155,17 @@ def test_a_source_may_say_when_to_ask_next(bench: Bench) -> None:
     assert bench.gather(feed).due_ns is None
     told = replace(feed, source=replace(feed.source, due=lambda harvest, asked_ns: asked_ns + len(harvest.records)))
     assert bench.gather(told, force=True).due_ns == bench.clock.utc_ns() + 5
+
+
+def test_a_source_with_its_own_way_of_asking_is_dated_too(bench: Bench) -> None:
+    """Where nothing went through the web, the reading ended when the source was done."""
+
+    async def own_way(_config: object, web: Web) -> Harvest:
+        return parse_rates(rates(), fetched_at_ns=web.clock.utc_ns(), source_url="ec2")
+
+    feed = bench.feed()
+    fetch = bench.gather(replace(feed, source=replace(feed.source, gather=own_way))).fetch
+    assert (fetch.outcome, fetch.fetched_at_ns, fetch.pages) == (Outcome.OK, bench.clock.utc_ns(), 0)
 
 
 def test_a_store_that_cannot_be_written_is_an_error(bench: Bench) -> None:

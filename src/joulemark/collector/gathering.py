@@ -82,7 +82,10 @@ class Gatherer:
         except SURPRISES as error:
             log.exception("the source %s met what it does not know; report it with these lines", feed.kind)
             return await self._failed(told(begun, web.tally), f"{type(error).__name__} in the source {feed.kind}: {error}.")
-        taken = await self._committed(told(begun, web.tally), harvest, force=force)
+        read = told(begun, web.tally)
+        if read.fetched_at_ns is None:  # a source that asks in its own way, as that of AWS spot does
+            read = replace(read, fetched_at_ns=self.clock.utc_ns())
+        taken = await self._committed(read, harvest, force=force)
         due_ns = feed.source.due(harvest, begun.requested_at_ns) if feed.source.due else None
         return Gathered(taken, due_ns)
 
