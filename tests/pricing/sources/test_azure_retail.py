@@ -250,8 +250,8 @@ def test_the_question_is_in_the_spelling_of_azure(server: PriceServer, corpus: P
     }
 
 
-def test_the_link_with_the_default_port_is_the_same_origin(server: PriceServer, corpus: Path) -> None:
-    """A link to another host is not followed: nothing of such a list is used."""
+def test_a_link_to_another_host_is_not_followed(server: PriceServer, corpus: Path) -> None:
+    """A page whose link leads to another host ends the reading: nothing of such a list is used."""
     azure_pages(server, PATH, (corpus / D2S).read_bytes(), per_page=4, link_host="http://localhost:1")
     with pytest.raises(FormatError, match="is not an origin of this feed"):
         gathered(server)
