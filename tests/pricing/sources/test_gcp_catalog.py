@@ -68,6 +68,7 @@ def test_a_machine_is_the_sum_of_its_parts(corpus: Path) -> None:
         (Decimal(85), Decimal("0.004237")),
         (Decimal(1), Decimal("2.933908")),
     ]
+    assert one.sku_id == "2922-40C5-B19F+2390-DCAF-DA38+039F-D0DA-4055"
     assert (one.gpu_count, one.unit, one.currency, one.provider, one.feed) == (1, Unit.INSTANCE_HOUR, "USD", "gcp", KIND)
     assert {price.region for price in harvest.records if isinstance(price, Price)} == {"us-central1", "us-east1", "us-west1"}
 

@@ -51,7 +51,7 @@ def test_cents_are_a_hundredth(corpus: Path) -> None:
     assert (len(found), harvest.rejected) == (6, ())
     eight = found["gpu_8x_a100"]
     assert (eight.amount, eight.unit, eight.currency, eight.gpu_count) == (Decimal("15.92"), Unit.INSTANCE_HOUR, "USD", 8)
-    assert eight.per_instance_hour() == Decimal("15.92")
+    assert (eight.per_instance_hour(), eight.sku_id) == (Decimal("15.92"), "gpu_8x_a100")
     assert (eight.effective_trust, eight.effective_from_ns, eight.feed) == (Trust.NONE, DAY, KIND)
 
 

@@ -58,6 +58,7 @@ def test_the_four_prices_of_a_gpu(corpus: Path) -> None:
 def test_a_price_is_for_one_gpu() -> None:
     """A machine of eight costs eight times the price of a GPU, and one of sixteen is not rented."""
     prices = [p for p in parsed(reply(), gpu_counts=(1, 8, 16)).records if isinstance(p, Price)]
+    assert {p.sku_id for p in prices} == {"NVIDIA H100 NVL"}
     assert {p.instance_type: (p.amount, p.per_instance_hour()) for p in prices} == {
         "1x NVIDIA H100 NVL": (Decimal("2.59"), Decimal("2.59")),
         "8x NVIDIA H100 NVL": (Decimal("2.59"), Decimal("20.72")),

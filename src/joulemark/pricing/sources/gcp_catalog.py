@@ -153,6 +153,7 @@ def price_of(offer: Offer, *, fetched_at_ns: int, source_url: str) -> Price:
         provider="gcp",
         region=offer.region,
         instance_type=of.instance_type,
+        sku_id="+".join(part.sku_id for part in used),
         amount=Decimal(money.stored(total)),
         currency=currencies[0],
         unit=Unit.INSTANCE_HOUR,

@@ -65,6 +65,7 @@ def price_of(entry: object, *, fetched_at_ns: int, source_url: str, payload_sha2
         provider="lambda",
         region=EVERYWHERE,
         instance_type=name,
+        sku_id=name,
         amount=money.amount(Decimal(cents).scaleb(-2), f"{name} price"),
         currency="USD",
         unit=Unit.INSTANCE_HOUR,

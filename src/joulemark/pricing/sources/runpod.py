@@ -85,6 +85,7 @@ def parse_types(
             provider="runpod",
             region=EVERYWHERE,
             instance_type=f"{gpus}x {name}",
+            sku_id=name,
             amount=amount,
             currency="USD",
             unit=Unit.GPU_HOUR,
