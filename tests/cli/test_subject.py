@@ -94,8 +94,9 @@ def test_what_holds_nothing(bundle: Path, tmp_path: Path) -> None:
     shutil.copy(bundle / "energy" / "card.json", alone)
     with pytest.raises(FormatError, match="without its bundle"):
         subject.read(str(alone))
-    with pytest.raises(FormatError, match="there is no"):
-        subject.read(str(tmp_path / "nowhere"))
+    for name in (str(tmp_path / "nowhere"), ""):
+        with pytest.raises(FormatError, match="there is no"):
+            subject.read(name)
     spoiled = shutil.copytree(bundle, tmp_path / "spoiled")
     (spoiled / "energy" / "prices.json").write_text("{}")
     with pytest.raises(FormatError, match=r"prices\.json"):

@@ -34,7 +34,7 @@ def read(name: str, *, url: str | None = None, judged: bool = False) -> Subject:
     """
     path = Path(name)
     with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
-        if path.is_dir():
+        if name and path.is_dir():
             return in_folder(name, path, judged=judged)
         if path.is_file() and path.name == CARD:
             return in_folder(name, beside(path), judged=judged)
