@@ -100,7 +100,7 @@ def test_no_feed_delays_another(bench: Bench) -> None:
 
 
 def test_what_was_read_lately_is_not_read_at_a_start(bench: Bench) -> None:
-    """After a restart within the interval the next reading is an interval after the last good one; a failed one is tried again."""
+    """After a restart within the interval the next reading is an interval after the last good one."""
     feed = bench.feed("USD", every_s=600)
     bench.run(bench.refresh(feed), lambda: bench.until("/USD", 1))
     again = bench.refresh(feed, bench.feed("CNY"))
@@ -112,6 +112,19 @@ def test_what_was_read_lately_is_not_read_at_a_start(bench: Bench) -> None:
 
     bench.run(again, look)
     assert bench.server.times("/USD") == 1
+
+
+def test_what_failed_is_read_at_a_start(bench: Bench) -> None:
+    """After a restart a feed whose last attempt failed is read at once, whenever that was."""
+    bench.server.serve("/USD", Answer(status=404), Answer(rates()))
+    feed = bench.feed("USD", every_s=600)
+
+    async def tried(outcome: Outcome) -> None:
+        while not (found := bench.fetches("USD")) or found[0].outcome is not outcome:
+            await asyncio.sleep(UNIT_S)
+
+    for outcome in (Outcome.FAILED, Outcome.OK):
+        bench.run(bench.refresh(feed), lambda outcome=outcome: tried(outcome))
 
 
 def test_a_failed_reading_is_tried_again_sooner(bench: Bench) -> None:
@@ -179,7 +192,7 @@ def test_a_run_that_begins_hurries_the_markets(bench: Bench) -> None:
         refresh.hurry()
         await asyncio.sleep(0.3)
         assert bench.server.times("/USD") == 1
-        refresh.course(market.name).due_ns -= 4000 * S
+        refresh.course(market.name).begun_ns -= 4000 * S
         refresh.hurry()
         await bench.until("/USD", 2)
         assert bench.server.times("/CNY") == 1

@@ -39,10 +39,13 @@ GOOD: Final = (Outcome.OK, Outcome.NOT_MODIFIED)
 
 @dataclass(slots=True)
 class Course:
-    """Where one feed is: whether it is being read, was asked for by somebody, runs were going on at the last look; when it is due."""
+    """Where one feed is: when it is due and when its last reading began, whether it is being read, was asked for by somebody, and runs
+    were going on at the last look.
+    """
 
     feed: Feed
     due_ns: int = 0
+    begun_ns: int = 0
     running: bool = False
     wanted: bool = False
     was_active: bool = False
@@ -109,9 +112,7 @@ class Refresh:
     async def stop(self) -> None:
         """End, in the middle of a reading too: of that nothing is kept."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
-        for task in self._tasks:
-            task.cancel()
+            self._scheduler.shutdown(wait=False)  # cancels what is going on
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def ask(self, name: str) -> bool:
@@ -127,8 +128,7 @@ class Refresh:
         """A run begins: ask those feeds whose prices change by the hour, unless they were asked a moment ago."""
         now_ns = self.clock.utc_ns()
         for name, course in self._courses.items():
-            read_ns = course.due_ns - course.feed.every_s * NS_PER_S
-            if oftener(course.feed) and not course.running and now_ns - read_ns >= course.feed.tick_s * NS_PER_S:
+            if oftener(course.feed) and now_ns - course.begun_ns >= course.feed.tick_s * NS_PER_S:
                 self.ask(name)
 
     async def _due_ns(self, feed: Feed) -> int:
@@ -150,7 +150,7 @@ class Refresh:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        course.wanted, course.was_active, course.running = False, active, True
+        course.wanted, course.was_active, course.running, course.begun_ns = False, active, True, now_ns
         try:
             self._settle(course, await self._gatherer.gather(course.feed), now_ns)
         except JoulemarkError as error:
