@@ -36,7 +36,7 @@ def test_a_look_up_reads_what_it_may_need_and_no_years_of_hours(tmp_path: Path) 
     store = PriceStore(tmp_path / "prices.db")
     store.take(fetch(feed="entsoe"), [*hours, *flat, *rates])
     whole = store.snapshot()
-    for first, last in ((0, 1), (12, 13), (200, 260), (719, 730), (-400, -390), (230, 231), (2000, 2010)):
+    for first, last in ((0, 1), (12, 13), (200, 260), (719, 730), (-400, -390), (230, 231), (2000, 2010), (-735, -734)):
         begin, end = DAY + first * hour_ns + 1, DAY + last * hour_ns
         near = store.snapshot(during=(begin, end))
         for zone in ("nl", "site", "us"):

@@ -76,6 +76,14 @@ def test_a_repeated_hour_is_priced_each_time() -> None:
     assert {amount for _, _, amount in none} == {"0.10"}
 
 
+def test_half_an_hour_of_change_moves_no_later_hour() -> None:
+    """On Lord Howe Island clocks go back by half an hour: the hour from 1 to 2 then lasts one and a half, and 2 h begins at 2 h."""
+    dear = table([[1 if hour == 1 else 0 for hour in range(24)]] * 12)
+    island = replace(PEAK, time_zone="Australia/Lord_Howe", weekdays=dear, weekends=dear)
+    found = stretches(island, "2026-04-04T14:00:00Z", "2026-04-04T16:00:00Z")
+    assert ("2026-04-04T14:00:00Z", "2026-04-04T15:30:00Z", "0.30") in found
+
+
 def test_it_ends_where_it_is_no_longer_in_force() -> None:
     """Nothing is stated before its begin and from its end on; the stretches that they cut are cut."""
     limited = replace(PEAK, begin_ns=moment_ns("2026-07-06T12:00:00Z", "b"), end_ns=moment_ns("2026-07-07T00:00:00Z", "e"))
