@@ -6,14 +6,23 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from joulemark.cards import bundle
 from joulemark.cards.contents import contents, json_bytes, one_line, readings_csv, readings_path, used_prices
 from joulemark.cards.evidence import Evidence
+from joulemark.cards.opened import opened
 from joulemark.energy.series import Series
+from joulemark.pricing.dates import moment_ns
+from joulemark.pricing.price import Trust
 from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.wanted import Limits
+from joulemark.runs import Run
+from joulemark.units import NS_PER_S
 
 Gather = Callable[..., Evidence]
 
@@ -106,3 +115,34 @@ def test_a_reason_is_no_formula(reason: str, shown: str) -> None:
     """A reason stays one line of text, also for a spreadsheet; what was shown once is shown the same again."""
     assert one_line(reason) == shown
     assert one_line(shown) == shown
+
+
+@pytest.mark.parametrize("known_at", [None, "2026-12-01"])
+def test_a_look_up_is_the_same_from_the_bundle(tmp_path: Path, gather: Gather, run: Run, prices: Snapshot, known_at: str | None) -> None:
+    """Opened from its bundle, which holds few of the prices, a run has the answer and the changes it had, limits and date included."""
+    begin_ns = run.measured[0].begin_ns
+    seen = [
+        replace(
+            prices.prices[0], amount=Decimal(amount), feed="azure_retail", fetched_at_ns=begin_ns + s * NS_PER_S, effective_trust=Trust.NONE
+        )
+        for s, amount in ((-9 * 86_400, "20"), (-86_400, "24"), (60, "30"), (120, "30"), (9 * 86_400, "40"))
+    ]
+    limits = {"azure_retail": Limits(3600, 40 * 86_400), "gpuhunt": Limits(1, 2)}
+    at_ns = None if known_at is None else begin_ns + 90 * NS_PER_S
+    before = gather(prices=Snapshot(tuple(seen), prices.tariffs), known_at_ns=at_ns, limits=limits)
+    assert len(before.prices) < len(seen)
+    assert (str(before.price.status), len(before.changes)) == ("changed", 1)
+    bundle.write(tmp_path, before, sign=None)
+    after = opened(tmp_path).evidence
+    assert after is not None
+    assert (after.price, after.changes) == (before.price, before.changes)
+    assert (after.as_of.known_at_ns, after.as_of.limits) == (at_ns, {"azure_retail": limits["azure_retail"]})
+
+
+def test_prices_that_do_not_age_need_no_as_of(gather: Gather) -> None:
+    """The price file of a run whose price somebody wrote down is what it was, without a word of limits."""
+    assert "as_of" not in json.loads(contents(gather())["prices.json"])
+    assert json.loads(contents(gather(known_at_ns=moment_ns("2027-01-01", "x")))["prices.json"])["as_of"] == {
+        "known_at": "2027-01-01T00:00:00Z",
+        "limits": {},
+    }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ from joulemark.cards import card, costs
 from joulemark.cards.costs import Work
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.series import Series
-from joulemark.pricing.price import Unit
+from joulemark.pricing.price import PriceModel, Trust, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.runs import Run, Tokens
+from joulemark.units import NS_PER_S
 from tests.cards.conftest import BEGIN_NS
 
 Gather = Callable[..., Evidence]
@@ -97,3 +99,70 @@ def test_a_price_per_gpu_needs_the_number_of_gpus(gather: Gather, prices: Snapsh
     assert unknown["amount"] is None
     assert "gpu_count is not given" in unknown["reason"]
     assert unknown["price"]["amount"] == "3"
+
+
+def listed(prices: Snapshot, *seen: tuple[float, str], **changes: Any) -> Snapshot:
+    """Lists of azure_retail that showed an amount so many seconds after the begin of TEN_MINUTES."""
+    at = [BEGIN_NS + round(s * NS_PER_S) for s, _ in seen]
+    named = {"feed": "azure_retail", "effective_trust": Trust.NONE, **changes}
+    shown = [
+        replace(prices.prices[0], amount=Decimal(amount), fetched_at_ns=t, effective_from_ns=t, **named)
+        for t, (_, amount) in zip(at, seen, strict=True)
+    ]
+    return Snapshot(tuple(shown), prices.tariffs)
+
+
+def test_a_price_that_changes_inside_is_charged_piece_by_piece(gather: Gather, run: Run, prices: Snapshot) -> None:
+    """V18: 24.50 an hour for 20 minutes, then 26.00 for 10, are 12.50 and not the 12.25 of the first price; both records stand there."""
+    (measured,) = run.measured
+    half_hour = replace(run, windows=(replace(measured, begin_ns=BEGIN_NS, end_ns=BEGIN_NS + 1800 * NS_PER_S),))
+    spot = listed(prices, (-60, "24.50"), (1200, "26.00"), price_model=PriceModel.SPOT)
+    evidence = gather(run=replace(half_hour, labels={**run.labels, "price_model": "spot"}), prices=spot)
+    rent = costs.market(replace(TEN_MINUTES, duration_ns=1800 * NS_PER_S), evidence)
+    assert (rent["amount"], rent["reason"], rent["status"], rent["measured_s"]) == ("12.5", "", "changed", 1800.0)
+    assert [(part["end_ns"] - part["begin_ns"], part["price"], part["amount"]) for part in rent["parts"]] == [
+        (1200 * NS_PER_S, 0, "8.16666666666666667"),
+        (600 * NS_PER_S, 1, "4.33333333333333333"),
+    ]
+    assert [price["amount"] for price in rent["prices"]] == ["24.5", "26"]
+    assert rent["u_rel"] == pytest.approx(math.sqrt(2 / 3) * 0.01 * 26 / 3600 / 12.5, rel=1e-9)
+
+
+def test_a_price_that_is_the_same_again_inside_is_one(gather: Gather, prices: Snapshot) -> None:
+    """A list read again inside the run with the same amount cuts nothing."""
+    rent = costs.market(TEN_MINUTES, gather(prices=listed(prices, (-60, "24"), (300, "24"))))
+    assert (rent["status"], rent["amount"], rent["parts"], rent["prices"]) == ("bracketed", "4", [], [])
+    assert rent["after"]["amount"] == "24"
+
+
+def test_costs_in_two_currencies_are_not_summed(gather: Gather, prices: Snapshot) -> None:
+    """A price that changes to another currency inside the run gives no amount, and says why."""
+    two = listed(prices, (-60, "24")).joined(listed(prices, (300, "20"), currency="EUR"))
+    rent = costs.market(TEN_MINUTES, gather(prices=two))
+    assert (rent["amount"], rent["reason"]) == (None, "the prices are in EUR and USD: they are not summed")
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "age_s", "stale"),
+    [
+        (((-3600, "24"),), "fresh", 3600, False),
+        (((-3 * 86_400, "24"),), "stale", 3 * 86_400, True),
+        (((-31 * 86_400, "24"), (900, "24")), "bracketed", 31 * 86_400, True),
+        (((-3600, "24"), (900, "12")), "changed", 3600, False),
+        (((-31 * 86_400, "24"),), "missing", None, None),
+        (((900, "24"),), "missing", None, None),
+    ],
+)
+def test_the_status_of_a_price_stands_on_the_card(
+    gather: Gather, prices: Snapshot, seen: Any, status: str, age_s: int, stale: bool
+) -> None:
+    """What the look-up says stands on the card with the true age; a price not read within 30 days is stale whatever its status."""
+    rent = costs.market(TEN_MINUTES, gather(prices=listed(prices, *seen)))
+    assert (rent["status"], rent["age_s"], rent["stale"]) == (status, age_s, stale)
+    assert (rent["amount"] is None) == (status == "missing") == bool(rent["reason"])
+
+
+def test_an_ambiguous_price_costs_nothing_and_names_its_candidates(gather: Gather, prices: Snapshot) -> None:
+    """Two prices at once give no amount but both records."""
+    rent = costs.market(TEN_MINUTES, gather(prices=listed(prices, (-60, "24"), (-60, "12"))))
+    assert (rent["status"], rent["amount"], sorted(one["amount"] for one in rent["candidates"])) == ("ambiguous", None, ["12", "24"])

@@ -20,4 +20,4 @@ def test_an_answer_is_json_with_whole_records() -> None:
     """Every price of an answer is told with its hash; what is not there is null."""
     told = replace(Answer(Status.CHANGED, price(), trace=("why",)), after=price(**CUT)).to_json()
     assert (told["price"]["sha256"], told["after"]["amount"], told["stated"]) == (price().point_id, "55.04", None)
-    assert list(told) == ["status", "price", "after", "stated", "age_s", "reason", "trace", "candidates"]
+    assert list(told) == ["status", "price", "after", "stated", "age_s", "seen_at", "reason", "trace", "candidates"]

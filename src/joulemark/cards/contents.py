@@ -18,6 +18,7 @@ from joulemark.cards.evidence import Aligned, Evidence
 from joulemark.energy.series import RAW_TIMES, Int64, Series, UInt8
 from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
+from joulemark.pricing.wanted import AsOf
 from joulemark.readings import Quality
 
 CLOCK_SCHEMA: Final = "joulemark.clock/1"
@@ -38,7 +39,7 @@ def contents(evidence: Evidence) -> dict[str, bytes]:
             "steps": [dict(step) for step in evidence.clock_steps],
         }
     )
-    files["prices.json"] = json_bytes(used_prices(evidence).to_json())
+    files["prices.json"] = json_bytes(price_file(evidence))
     files["collection.json"] = json_bytes(
         {
             "schema": COLLECTION_SCHEMA,
@@ -142,9 +143,14 @@ def meter_entry(series: Series) -> dict[str, Any]:
 
 
 def used_prices(evidence: Evidence) -> Snapshot:
-    """The snapshot of the price, the tariffs, the exchange rate and the carbon intensities that the card's figures come from."""
-    price, rate = evidence.price.price, evidence.rate
-    return Snapshot(() if price is None else (price,), evidence.tariffs, () if rate is None else (rate,), evidence.carbons)
+    """What the card's figures come from: every price that its look-up rests on, tariffs, exchange rate and carbon intensities."""
+    return Snapshot(evidence.prices, evidence.tariffs, () if evidence.rate is None else (evidence.rate,), evidence.carbons)
+
+
+def price_file(evidence: Evidence) -> dict[str, Any]:
+    """The same as a price file, with `as_of`: under what it was looked up, where that does not go without saying."""
+    as_of = evidence.as_of.of(evidence.prices)
+    return {**used_prices(evidence).to_json(), **({} if as_of == AsOf() else {"as_of": as_of.to_json()})}
 
 
 def json_bytes(data: Any) -> bytes:

@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
+from itertools import pairwise
 from typing import Any, Final
 
 from joulemark.cards.evidence import Evidence
 from joulemark.cards.shares import Part
 from joulemark.errors import FormatError
 from joulemark.pricing import cost, money
+from joulemark.pricing.answer import Answer, Status, record
+from joulemark.pricing.dates import LAST_NS
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.tariffs import Tariff
 from joulemark.runs import Tokens
@@ -63,27 +66,93 @@ def block(work: Work, evidence: Evidence, *, scope: str | None) -> dict[str, Any
 
 
 def market(work: Work, evidence: Evidence) -> dict[str, Any]:
-    """Rent of the whole instance for the window, pro rata: `measured_s` of it. `billed_s`: seconds that the bill counts (PRC-3)."""
-    answer = evidence.price
+    """Rent of the whole instance for the window, pro rata: `measured_s` of it. `billed_s`: seconds that the bill counts (PRC-3).
+
+    `price`: the record that counted at the begin, with what the look-up says of it; where another counted before the end, `prices` and
+    `parts` have what was rented at which, and what that cost.
+    """
+    rented = rented_at(work, evidence)
+    answer, price = rented[0].answer, rented[0].answer.price
     measured_s = money.decimal(work.duration_ns).scaleb(-9)
-    head: dict[str, Any] = {"status": str(answer.status), "price": answer.price.record() if answer.price else None}
-    head |= {"measured_s": float(measured_s), "billed_s": None}
-    if answer.price is None:
-        return {**head, "age_s": None, "stale": None, **absent(answer.reason)}
-    billed_s = answer.price.billed_s(measured_s)
-    age_s = (work.begin_ns - answer.price.fetched_at_ns) // NS_PER_S
-    head |= {"age_s": age_s, "stale": age_s > STALE_AFTER_S, "billed_s": None if billed_s is None else float(billed_s)}
+    billed_s = None if price is None else price.billed_s(measured_s)
+    age_s = None if answer.seen_ns is None else (work.begin_ns - answer.seen_ns) // NS_PER_S
+    head: dict[str, Any] = {
+        "status": str(answer.status),
+        "price": record(price),
+        "after": record(answer.after),
+        "stated": record(answer.stated),
+        "age_s": age_s,
+        "stale": None if age_s is None else answer.status is Status.STALE or age_s > STALE_AFTER_S,
+        "trace": list(answer.trace),
+        "candidates": [one.record() for one in answer.candidates] if answer.status is Status.AMBIGUOUS else [],
+        "prices": [],
+        "parts": [],
+        "measured_s": float(measured_s),
+        "billed_s": None if billed_s is None else float(billed_s),
+    }
     try:
-        per_hour = answer.price.per_instance_hour()
+        hourly = [per_hour(one.answer) for one in rented]
     except FormatError as error:
         return {**head, **absent(str(error))}
-    rent = cost.market(
-        per_hour,
-        measured_s,
-        currency=answer.price.currency,
-        duration_u_s=math.sqrt(2.0 / 3.0) * work.unc_ns / NS_PER_S,
-    )
-    return {**head, **figures(rent, work.tokens)}
+    if missing := [one.answer.reason for one in rented if one.answer.price is None]:
+        return {**head, **absent(missing[0])}
+    prices = list(dict.fromkeys(one.answer.price for one in rented if one.answer.price is not None))
+    if len({one.currency for one in prices}) > 1:
+        return {**head, **absent(f"the prices are in {' and '.join(sorted({one.currency for one in prices}))}: they are not summed")}
+    duration_u_s = math.sqrt(2.0 / 3.0) * work.unc_ns / NS_PER_S
+    if len(prices) == 1:
+        rent = cost.market(hourly[0], measured_s, currency=prices[0].currency, duration_u_s=duration_u_s)
+        return {**head, **figures(rent, work.tokens)}
+    head["prices"] = [one.record() for one in prices]
+    each = [cost.market_piecewise([(rate, one.seconds)], currency=prices[0].currency) for rate, one in zip(hourly, rented, strict=True)]
+    head["parts"] = [
+        {
+            "begin_ns": one.begin_ns,
+            "end_ns": one.end_ns,
+            "price": prices.index(one.answer.price) if one.answer.price else None,
+            "status": str(one.answer.status),
+            "amount": money.stored(spent.amount),
+        }
+        for one, spent in zip(rented, each, strict=True)
+    ]
+    rent = cost.market_piecewise([(rate, one.seconds) for rate, one in zip(hourly, rented, strict=True)], currency=prices[0].currency)
+    u_rel = float(max(hourly)) * duration_u_s / cost.S_PER_HOUR / float(rent.amount) if rent.amount else None
+    return {**head, **figures(replace(rent, u_rel=u_rel), work.tokens)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rented:
+    """A stretch of some work at one price."""
+
+    begin_ns: int
+    end_ns: int
+    answer: Answer
+
+    @property
+    def seconds(self) -> Decimal:
+        """Its length."""
+        return money.decimal(self.end_ns - self.begin_ns).scaleb(-9)
+
+
+def rented_at(work: Work, evidence: Evidence) -> list[Rented]:
+    """The stretches of `work` with the price that counted in each, in order; neighbours at one price are one."""
+    froms = [0, *(step.from_ns for step in evidence.changes), LAST_NS]
+    answers = [evidence.price, *(step.answer for step in evidence.changes)]
+    found: list[Rented] = []
+    for part in work.pieces:
+        for answer, (first_ns, last_ns) in zip(answers, pairwise(froms), strict=True):
+            begin_ns, end_ns = max(part.begin_ns, first_ns), min(part.end_ns, last_ns)
+            if begin_ns >= end_ns:
+                continue
+            if found and found[-1].end_ns == begin_ns and found[-1].answer == answer:
+                begin_ns = found.pop().begin_ns
+            found.append(Rented(begin_ns, end_ns, answer))
+    return found
+
+
+def per_hour(answer: Answer) -> Decimal:
+    """Amount per hour of the whole instance, 0 where there is no price. Raises what `Price.per_instance_hour` does."""
+    return Decimal(0) if answer.price is None else answer.price.per_instance_hour()
 
 
 def energy(work: Work, evidence: Evidence, *, scope: str | None) -> dict[str, Any]:

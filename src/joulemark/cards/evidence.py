@@ -16,10 +16,12 @@ from joulemark.meter_log import MeterLog
 from joulemark.node import Nodes
 from joulemark.pricing.answer import Answer, Status
 from joulemark.pricing.carbon import Carbon, CarbonKind
-from joulemark.pricing.price import PriceModel
+from joulemark.pricing.lookup import Step, course
+from joulemark.pricing.price import Price, PriceModel
 from joulemark.pricing.rates import Rate
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.tariffs import Tariff
+from joulemark.pricing.wanted import AsOf, Limits, Wanted
 from joulemark.request_log import Request
 from joulemark.runs import Run, Window
 from joulemark.units import NS_PER_S
@@ -33,6 +35,9 @@ BRACKETS: Final = 2
 
 RENTED: Final = ("provider", "region", "instance_type")
 """Labels of a run that name what was rented."""
+
+OPEN: Final = ("price_model", "os", "zone", "tenancy", "term_months", "payment_option", "sku_id")
+"""Labels that say more of it, where it is not rented as most is; names of fields of `Wanted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class Evidence:
 
     `clocks`: by host, its state and bounds. `losses`: dated losses of readings that touch the run. `overhead`: what monitoring
     cost. `clock_steps`: jumps of a host's UTC during the run, which moved no reading; an empty `agent_id` is the collector. `price`:
-    the answer of the look-up of what was rented. `tariffs`, `carbons`: what held during the counted phases, in order of time. `rate`:
+    the answer of the look-up of what was rented, when the first counted phase began; `changes`: of the price until the last one ended.
+    `as_of`: under what was looked up. `tariffs`, `carbons`: what held during the counted phases, in order of time. `rate`:
     between the currencies of price and tariff, where they differ. `produced_by`:
     software and its versions. `nodes`, `workload`, `requests`, `meter_log`, `alignments` and `chain`: what the rules of the standard ask
     about; empty or None where nobody recorded it. `rule_set`: the version of the standard that the card is meant for. The energies are
@@ -64,6 +70,8 @@ class Evidence:
     overhead: Mapping[str, Any] = field(default_factory=dict)
     clock_steps: Sequence[Mapping[str, Any]] = ()
     price: Answer = field(default_factory=lambda: Answer(Status.MISSING, reason="no price was looked up"))
+    changes: tuple[Step, ...] = ()
+    as_of: AsOf = field(default_factory=AsOf)
     tariffs: tuple[Tariff, ...] = ()
     carbons: tuple[Carbon, ...] = ()
     rate: Rate | None = None
@@ -77,19 +85,39 @@ class Evidence:
     rule_set: str | None = None
 
     @classmethod
-    def gathered(cls, run: Run, series: Sequence[Series], prices: Snapshot, *, known_at_ns: int | None = None, **more: Any) -> Self:
-        """The evidence of `run`: `series` cut to its time, the price looked up at its begin, tariffs and carbon over its counted phases.
+    def gathered(
+        cls,
+        run: Run,
+        series: Sequence[Series],
+        prices: Snapshot,
+        *,
+        known_at_ns: int | None = None,
+        limits: Mapping[str, Limits] | None = None,
+        **more: Any,
+    ) -> Self:
+        """The evidence of `run`: `series` cut to its time, price, tariffs and carbon looked up over its counted phases.
 
-        The labels `provider`, `region` and `instance_type` (and `price_model`, `os`) name the price, `tariff_zone`, `carbon_zone`
-        and `carbon_kind` what is known of its electricity. `more`: the other fields.
+        The labels `provider`, `region` and `instance_type` (and those of `OPEN`) name the price, `tariff_zone`, `carbon_zone`
+        and `carbon_kind` what is known of its electricity. `known_at_ns`: only what was known then; `limits`: by feed, how old a price
+        may be. `more`: the other fields.
         """
-        begin_ns = counted(run)[0].begin_ns
-        answer = price_of(run, prices, valid_at_ns=begin_ns, known_at_ns=known_at_ns)
+        begin_ns, end_ns = counted(run)[0].begin_ns, max(window.end_ns for window in counted(run))
+        as_of = AsOf(known_at_ns, limits or {})
+        first, *changes = prices_over(run, prices, begin_ns=begin_ns, end_ns=end_ns, as_of=as_of)
+        answer = first.answer
         tariffs, carbons = electricity(run, prices, known_at_ns=known_at_ns)
         rate = None
         if answer.price is not None and tariffs and answer.price.currency != tariffs[0].currency:
             rate = prices.rate_at(begin_ns, between=(answer.price.currency, tariffs[0].currency), known_at_ns=known_at_ns)
-        return cls(run, tuple(around(one, run) for one in series), price=answer, tariffs=tariffs, carbons=carbons, rate=rate, **more)
+        looked_up: dict[str, Any] = {"price": answer, "changes": tuple(changes), "as_of": as_of}
+        looked_up |= {"tariffs": tariffs, "carbons": carbons, "rate": rate}
+        return cls(run, tuple(around(one, run) for one in series), **looked_up, **more)
+
+    @property
+    def prices(self) -> tuple[Price, ...]:
+        """Every price that the look-up rests on: asked of them alone, it answers the same."""
+        named = [*self.price.prices, *(price for step in self.changes for price in (*step.answer.prices, *step.shown_by))]
+        return tuple(dict.fromkeys(named))
 
 
 def counted(run: Run) -> tuple[Window, ...]:
@@ -99,21 +127,30 @@ def counted(run: Run) -> tuple[Window, ...]:
 
 def price_of(run: Run, prices: Snapshot, *, valid_at_ns: int, known_at_ns: int | None = None) -> Answer:
     """The price of what the labels of `run` say was rented; missing, with the reason, where they do not say."""
+    return prices_over(run, prices, begin_ns=valid_at_ns, end_ns=valid_at_ns, as_of=AsOf(known_at_ns))[0].answer
+
+
+def prices_over(run: Run, prices: Snapshot, *, begin_ns: int, end_ns: int, as_of: AsOf) -> tuple[Step, ...]:
+    """The prices that counted from `begin_ns` until before `end_ns`, at least one step; missing where the labels do not say of what."""
+    wanted = wanted_of(run)
+    if isinstance(wanted, str):
+        return (Step(begin_ns, Answer(Status.MISSING, reason=wanted)),)
+    return course(prices.prices, as_of.asks(wanted, begin_ns), end_ns=end_ns)
+
+
+def wanted_of(run: Run) -> Wanted | str:
+    """What the labels of `run` say was rented, or the reason why they do not."""
     absent = [label for label in RENTED if not run.labels.get(label)]
     if absent:
-        return Answer(Status.MISSING, reason=f"the run does not say what was rented: no label {', '.join(absent)}")
-    model = run.labels.get("price_model", str(PriceModel.ON_DEMAND))
+        return f"the run does not say what was rented: no label {', '.join(absent)}"
+    named: dict[str, Any] = {label: run.labels[label] for label in (*RENTED, *OPEN) if run.labels.get(label)}
+    model, months = named.get("price_model", PriceModel.ON_DEMAND), named.get("term_months", "1")
     if model not in list(PriceModel):
-        return Answer(Status.MISSING, reason=f"the run's label price_model = {model} is none of {', '.join(PriceModel)}")
-    return prices.lookup(
-        provider=run.labels["provider"],
-        region=run.labels["region"],
-        instance_type=run.labels["instance_type"],
-        os=run.labels.get("os", "linux"),
-        price_model=PriceModel(model),
-        valid_at_ns=valid_at_ns,
-        known_at_ns=known_at_ns,
-    )
+        return f"the run's label price_model = {model} is none of {', '.join(PriceModel)}"
+    if not (months.isascii() and months.isdigit()):
+        return f"the run's label term_months = {months} is no number"
+    named |= {"price_model": PriceModel(model)} | ({"term_months": int(months)} if "term_months" in named else {})
+    return Wanted(**named)
 
 
 def electricity(run: Run, prices: Snapshot, *, known_at_ns: int | None = None) -> tuple[tuple[Tariff, ...], tuple[Carbon, ...]]:

@@ -19,6 +19,7 @@ from joulemark.meter_log import MeterLog
 from joulemark.node import Nodes
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
+from joulemark.pricing.wanted import AsOf
 from joulemark.runs import Run
 from joulemark.workload import Workload
 
@@ -92,6 +93,7 @@ def opened(folder: Path) -> Opened:
     clock = documents.get(f"{FOLDER}/clock.json", {})
     collection = documents.get(f"{FOLDER}/collection.json", {})
     prices = tried(f"{FOLDER}/prices.json", lambda: snapshot(folder)) or Snapshot()
+    as_of = tried(f"{FOLDER}/prices.json", lambda: as_of_in(documents.get(f"{FOLDER}/prices.json", {}))) or AsOf()
     record = parsed("calibration", Record.from_json) or Record()
     evidence = tried(
         f"{FOLDER}/phases.json",
@@ -99,6 +101,8 @@ def opened(folder: Path) -> Opened:
             run,
             series,
             prices,
+            known_at_ns=as_of.known_at_ns,
+            limits=as_of.limits,
             clocks=mappings(clock.get("hosts")),
             clock_steps=listed(clock.get("steps")),
             losses=listed(collection.get("losses")),
@@ -165,6 +169,11 @@ def snapshot(folder: Path) -> Snapshot:
     """The prices. Raises what `manual.read` does."""
     path = folder / FOLDER / "prices.json"
     return manual.read(path) if foreign.inside(folder, path) else Snapshot()
+
+
+def as_of_in(prices: Mapping[str, Any]) -> AsOf:
+    """Under what the prices of a bundle were looked up. Raises what `AsOf.from_json` does."""
+    return AsOf.from_json(mapping(prices.get("as_of")), "as_of")
 
 
 def mapping(data: Any) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from joulemark.pricing.dates import moment_text
 from joulemark.pricing.price import Price
 
 
@@ -34,9 +35,9 @@ class Answer:
     """What a look-up found: a price, or None with the `reason`.
 
     `after`: the price as it was first seen after the moment, None where it was not seen again. `stated`: what the newest list that was
-    known says of the moment, None where none says since when its prices are charged. `age_s`: the moment minus the last time the
-    price was seen at or before it, below zero where it was seen only after. `trace`: which price was used and why, in sentences.
-    `candidates`: the prices that were too many, that nearly fitted, or that were passed over.
+    known says of the moment, None where none says since when its prices are charged. `seen_ns`: the last time that the price was seen
+    at or before the moment, or the first after, where it was seen only then; `age_s`: the moment minus that. `trace`: which price was
+    used and why, in sentences. `candidates`: the prices that were too many, that nearly fitted, or that were passed over.
     """
 
     status: Status
@@ -46,6 +47,7 @@ class Answer:
     after: Price | None = None
     stated: Price | None = None
     age_s: int | None = None
+    seen_ns: int | None = None
     trace: tuple[str, ...] = ()
 
     @property
@@ -62,6 +64,7 @@ class Answer:
             "after": record(self.after),
             "stated": record(self.stated),
             "age_s": self.age_s,
+            "seen_at": None if self.seen_ns is None else moment_text(self.seen_ns),
             "reason": self.reason,
             "trace": list(self.trace),
             "candidates": [c.record() for c in self.candidates],

@@ -144,7 +144,7 @@ def written(prices: Sequence[Price], question: Question) -> Answer:
     price = max(found, key=text_key)
     since, read = moment_text(price.effective_from_ns), moment_text(price.fetched_at_ns)
     trace = f"{origin(price)}: {asks(price)} from {since}, written down {read}"
-    return Answer(Status.MANUAL, price, age_s=age_s(question, price.fetched_at_ns), trace=(trace,))
+    return Answer(Status.MANUAL, price, age_s=age_s(question, price.fetched_at_ns), seen_ns=price.fetched_at_ns, trace=(trace,))
 
 
 def seeded(prices: Sequence[Price], question: Question) -> Answer:
@@ -188,14 +188,14 @@ def judged(last: Sighting, after: Sequence[Sighting], question: Question) -> Ans
         ruling = "the same before and after" if alike else "they differ, and the earlier one is used"
         status = Status.BRACKETED if alike else Status.CHANGED
         others = () if agree(first) else ordered(first)
-        return Answer(status, price, after=then, age_s=age, trace=(told, f"{again}: {ruling}"), candidates=others)
+        return Answer(status, price, after=then, age_s=age, seen_ns=last.t_ns, trace=(told, f"{again}: {ruling}"), candidates=others)
     limits = question.limits_of(price)
     past_ns = question.valid_at_ns - last.t_ns
     if past_ns > limits.hard_limit_s * NS_PER_S:
         when = f"was last seen {moment_text(last.t_ns)}, {age} s before"
         return missing(f"{question.wanted} {when}; of {price.feed} nothing older than {limits.hard_limit_s} s is used", price)
     status = Status.FRESH if past_ns <= limits.max_age_s * NS_PER_S else Status.STALE
-    return Answer(status, price, age_s=age, trace=(told, "not yet seen after it"))
+    return Answer(status, price, age_s=age, seen_ns=last.t_ns, trace=(told, "not yet seen after it"))
 
 
 def late(after: Sequence[Sighting], question: Question, known: Sequence[Sighting]) -> Answer:
@@ -213,7 +213,7 @@ def late(after: Sequence[Sighting], question: Question, known: Sequence[Sighting
     price = max(found, key=text_key)
     since = moment_text(price.effective_from_ns)
     trace = f"{origin(price)}: {asks(price)}, first seen {moment_text(first_ns)}, after the moment; the provider charges it since {since}"
-    return Answer(Status.LATE, price, stated=price, age_s=age_s(question, first_ns), trace=(trace,))
+    return Answer(Status.LATE, price, stated=price, age_s=age_s(question, first_ns), seen_ns=first_ns, trace=(trace,))
 
 
 def confirmation(price: Price, first: Sequence[Price], t_ns: int) -> Price:

@@ -21,7 +21,7 @@ from joulemark.pricing.price import Price
 from joulemark.pricing.rates import PIVOT, Rate, crossed
 from joulemark.pricing.spans import Cover, cover
 from joulemark.pricing.tariffs import Tariff
-from joulemark.pricing.wanted import FOREVER_NS, Limits, Question, Wanted
+from joulemark.pricing.wanted import AsOf, Limits, Wanted
 
 PRICES_SCHEMA: Final = "joulemark.prices/1"
 
@@ -74,8 +74,7 @@ class Snapshot:
         `limits`: by feed, how old a price may be. `more`: the other parts of `Wanted`, such as `price_model`, `os`, `zone`.
         """
         wanted = Wanted(provider, instance_type, region, **more)
-        known_ns = FOREVER_NS if known_at_ns is None else known_at_ns
-        return lookup(self.prices, Question(wanted, valid_at_ns, known_ns, limits or {}))
+        return lookup(self.prices, AsOf(known_at_ns, limits or {}).asks(wanted, valid_at_ns))
 
     def tariffs_over(self, begin_ns: int, end_ns: int, *, zone: str | None = None, known_at_ns: int | None = None) -> Cover[Tariff]:
         """The window cut where another tariff begins, as `spans.cover` does; with a reason where a part of it has none."""
@@ -127,7 +126,7 @@ class Snapshot:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str = "price file") -> Self:
-        """Inverse of `to_json`; also what a hand-written file holds. `where` names the file in messages.
+        """Inverse of `to_json`; also what a hand-written file holds. `where` names the file in messages. `as_of` is for `AsOf`.
 
         Raises FormatError for another schema, a wrong record or a `snapshot_id` that does not match, ConfigError for an unknown key.
         """
@@ -135,7 +134,7 @@ class Snapshot:
             raise FormatError(
                 f"{where}: schema is {data.get('schema')!r}, not {PRICES_SCHEMA!r}", f'begin it with schema = "{PRICES_SCHEMA}"'
             )
-        unknown(data, ["schema", "snapshot_id", "price", "tariff", "fx", "carbon"], where)
+        unknown(data, ["schema", "snapshot_id", "as_of", "price", "tariff", "fx", "carbon"], where)
         snapshot = cls(
             tuple(Price.from_json(entry, f"{where} [[price]] {i}") for i, entry in enumerate(tables(data, "price", where), 1)),
             tuple(Tariff.from_json(entry, f"{where} [[tariff]] {i}") for i, entry in enumerate(tables(data, "tariff", where), 1)),

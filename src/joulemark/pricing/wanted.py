@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 from joulemark.config import build, unknown
-from joulemark.pricing.price import EVERYWHERE, Price, PriceModel
+from joulemark.errors import FormatError
+from joulemark.pricing.dates import moment_ns, moment_text
+from joulemark.pricing.price import BUNDLED, EVERYWHERE, MANUAL, Price, PriceModel
 
 HOUR_S: Final = 3600
 DAY_S: Final = 24 * HOUR_S
@@ -102,10 +104,48 @@ class Question:
 
     def limits_of(self, price: Price) -> Limits:
         """How old `price` may be."""
-        volatile = price.price_model in (PriceModel.SPOT, PriceModel.MARKETPLACE)
-        return self.limits.get(price.feed) or (VOLATILE if volatile else Limits())
+        return limits_of(price, self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """Under what prices were looked up, which is kept with them: what was known (None: all), and limits by feed."""
+
+    known_at_ns: int | None = None
+    limits: Mapping[str, Limits] = field(default_factory=lambda: MappingProxyType({}))
+
+    def asks(self, wanted: Wanted, valid_at_ns: int) -> Question:
+        """The question for `wanted` at a moment."""
+        return Question(wanted, valid_at_ns, FOREVER_NS if self.known_at_ns is None else self.known_at_ns, self.limits)
+
+    def of(self, prices: Iterable[Price]) -> Self:
+        """The same with the limits of the feeds of `prices` written out, which a later version may set otherwise."""
+        aging = [price for price in prices if price.feed not in (MANUAL, BUNDLED)]
+        said = {price.feed: limits_of(price, self.limits) for price in aging}
+        return type(self)(self.known_at_ns, dict(sorted(said.items())))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary: the date as RFC 3339, null for none."""
+        known_at = None if self.known_at_ns is None else moment_text(self.known_at_ns)
+        return {"known_at": known_at, "limits": {feed: limits.to_json() for feed, limits in self.limits.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "as_of") -> Self:
+        """Inverse of `to_json`. Raises FormatError for a wrong date, ConfigError for an unknown key or a value of the wrong kind."""
+        unknown(data, ["known_at", "limits"], where)
+        known_at, limits = data.get("known_at"), data.get("limits", {})
+        if not isinstance(limits, Mapping) or not all(isinstance(one, Mapping) for one in limits.values()):
+            raise FormatError(f"{where}: limits is no object of objects", "take the file again from its source")
+        known_at_ns = None if known_at is None else moment_ns(known_at, f"{where} known_at")
+        return cls(known_at_ns, {str(feed): Limits.from_json(one, f"{where} limits {feed}") for feed, one in limits.items()})
 
 
 def shared(tenancy: str) -> str:
     """A tenancy in one spelling: empty for machines that are shared, which providers also call `Shared` or `default`."""
     return "" if tenancy.lower() in ("shared", "default") else tenancy.lower()
+
+
+def limits_of(price: Price, limits: Mapping[str, Limits]) -> Limits:
+    """The limits of the feed of a price, else those of the way of renting."""
+    volatile = price.price_model in (PriceModel.SPOT, PriceModel.MARKETPLACE)
+    return limits.get(price.feed) or (VOLATILE if volatile else Limits())

@@ -25,7 +25,8 @@ def priced(**changes: Any) -> Callable[[Evidence], Evidence]:
 
     def change(evidence: Evidence) -> Evidence:
         assert evidence.price.price is not None
-        return replace(evidence, price=replace(evidence.price, price=replace(evidence.price.price, **changes)))
+        other = replace(evidence.price.price, **changes)
+        return replace(evidence, price=replace(evidence.price, price=other, seen_ns=other.fetched_at_ns))
 
     return change
 

@@ -42,13 +42,13 @@ def recorded(case: Case, rule: Rule, grade: str) -> Outcome:
 
 
 def fresh(case: Case, rule: Rule, grade: str) -> Outcome:
-    """PRC-2: the price was read not long before the run, or every cost made of it says that it is stale."""
+    """PRC-2: the price was last seen not long before the run, or every cost made of it says that it is stale."""
     most_d = rule.limit(grade, "age_d_max")
-    price = price_of(case)
+    seen_ns = None if case.evidence is None else case.evidence.price.seen_ns
     limit = f"<= {most_d:g} d at the start of the run, else stale = true"
-    if price is None or case.run is None:
+    if seen_ns is None or case.run is None:
         return no_price(case)
-    age_d = (min(window.begin_ns for window in case.run.windows) - price.fetched_at_ns) / DAY_NS
+    age_d = (min(window.begin_ns for window in case.run.windows) - seen_ns) / DAY_NS
     flags = [market.get("stale") for _, market, _ in costs(case)]
     if not flags:
         return cannot_tell("the card holds no cost", source="energy/card.json cost.market.stale", limit=limit)
