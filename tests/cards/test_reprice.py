@@ -109,6 +109,19 @@ def test_uptime_charges_idle_and_warm_up() -> None:
     assert held["energy"]["energy_j"] > window["energy"]["energy_j"]
 
 
+def test_each_stretch_at_its_price() -> None:
+    """Half of the phases at 24.50, half at 26.00: 195 s of each, not 390 s at the price of the beginning (V18)."""
+    first, later = (replace(prices().prices[0], amount=Decimal(amount)) for amount in ("24.50", "26.00"))
+    second = EVIDENCE.run.measured[1]
+    middle_ns = (second.begin_ns + second.end_ns) // 2
+    known = Snapshot((first, replace(later, effective_from_ns=middle_ns)), prices().tariffs)
+    found = priced_again(EVIDENCE, known, HERE, Terms())["market"]
+    wanted = (Decimal("24.50") + Decimal("26.00")) * 195 / 3600
+    assert Decimal(found["amount"]) == pytest.approx(wanted, rel=Decimal("1e-15"))
+    assert [price["amount"] for price in found["prices"]] == ["24.5", "26"]
+    assert (found["price"]["amount"], len(found["parts"])) == ("24.5", 4)
+
+
 def test_the_billing_minimum() -> None:
     """A minimum longer than the run is charged, one that is shorter changes nothing; what the list itself bills stands beside."""
     assert priced(minimum_s=Decimal(60))["market"]["amount"] == priced()["market"]["amount"]

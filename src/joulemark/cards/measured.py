@@ -157,6 +157,7 @@ def at_prices(
         [moved(one, offset_ns) for one in evidence.series],
         prices,
         known_at_ns=known_at_ns,
+        limits=evidence.as_of.limits,
         alignments=alignments,
         **{name: getattr(evidence, name) for name in KEPT},
     )

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
-from joulemark.cards.evidence import Evidence, counted
+from joulemark.cards.evidence import Evidence
 from joulemark.cards.measured import Measured, at_prices, through
-from joulemark.cards.pieces import Rent, rent_of
 from joulemark.errors import UsageError
 from joulemark.pricing import cost, money, split, terms
 from joulemark.pricing.amortise import Profile
@@ -60,8 +59,8 @@ def with_pue(prices: Snapshot, pue: Decimal | None) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Where and when a run is priced: `labels` in place of its own, begin of the first counted phase (None: when it was), what was known
-    when (None: everything), and what is charged.
+    """Where and when a run is priced: `labels` in place of its own, begin of what is charged (None: as it was), what was known when (None:
+    everything), and what is charged.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -76,22 +75,20 @@ def priced_again(evidence: Evidence, prices: Snapshot, asked: Asked, reckoned: T
     `utilisation_tax`: how many times dearer the uptime makes each token, null where the measured window is charged.
     """
     before = Measured.of(evidence)
-    elsewhere = at_prices(evidence, prices, labels=asked.labels, begin_ns=asked.begin_ns, known_at_ns=asked.known_at_ns)
-    valid_at_ns = counted(elsewhere.run)[0].begin_ns
-    tax = None
+    charged, tax = evidence, None
     if asked.basis is Basis.ALLOCATED_UPTIME:
-        elsewhere = through(elsewhere)
-        (held,) = elsewhere.run.windows
+        charged = through(evidence)
+        (held,) = charged.run.windows
         tax = money.stored(cost.utilisation_tax(uptime_s=money.decimal(held.duration_s), active_s=money.decimal(before.duration_s)))
-    now = Measured.of(elsewhere)
-    found = repriced(now, reckoned, prices, known_at_ns=asked.known_at_ns)
+    now = Measured.of(at_prices(charged, prices, labels=asked.labels, begin_ns=asked.begin_ns, known_at_ns=asked.known_at_ns))
+    found = repriced(now, reckoned, prices)
     return {
         "schema": REPRICE_SCHEMA,
         "run_id": evidence.run.run_id,
         "simulated": now.card["simulated"],
         "phases": now.headline["phases"],
         "basis": str(asked.basis),
-        "valid_at": moment_text(valid_at_ns),
+        "valid_at": moment_text(now.windows[0].begin_ns),
         "known_at": None if asked.known_at_ns is None else moment_text(asked.known_at_ns),
         "duration_s": now.duration_s,
         "utilisation_tax": tax,
@@ -111,14 +108,13 @@ def since(before: Measured, rent: Mapping[str, Any]) -> dict[str, Any]:
     return {"amount": amount, "currency": block["currency"], "price_sha256": sha256, "ratio": ratio, "reason": block["reason"]}
 
 
-def repriced(run: Measured, reckoned: Terms, prices: Snapshot, *, known_at_ns: int | None = None) -> dict[str, Any]:
+def repriced(run: Measured, reckoned: Terms, prices: Snapshot) -> dict[str, Any]:
     """The costs of `run`, whose evidence has the answer of the look-up: `joulemark.cost/1` but for its head.
 
-    `prices`: in which the sizes of a price list are, and its changes within the run. Raises UsageError for a share of a list that is not
-    linear.
+    `prices`: in which the sizes of a price list are. Raises UsageError for a share of a list that is not linear.
     """
     block = run.headline["cost"]
-    rent = market(run, reckoned, prices, rent_of(run, prices, known_at_ns=known_at_ns))
+    rent = market(run, reckoned, prices)
     out = {
         "market": rent,
         "energy": electricity(run),
@@ -129,21 +125,14 @@ def repriced(run: Measured, reckoned: Terms, prices: Snapshot, *, known_at_ns: i
     return {"tokens": counts(run), "requests": run.headline["requests"], "requests_failed": failed(run), **out}
 
 
-def market(run: Measured, reckoned: Terms, prices: Snapshot, changed: Rent) -> dict[str, Any]:
-    """Rent as the card reckons it, or piece by piece where the price `changed` within the run; times share, with the billing minimum.
-
-    Whatever else card and look-up say of it stands beside.
-    """
+def market(run: Measured, reckoned: Terms, prices: Snapshot) -> dict[str, Any]:
+    """Rent as the card reckons it, times share, and with the billing minimum; whatever else the card says of it stays."""
     block = run.headline["cost"]["market"]
     head = {name: value for name, value in block.items() if name not in FIGURES and not name.startswith("per_1k")}
-    answer = run.evidence.price.to_json()
-    head |= {"minimum_s": money.text(reckoned.minimum_s), "share": None, "billed_amount": None, "pieces": changed.to_json()}
-    head |= {name: answer[name] for name in ("after", "stated", "trace", "age_s", "candidates")}
-    if block["amount"] is None or changed.reason:
-        return {**head, **unknown(changed.reason or block["reason"])}
+    head |= {"minimum_s": money.text(reckoned.minimum_s), "share": None, "billed_amount": None}
+    if block["amount"] is None:
+        return {**head, **unknown(block["reason"])}
     whole = Cost(Family.MARKET, Decimal(block["amount"]), block["currency"], block["u_rel"])
-    if changed.amount is not None:
-        whole = replace(whole, amount=changed.amount.amount)
     longer = max(Decimal(1), CONTEXT.divide(reckoned.minimum_s, money.decimal(run.duration_s)))
     factor = longer
     if reckoned.share is not None:

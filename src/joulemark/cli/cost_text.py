@@ -60,7 +60,7 @@ def market_lines(rent: Mapping[str, Any]) -> list[str]:
         return []
     what = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
     age = "" if rent["age_s"] is None else f", {rent['age_s'] / 86_400:.1f} days old"
-    lines = [f"  {rent['status']}: {price['amount']} {price['currency']}/{price['unit']} ({what}), read {day(price['fetched_at'])}{age}"]
+    lines = [f"  {rent['status']}: {price['amount']} {price['currency']}/{price['unit']} ({what}), {seen(price)}{age}"]
     lines += [f"  {name}: {other['amount']} {other['currency']}/{other['unit']}" for name, other in others(rent)]
     if share := rent["share"]:
         known = {True: "linear", False: "not linear", None: "not known to be linear"}[share["linear"]]
@@ -72,7 +72,7 @@ def others(rent: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Other prices that must not be overlooked: as it was seen after the run, as the newest list states it, and within the run."""
     known = [("seen after the run", rent["after"]), ("by the newest list that was known", rent["stated"])]
     found = [(name, price) for name, price in known if price is not None and price["amount"] != rent["price"]["amount"]]
-    return found + [("within the run", piece["price"]) for piece in rent["pieces"][1:] if piece["price"] is not None]
+    return found + [("within the run", price) for price in rent["prices"][1:]]
 
 
 def tariff_lines(spent: Mapping[str, Any]) -> list[str]:
@@ -120,6 +120,11 @@ def shown(figure: Mapping[str, Any], unit: str) -> str:
 def rounded(amount: str) -> str:
     """An amount to four digits."""
     return f"{PRINTED.plus(Decimal(amount)):f}"
+
+
+def seen(price: Mapping[str, Any]) -> str:
+    """When a price was listed, or read where its list has no date."""
+    return f"read {day(price['fetched_at'])}" if price["published_at"] is None else f"listed {day(price['published_at'])}"
 
 
 def day(moment: str) -> str:

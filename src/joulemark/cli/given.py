@@ -74,7 +74,8 @@ class Given:
         from joulemark.pricing.dates import moment_ns
 
         begin_ns = moment_ns(self.as_of, "--as-of") if self.as_of else None
-        known_at_ns = moment_ns(self.known_at, "--known-at") if self.known_at else None
+        own_ns = None if self.elsewhere or self.prices else found.evidence.as_of.known_at_ns
+        known_at_ns = moment_ns(self.known_at, "--known-at") if self.known_at else own_ns
         return Asked(self.labels(found), begin_ns, known_at_ns, Basis(self.basis))
 
     def terms(self, profile: Profile | None) -> Terms:
