@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 from joulemark.cards import card, text
 from joulemark.cards.evidence import Evidence
+from joulemark.pricing.price import Trust
 from joulemark.pricing.snapshot import Snapshot
+from joulemark.runs import Run
 from tests.kit.spoil import good
 
 
@@ -49,3 +52,12 @@ def test_says_why_there_is_no_score_and_what_was_aborted() -> None:
 def test_an_idle_of_unknown_power_or_kind_says_so() -> None:
     """An idle phase that readings do not cover, of no declared kind, shows neither a number nor a kind."""
     assert text.idle_lines([{"phase": "idle", "idle_kind": None, "mean_power_w": None}]) == ["  idle: idle not known (kind not declared)"]
+
+
+def test_says_that_the_price_changed_and_is_old(gather: Callable[..., Evidence], run: Run, prices: Snapshot) -> None:
+    """Of a price that was another when it was next seen both amounts stand there, and an old one is called stale."""
+    listed = replace(prices.prices[0], feed="azure_retail", effective_trust=Trust.NONE)
+    later = replace(listed, amount=Decimal(12), fetched_at_ns=run.measured[0].end_ns + 1)
+    assert "changed, 12 when next seen)" in text.render(card.build(gather(prices=Snapshot((listed, later)))))
+    monthly = replace(listed, fetched_at_ns=run.measured[0].begin_ns - 3 * 86_400 * 10**9)
+    assert ", stale)" in text.render(card.build(gather(prices=Snapshot((monthly,)))))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from joulemark.errors import ConfigError
-from joulemark.pricing.sources import FORMATS, KINDS, about, importer, recognise, source
+from joulemark.pricing.sources import FORMATS, KINDS, about, importer, limits, recognise, source
 from joulemark.pricing.sources.manual import IMPORTER
+from joulemark.pricing.wanted import Limits
 from tests.pricing.records import TOML
 
 
@@ -33,3 +34,11 @@ def test_every_source_says_what_it_is() -> None:
     """Every kind that is fetched has a source of that kind, and its module begins with a sentence for people."""
     assert [source(kind).kind for kind in KINDS] == list(KINDS)
     assert all(about(kind).endswith(".") and "\n" not in about(kind) for kind in KINDS)
+
+
+def test_limits_of_feeds_that_differ_from_the_rest() -> None:
+    """Marketplaces and spot say themselves how old their prices may be; a price list leaves it to the way of renting."""
+    found = limits()
+    assert found["runpod"] == Limits(43_200, 7 * 86_400)
+    assert {"vast", "aws_spot"} <= set(found)
+    assert not {"aws_bulk", "azure_retail", "gcp_catalog"} & set(found)

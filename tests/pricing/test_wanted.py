@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from joulemark.errors import ConfigError
+from joulemark.errors import ConfigError, JoulemarkError
 from joulemark.pricing.price import PriceModel
-from joulemark.pricing.wanted import VOLATILE, Limits, Question, Wanted, shared
+from joulemark.pricing.wanted import VOLATILE, AsOf, Limits, Question, Wanted, shared
 from tests.pricing.records import price
 
 P5 = Wanted("AWS", "P5.48xlarge", "us-east-1")
@@ -52,3 +52,23 @@ def test_limits_round_trip() -> None:
 def test_tenancies(name: str, known: str) -> None:
     """What providers call shared and default are the same."""
     assert shared(name) == known
+
+
+def test_as_of_round_trip() -> None:
+    """Under what was looked up reads back from what it writes; limits are written out for what ages, and only for that."""
+    as_of = AsOf(0, {"vast": Limits(1, 2), "runpod": Limits(3, 4)}).of(
+        [replace(price(), feed="vast"), replace(price(), feed="ecb"), price()]
+    )
+    assert as_of == AsOf(0, {"ecb": Limits(), "vast": Limits(1, 2)})
+    assert AsOf.from_json(as_of.to_json()) == as_of
+    assert AsOf.from_json({}) == AsOf() == AsOf.from_json(AsOf().to_json())
+    assert as_of.asks(P5, 5) == Question(P5, 5, 0, as_of.limits)
+
+
+@pytest.mark.parametrize(
+    "data", [{"known_at": "soon"}, {"limits": []}, {"limits": {"vast": 1}}, {"limits": {"vast": {"max_age_s": "1"}}}, {"x": 1}]
+)
+def test_a_damaged_as_of_is_refused(data: dict[str, object]) -> None:
+    """A date that is none, limits that are none and an unknown key are errors that name the place."""
+    with pytest.raises(JoulemarkError, match="as_of"):
+        AsOf.from_json(data)

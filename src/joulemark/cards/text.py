@@ -71,8 +71,14 @@ def market_line(cost: Mapping[str, Any]) -> str:
         return f"not known: {cost['reason']}"
     price = cost["price"]
     what = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
-    old = ", stale" if cost["stale"] else ""
-    return f"{per_1k(cost)} at {price['amount']} {price['currency']}/{price['unit']} ({what}, read {day(price['fetched_at'])}{old})"
+    marks = [cost["status"]] if cost["status"] not in ("manual", "fresh", "bracketed", "stale") else []
+    marks += ["stale"] if cost["stale"] else []
+    if cost["status"] == "changed":
+        marks.append(f"{cost['after']['amount']} when next seen")
+    if cost["parts"]:
+        marks.append(f"{len(cost['parts'])} parts at {len(cost['prices'])} prices")
+    said = ", ".join([what, f"read {day(price['fetched_at'])}", *marks])
+    return f"{per_1k(cost)} at {price['amount']} {price['currency']}/{price['unit']} ({said})"
 
 
 def energy_line(cost: Mapping[str, Any]) -> str:

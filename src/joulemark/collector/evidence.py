@@ -15,7 +15,7 @@ from joulemark.collector.measure import Gathered
 from joulemark.collector.nodes import nodes_of
 from joulemark.collector.store.base import HostState
 from joulemark.config import Config
-from joulemark.pricing import kept
+from joulemark.pricing import kept, sources
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.runs import Run
 from joulemark.standard.edition import versions
@@ -35,6 +35,7 @@ def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = N
         gathered.run,
         gathered.series,
         prices,
+        limits=sources.limits(),
         clocks=clocks_of(by_host, gathered.own_states),
         losses=tuple({"agent_id": agent_id, **asdict(loss)} for agent_id, loss in gathered.losses),
         overhead={host: overhead_of(states) for host, states in by_host.items()},

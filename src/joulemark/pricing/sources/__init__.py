@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 from joulemark.errors import ConfigError
+from joulemark.pricing.wanted import Limits
 
 if TYPE_CHECKING:
     from joulemark.pricing.importer import Importer
@@ -40,6 +41,13 @@ def source(kind: str) -> Source:
 def about(kind: str) -> str:
     """What the source of `kind` is, in a sentence or two: the first paragraph of its module. Raises ConfigError for an unknown one."""
     return " ".join((named(kind, KINDS).__doc__ or "").split("\n\n")[0].split())
+
+
+def limits() -> dict[str, Limits]:
+    """How old a price may be, by kind, where its source says otherwise than the way of renting does."""
+    found = {kind: source(kind) for kind in KINDS}
+    own = {kind: Limits(one.max_age_s, one.hard_limit_s) for kind, one in found.items()}
+    return {kind: one for kind, one in own.items() if one != Limits()}
 
 
 def importer(kind: str) -> Importer:
