@@ -331,3 +331,14 @@ def test_only_the_last_check(store: PriceStore) -> None:
     assert len(store.snapshot().prices) == 5
     assert {p.fetched_at_ns for p in store.snapshot(last_check=True).prices} == {DAY, DAY + 4}
     assert {p.fetched_at_ns for p in store.snapshot(last_check=True, known_at_ns=DAY + 2).prices} == {DAY, DAY + 2}
+
+
+def test_several_questions_are_answered_as_of_one_moment(store: PriceStore) -> None:
+    """What another process stores between two questions of one block is in neither answer; after the block it is there."""
+    store.take(fetch())
+    with store.at_once():
+        before = store.counts()
+        with PriceStore(store.path) as other:
+            other.take(fetch(requested_at_ns=DAY + 1))
+        assert store.counts() == before
+    assert sum(store.counts()[fetch().feed, ""].values()) == 2

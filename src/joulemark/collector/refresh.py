@@ -112,7 +112,8 @@ class Refresh:
     async def stop(self) -> None:
         """End, in the middle of a reading too: of that nothing is kept."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)  # cancels what is going on
+            self._scheduler.shutdown(wait=False)  # in the next turn of the loop, and then it cancels what is going on
+            await asyncio.sleep(0)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def ask(self, name: str) -> bool:

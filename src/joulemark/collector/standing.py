@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from joulemark.collector.feeds import Feed
 from joulemark.pricing.fetch import Fetch, Outcome
-from joulemark.pricing.store import PriceStore
+from joulemark.pricing.store import Check, PriceStore
 from joulemark.units import NS_PER_S
 
 
@@ -57,15 +57,16 @@ def standings(feeds: Iterable[Feed], store: PriceStore | None) -> list[Standing]
     """How each of `feeds` stands in `store`; None where nothing was ever kept. Raises what `PriceStore` does."""
     if store is None:
         return [Standing(feed, None, None, None, counted({})) for feed in feeds]
-    checks = {(check.last.feed, check.last.scope): check for check in store.checks()}
-    counts = store.counts()
-    found = []
-    for feed in feeds:
-        key = (feed.kind, feed.scope)
-        check = checks.get(key)
-        last, good = (check.last, check.good) if check else (None, None)
-        found.append(Standing(feed, last, good, store.last_good(*key), counted(counts.get(key, {}))))
-    return found
+    with store.at_once():
+        checks = {(check.last.feed, check.last.scope): check for check in store.checks()}
+        counts = store.counts()
+        return [standing(feed, checks.get((feed.kind, feed.scope)), store, counts.get((feed.kind, feed.scope), {})) for feed in feeds]
+
+
+def standing(feed: Feed, check: Check | None, store: PriceStore, counts: dict[str, int]) -> Standing:
+    """How one feed stands."""
+    last, good = (check.last, check.good) if check else (None, None)
+    return Standing(feed, last, good, store.last_good(feed.kind, feed.scope), counted(counts))
 
 
 def counted(by_outcome: dict[str, int]) -> dict[str, int]:

@@ -104,10 +104,10 @@ class HttpWeb:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._session is not None:
-            await self._session.close()
         if self._place is not None:
             self._place.cleanup()
+        if self._session is not None:
+            await self._session.close()
         self._session = self._place = None
 
     async def get(

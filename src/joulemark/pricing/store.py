@@ -346,6 +346,15 @@ class PriceStore:
             raise EnvironmentFailed(f"cannot read {self.path}: {error}", DAMAGED) from error
 
     @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is asked inside is answered as of one moment, whatever another process writes meanwhile."""
+        self._db.conn.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.conn.rollback()
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction. Raises EnvironmentFailed when it cannot be written; then nothing of it is there."""
         try:
