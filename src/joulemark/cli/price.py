@@ -105,7 +105,7 @@ def show(
     clock, settings = SystemClock(), config.load(config_file)
     valid_at_ns = moment_ns(valid_at, "--valid-at") if valid_at else clock.utc_ns()
     if provider and instance and region:
-        answer = kept.known(settings, clock, instance_type=instance).lookup(
+        answer = kept.known(settings, clock, during=(valid_at_ns, valid_at_ns + 1), instance_type=instance).lookup(
             provider=provider,
             instance_type=instance,
             region=region,

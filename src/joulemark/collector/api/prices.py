@@ -59,7 +59,8 @@ async def prices(
     if provider and instance_type and region:
         valid_at_ns = moment_ns(valid_at, "valid_at") if valid_at else state.clock.utc_ns()
         known_at_ns = moment_ns(known_at, "known_at") if known_at else None
-        known = await asyncio.to_thread(kept.known, state.config, state.clock, instance_type=instance_type)
+        during = (valid_at_ns, valid_at_ns + 1)
+        known = await asyncio.to_thread(kept.known, state.config, state.clock, during=during, instance_type=instance_type)
         answer = known.lookup(**named, valid_at_ns=valid_at_ns, known_at_ns=known_at_ns, price_model=price_model, os=os)
         return {"schema": "joulemark.price/1", **answer.to_json()}
     if valid_at or known_at:
