@@ -15,10 +15,10 @@ from joulemark.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from joulemark.pricing.fetch import Check
     from joulemark.pricing.gates import Taken
     from joulemark.pricing.price import Price
     from joulemark.pricing.snapshot import Snapshot
-    from joulemark.pricing.store import Check
 
 
 config_option = click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file.")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from joulemark.collector.feeds import Feed
-from joulemark.pricing.fetch import Fetch, Outcome
-from joulemark.pricing.store import Check, PriceStore
+from joulemark.pricing.fetch import Check, Fetch, Outcome
+from joulemark.pricing.store import PriceStore
 from joulemark.units import NS_PER_S
 
 

@@ -100,3 +100,11 @@ class Fetch:
             text = values.pop(name)
             values[f"{name}_ns"] = None if text is None else moment_ns(text, f"fetch {name}")
         return cls(**{**values, "outcome": Outcome(values["outcome"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one scope of a feed stands: its last attempt, and the last one that found its prices, the same or new ones (None: never)."""
+
+    last: Fetch
+    good: Fetch | None

@@ -22,7 +22,7 @@ from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pricing import canonical, price, rates, tariffs
 from joulemark.pricing import carbon as carbons
 from joulemark.pricing.carbon import Carbon
-from joulemark.pricing.fetch import Fetch, Outcome, Rejected
+from joulemark.pricing.fetch import Check, Fetch, Outcome, Rejected
 from joulemark.pricing.near import near
 from joulemark.pricing.price import Price
 from joulemark.pricing.rates import Rate
@@ -74,14 +74,6 @@ class Totals:
     prices: int
     tariffs: int
     newest_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How one scope of a feed stands: its last attempt, and the last one that found its prices, the same or new ones (None: never)."""
-
-    last: Fetch
-    good: Fetch | None
 
 
 migrations: Final = Migrations("joulemark.prices")
@@ -252,10 +244,7 @@ class PriceStore:
         return Totals(canonical.digest(sorted(ids)), counts["price"], counts["tariff"], max(filter(None, newest), default=None))
 
     def listed(self, *, limit: int, offset: int = 0, **named: str) -> list[Price]:
-        """A part of the list of all prices, by provider, region and machine; each as it was known last.
-
-        `named`: only those with these values, whatever their case. Raises what `snapshot` does.
-        """
+        """A part of the list of all prices, or of those `named`, by provider, region and machine; each as it was known last."""
         where = " AND ".join(f"{column} = ? COLLATE NOCASE" for column in named) or "1"
         part = f"SELECT * FROM price_point WHERE {where} ORDER BY provider, region, instance_type, price_model, point_id LIMIT ? OFFSET ?"
         seen = f"({part}) p JOIN price_observation o USING (point_id)"
