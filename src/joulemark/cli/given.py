@@ -91,6 +91,15 @@ class Given:
             profile=profile,
         )
 
+    def during(self, found: Subject) -> tuple[int, int]:
+        """The time that the run is priced at, from its first phase to its last, whether they count or not."""
+        from joulemark.cards.evidence import counted
+        from joulemark.pricing.dates import moment_ns
+
+        windows = found.evidence.run.windows
+        later_ns = moment_ns(self.as_of, "--as-of") - counted(found.evidence.run)[0].begin_ns if self.as_of else 0
+        return min(w.begin_ns for w in windows) + later_ns, max(w.end_ns for w in windows) + later_ns
+
     def known(self, found: Subject, profile: Profile | None) -> tuple[Snapshot, list[str]]:
         """The prices that count, and where they are from. PUE is that of the option, else of the profile, else of each tariff."""
         from joulemark.cards.reprice import with_pue
@@ -103,7 +112,7 @@ class Given:
         elif self.elsewhere:
             settings = config.load(self.config_file)
             instance = self.instance or found.evidence.run.labels.get("instance_type", "")
-            prices = prices.joined(kept.known(settings, clock, instance_type=instance))
+            prices = prices.joined(kept.known(settings, clock, during=self.during(found), instance_type=instance))
             sources.append(str(kept.place(settings)) if kept.exists(settings) else SEED)
         if self.tariff:
             prices, sources = self.with_tariff(prices, found, clock.utc_ns()), [*sources, self.tariff]
