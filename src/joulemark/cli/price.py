@@ -94,7 +94,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show the known prices, or look up the one price of an instance at a date (--provider, --instance and --region together)."""
-    from joulemark.pricing import kept
+    from joulemark.pricing import kept, sources
     from joulemark.pricing.dates import moment_ns
     from joulemark.pricing.price import PriceModel
     from joulemark.timebase import SystemClock
@@ -113,6 +113,7 @@ def show(
             known_at_ns=moment_ns(known_at, "--known-at") if known_at else None,
             price_model=PriceModel(price_model),
             os=system,
+            limits=sources.limits(),
             zone=zone,
         )
         emit({"schema": "joulemark.price/1", **answer.to_json()}, as_json=as_json, text=answer_text)

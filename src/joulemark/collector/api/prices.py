@@ -13,7 +13,7 @@ from joulemark.collector.api.problems import NotFound, described
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.standing import Standing, standings
 from joulemark.errors import UsageError
-from joulemark.pricing import kept
+from joulemark.pricing import kept, sources
 from joulemark.pricing.dates import moment_ns
 from joulemark.pricing.price import PriceModel
 
@@ -61,7 +61,8 @@ async def prices(
         known_at_ns = moment_ns(known_at, "known_at") if known_at else None
         during = (valid_at_ns, valid_at_ns + 1)
         known = await asyncio.to_thread(kept.known, state.config, state.clock, during=during, instance_type=instance_type)
-        answer = known.lookup(**named, valid_at_ns=valid_at_ns, known_at_ns=known_at_ns, price_model=price_model, os=os)
+        when: dict[str, Any] = {"valid_at_ns": valid_at_ns, "known_at_ns": known_at_ns, "limits": sources.limits()}
+        answer = known.lookup(**named, **when, price_model=price_model, os=os)
         return {"schema": "joulemark.price/1", **answer.to_json()}
     if valid_at or known_at:
         raise UsageError("valid_at and known_at need provider, instance_type and region", "name all three, or leave the dates out")
