@@ -10,17 +10,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from joulemark.errors import FormatError
 from joulemark.pricing import canonical
 from joulemark.pricing.price import Price, Trust
 from joulemark.pricing.sources import KINDS
-from joulemark.pricing.wanted import DAY_S
-from joulemark.units import NS_PER_S
-
-NEWEST_FOR_NS: Final = 30 * DAY_S * NS_PER_S
-"""A list that was read longer after it was published was read as an old one."""
 
 Stream = tuple[object, ...]
 
@@ -71,10 +65,8 @@ def between(newer: Price, price: Price) -> bool:
 
 
 def reread(price: Price) -> bool:
-    """Whether the list of `price` was read at the provider after it was published, and soon enough to be the newest."""
-    if price.published_at_ns is None or price.feed not in KINDS:
-        return False
-    return 0 < price.fetched_at_ns - price.published_at_ns <= NEWEST_FOR_NS
+    """Whether the list of `price` was read at the provider after it was published, as the newest one; an archived one was not."""
+    return price.published_at_ns is not None and price.feed in KINDS and price.fetched_at_ns > price.published_at_ns
 
 
 def stream(price: Price) -> Stream:

@@ -149,6 +149,7 @@ def test_an_old_list_is_asked_for_by_date(server: PriceServer) -> None:
         ("20250703204906", Decimal("55.04"), "2025-07-03T20:49:06Z"),
     ]
     assert harvest.list_version == "20250703204906"
+    assert {p.feed for p in prices(harvest)} == {"aws_history"}, "a list that is no longer the newest does not hold when it is read"
     answer = lookup(prices(harvest), Question(Wanted("aws", "p5.48xlarge", "us-east-1"), moment_ns("2025-06-15T12:00:00Z", "run")))
     assert (answer.status, answer.price, answer.after) == (Status.CHANGED, *prices(harvest))
     with pytest.raises(FormatError, match="no list of AWS is as old"):

@@ -23,6 +23,9 @@ from joulemark.pricing.source import Source
 from joulemark.pricing.web import Reply, Web
 
 KIND: Final = "aws_bulk"
+ARCHIVE: Final = "aws_history"
+"""The feed of a list that was not the newest one when it was read."""
+
 NO_PRICE: Final = "no_price: no row of the list is its price; write the one you pay into a price file"
 CURRENT: Final = "current"
 CHINA: Final = "cn-"
@@ -80,9 +83,10 @@ async def gather(config: Config, web: Web) -> Harvest:
         known = parse_versions(index.body, where=index.url)
         versions = list(dict.fromkeys(newest_at(known, moment_ns(date, "as_of")) for date in config.as_of))
     found = []
+    feed = ARCHIVE if config.as_of else KIND
     for version in versions:
         reply = await web.stream(f"{config.folder}/{version}/{config.region}/index.csv")
-        found.append(await asyncio.to_thread(parse_list, file_of(reply), reply, config.selection))
+        found.append(await asyncio.to_thread(parse_list, file_of(reply), reply, config.selection, feed=feed))
     return joined(found)
 
 
@@ -92,13 +96,13 @@ def file_of(reply: Reply) -> Path:
     return reply.path
 
 
-def parse_list(path: Path, reply: Reply, selection: Selection) -> Harvest:
-    """The prices in the list at `path`, which is read in blocks; `reply` says where it comes from.
+def parse_list(path: Path, reply: Reply, selection: Selection, *, feed: str = KIND) -> Harvest:
+    """The prices in the list at `path`, which is read in blocks; `reply` says where it comes from, `feed` whether it is an old one.
 
     A machine that is wanted and does not stand there is told. Raises FormatError for what is no price list.
     """
     about = head(path, where=reply.url, needed=NEEDED)
-    seen = seen_of(reply, about.version)
+    seen = seen_of(reply, about.version, feed)
     harvest = offered(rows(path, about.columns, selection.words, where=reply.url), selection, seen)
     return told_absent(harvest, selection)
 
@@ -106,12 +110,12 @@ def parse_list(path: Path, reply: Reply, selection: Selection) -> Harvest:
 def parse_offer(body: bytes, reply: Reply, selection: Selection) -> Harvest:
     """The prices in a list as JSON, which is for short ones. Raises FormatError for what is no price list."""
     version, found = offer_rows(body, where=reply.url)
-    return told_absent(offered(found, selection, seen_of(reply, version)), selection)
+    return told_absent(offered(found, selection, seen_of(reply, version, KIND)), selection)
 
 
-def seen_of(reply: Reply, version: str) -> Seen:
+def seen_of(reply: Reply, version: str, feed: str) -> Seen:
     """Where the rows of a list come from. A version is the second of its publication."""
-    return Seen(reply.url, reply.sha256, reply.fetched_at_ns, version, version_ns(version), KIND)
+    return Seen(reply.url, reply.sha256, reply.fetched_at_ns, version, version_ns(version), feed)
 
 
 def told_absent(harvest: Harvest, selection: Selection) -> Harvest:
