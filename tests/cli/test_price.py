@@ -198,6 +198,7 @@ def test_fetches_show_how_each_feed_stands(price_file: Path, tmp_path: Path, run
     run("import", price_file, tmp_path / "more.json")
     told = json.loads(run("fetches", "--json").stdout)
     assert [feed["scope"] for feed in told["feeds"]] == ["mine.json", "more.json"]
+    assert run("fetches", "--feed", "ecb").stdout == "ecb was never read; without --feed all that was read is shown\n"
     assert [fetch["url"] for fetch in told["fetches"]] == ["file:more.json", "file:mine.json"]
     assert all(feed["outcome"] == "ok" and 0 <= feed["age_s"] < 600 for feed in told["feeds"])
     assert len(json.loads(run("fetches", "--limit", "1", "--json").stdout)["fetches"]) == 1

@@ -34,3 +34,11 @@ def test_what_is_not_known_is_said() -> None:
         "no payback",
     ):
         assert words in text
+
+
+def test_a_saving_within_its_uncertainty_is_called_so() -> None:
+    """Two equal runs save nothing: neither energy nor money is told as a saving without that word."""
+    lines = projection_text(projected(ONE, ONE, Demand(Decimal(1_000_000)))).splitlines()
+    saved = [line for line in lines if line.startswith("B saves")]
+    assert len(saved) == 2
+    assert all(line.endswith(", which is within the uncertainty") for line in saved)

@@ -176,7 +176,8 @@ def fetches(feed: str | None, limit: int, config_file: Path | None, as_json: boo
         "feeds": [standing(check, now_ns) for check in checks],
         "fetches": attempts,
     }
-    emit(result, as_json=as_json, text=fetches_text)
+    unread = f"{feed} was never read; without --feed all that was read is shown"
+    emit(result, as_json=as_json, text=fetches_text if attempts or feed is None else lambda _: unread)
 
 
 command.add_command(price_update.command, "update")

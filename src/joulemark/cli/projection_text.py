@@ -52,7 +52,8 @@ def saved_lines(result: Mapping[str, Any]) -> list[str]:
     else:
         known = running["u95_per_year"]
         amount = rounded(running["per_year"]) if known is None else " +- ".join(displayed(float(running["per_year"]), known))
-        lines.append(f"B saves {amount} {running['currency']} a year to run")
+        within = ", which is within the uncertainty" if running["resolved"] is False else ""
+        lines.append(f"B saves {amount} {running['currency']} a year to run{within}")
     if payback["years"] is None:
         return [*lines, f"no payback: {payback['reason']}"]
     first, last = payback["interval95"] or (None, None)
