@@ -117,3 +117,11 @@ def test_a_run_that_does_not_count_has_no_year() -> None:
 def test_the_projection_is_json() -> None:
     """Nothing in it is NaN or infinite, and money is text."""
     assert json.loads(json.dumps(told(OWN), allow_nan=False))["schema"] == "joulemark.projection/1"
+
+
+def test_the_pue_of_the_profile_goes_before_that_of_the_tariff() -> None:
+    """An owned machine in a hall of PUE 2.4 pays twice the electricity of one at 1.2; its joules and those of A stay what they were."""
+    plain, hot = told(OWN), told(replace(OWN, pue=Decimal("2.4")))
+    assert Decimal(hot["b"]["energy"]["amount"]) == pytest.approx(2 * Decimal(plain["b"]["energy"]["amount"]), rel=Decimal("1e-15"))
+    assert hot["b"]["energy_kwh"] == plain["b"]["energy_kwh"]
+    assert hot["a"] == plain["a"]

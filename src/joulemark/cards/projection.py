@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Any, Final
 
 from joulemark.cards.comparison import barriers
 from joulemark.cards.measured import Measured
-from joulemark.cards.reprice import added, amount_of
+from joulemark.cards.reprice import added, amount_of, with_pue
 from joulemark.errors import InsufficientData
 from joulemark.pricing import cost, money
 from joulemark.pricing.amortise import Profile
 from joulemark.pricing.cost import Cost, Family
 from joulemark.pricing.money import CONTEXT
+from joulemark.pricing.snapshot import Snapshot
 from joulemark.units import J_PER_KWH
 
 PROJECTION_SCHEMA: Final = "joulemark.projection/1"
@@ -90,7 +91,7 @@ class Year:
 
 def year(run: Measured, demand: Demand, profile: Profile | None) -> Year:
     """What a year of the demand takes on the machine of `run`."""
-    times = demand.times(run)
+    run, times = in_hall(run, profile), demand.times(run)
     energy_j, u95_j = run.headline["energy_j"], run.headline["u95_j"]
     kwh = None if energy_j is None else energy_j / J_PER_KWH * float(times)
     u_kwh = None if u95_j is None else u95_j / run.k / J_PER_KWH * float(times)
@@ -120,6 +121,14 @@ def year(run: Measured, demand: Demand, profile: Profile | None) -> Year:
         ),
     }
     return Year(kwh, u_kwh, run.k, running, capex, told)
+
+
+def in_hall(run: Measured, profile: Profile | None) -> Measured:
+    """The run with its electricity at the PUE of the profile, where that states one."""
+    if profile is None or profile.pue is None:
+        return run
+    at_pue = with_pue(Snapshot(tariffs=run.evidence.tariffs), profile.pue)
+    return Measured.of(replace(run.evidence, tariffs=at_pue.tariffs))
 
 
 def drawn_out(run: Measured, family: Family, times: Decimal) -> Cost | None:
