@@ -101,3 +101,9 @@ def test_what_holds_nothing(bundle: Path, tmp_path: Path) -> None:
     (spoiled / "energy" / "prices.json").write_text("{}")
     with pytest.raises(FormatError, match=r"prices\.json"):
         subject.read(str(spoiled))
+
+
+def test_a_name_that_is_neither_here_nor_there_may_be_a_typing_error() -> None:
+    """Where the collector does not answer, the message says first that no such folder or file is here."""
+    with pytest.raises(RemoteUnreachable, match="no folder or file es11 here, and the collector at"):
+        subject.read("es11", url="http://127.0.0.1:9")

@@ -58,3 +58,9 @@ def test_stored_rounds_half_to_even() -> None:
     """At the 18th digit a half goes to the even neighbour, so that sums of many costs do not drift upwards."""
     assert money.stored(Decimal("1.000000000000000005")) == "1"
     assert money.stored(Decimal("1.000000000000000015")) == "1.00000000000000002"
+
+
+def test_what_is_no_number_is_shown_as_it_was_written() -> None:
+    """`nan` of a TOML file is named so in the message, not as an object of this program."""
+    with pytest.raises(FormatError, match=r"^price: 'NaN' is not a finite number"):
+        money.amount(Decimal("NaN"), "price")

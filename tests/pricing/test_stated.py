@@ -42,3 +42,11 @@ def test_files_are_told_from_amounts() -> None:
     """What begins as a number with a unit is an amount, also a wrong one; names of files are not."""
     assert all(stated.is_amount(word) for word in ("55.04USD/h", "55.04", "1USD/month", "-1EUR/kWh"))
     assert not any(stated.is_amount(word) for word in ("prices.toml", "2026.toml", "./55", "98-prices.json"))
+
+
+@pytest.mark.parametrize("word", ["-5USD/h", "99999999999999999999USD/h"])
+def test_an_amount_that_no_machine_costs_is_refused(word: str) -> None:
+    """Below zero, or beyond belief: the message shows how a price is written, and speaks of no file, since none was given."""
+    with pytest.raises(UsageError, match=r"55\.04USD/h") as told:
+        stated.price(word, labels={}, **AT)
+    assert "file" not in str(told.value)

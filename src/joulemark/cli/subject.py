@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from joulemark.errors import FormatError, InsufficientData
+from joulemark.errors import FormatError, InsufficientData, RemoteUnreachable
 
 if TYPE_CHECKING:
     from joulemark.cards.evidence import Evidence
@@ -90,5 +90,8 @@ def fetched(run_id: str, place: Path, url: str | None) -> Path:
     if "/" in run_id or not run_id:
         raise FormatError(f"there is no {run_id or 'bundle without a name'}", "give the folder of a bundle, or the id of a run")
     file = place / "bundle.zip"
-    file.write_bytes(Client(url).download(f"/v1/runs/{quote(run_id, safe='')}/bundle"))
+    try:
+        file.write_bytes(Client(url).download(f"/v1/runs/{quote(run_id, safe='')}/bundle"))
+    except RemoteUnreachable as error:
+        raise RemoteUnreachable(f"there is no folder or file {run_id} here, and {error.what}", error.next_step) from error
     return file

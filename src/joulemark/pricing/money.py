@@ -40,7 +40,7 @@ def decimal(value: Decimal | int | float | str) -> Decimal:
     except InvalidOperation as error:
         raise ValueError(f"{value!r} is not a number") from error
     if not number.is_finite():
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{str(value)!r} is not a finite number")
     return number
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
-from joulemark.errors import UsageError
+from joulemark.errors import FormatError, UsageError
 from joulemark.pricing import money
 from joulemark.pricing.price import Price, PriceModel, Unit
 from joulemark.pricing.tariffs import Basis, Tariff
@@ -32,7 +33,7 @@ def price(word: str, *, labels: Mapping[str, str], valid_from_ns: int, read_ns: 
         provider=labels.get("provider", UNNAMED),
         region=labels.get("region", UNNAMED),
         instance_type=labels.get("instance_type", UNNAMED),
-        amount=money.amount(amount, HERE),
+        amount=amount,
         currency=currency,
         unit=Unit(unit),
         effective_from_ns=valid_from_ns,
@@ -47,10 +48,10 @@ def price(word: str, *, labels: Mapping[str, str], valid_from_ns: int, read_ns: 
 
 def tariff(word: str, *, zone: str, valid_from_ns: int, read_ns: int) -> Tariff:
     """The tariff `0.12USD/kWh`, assumed. Raises UsageError where currency or unit are missing."""
-    amount, currency, _ = parted(word, units=(KWH,), example="0.12USD/kWh")
+    amount, currency, _ = parted(word, units=(KWH,), example="0.12USD/kWh", signed=True)
     return Tariff(
         zone,
-        money.amount(amount, HERE, signed=True),
+        amount,
         currency,
         Basis.ASSUMED,
         effective_from_ns=valid_from_ns,
@@ -60,9 +61,15 @@ def tariff(word: str, *, zone: str, valid_from_ns: int, read_ns: int) -> Tariff:
     )
 
 
-def parted(word: str, *, units: tuple[str, ...], example: str) -> tuple[str, str, str]:
-    """Amount, currency and unit of `word`. Raises UsageError: an hour is not taken for a month, nor a dollar for a euro."""
+def parted(word: str, *, units: tuple[str, ...], example: str, signed: bool = False) -> tuple[Decimal, str, str]:
+    """Amount, currency and unit of `word`; `signed`: the amount may be below zero.
+
+    Raises UsageError: an hour is not taken for a month, nor a dollar for a euro.
+    """
     match = WORD.fullmatch(word)
     if match is None or match[3] not in units:
         raise UsageError(f"{word!r} is no amount per {' or '.join(units)}", f"write it with currency and unit, for example {example}")
-    return match[1], match[2], match[3]
+    try:
+        return money.amount(match[1], word, signed=signed), match[2], match[3]
+    except FormatError as error:
+        raise UsageError(error.what, f"write it as plain digits, for example {example}") from error
