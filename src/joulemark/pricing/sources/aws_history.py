@@ -6,19 +6,19 @@ gives every price anew each month, and no date of a change.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from joulemark.errors import FormatError
 from joulemark.pricing import money
 from joulemark.pricing.dates import moment_ns
-from joulemark.pricing.fetch import Harvest, Rejected
+from joulemark.pricing.fetch import Harvest
 from joulemark.pricing.importer import Importer, Options
 from joulemark.pricing.price import Price, Trust, Unit
-from joulemark.pricing.snapshot import Record
+from joulemark.pricing.sieve import sifted
+from joulemark.pricing.table import rows
 
 KIND: Final = "aws_history"
 COLUMNS: Final = ("price_list_version", "effective_month", "instance_type", "usd_per_hour", "sku")
@@ -45,37 +45,30 @@ def parse_history(text: str, *, name: str, fetched_at_ns: int, options: Options)
         raise FormatError(f"{name} does not say of which region it is", "say so, for example --region us-east-1")
     if not recognises(text):
         raise FormatError(f"{name} has other columns than {', '.join(COLUMNS)}", "check that it is the file it is named after")
-    records: list[Record] = []
-    rejected: list[Rejected] = []
-    try:
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    except csv.Error as error:
-        raise FormatError(f"{name} is not valid CSV: {error}", "copy the file again; it may be cut off or damaged") from error
-    for number, row in enumerate(rows, 2):
-        try:
-            records.append(price_of(row, region=region, name=name, fetched_at_ns=fetched_at_ns))
-        except FormatError as error:
-            rejected.append(Rejected(f"row {number}", error.what))
-    newest = max((record.known_ns for record in records), default=None)
-    return Harvest(tuple(records), tuple(rejected), newest)
+
+    def read(row: dict[str, str]) -> Iterator[Price]:
+        yield price_of(row, region=region, name=name, fetched_at_ns=fetched_at_ns)
+
+    harvest = sifted(rows(text, name=name, needed=COLUMNS), read)
+    return replace(harvest, published_at_ns=max((record.known_ns for record in harvest.records), default=None))
 
 
-def price_of(row: Mapping[str | None, str | None], *, region: str, name: str, fetched_at_ns: int) -> Price:
+def price_of(row: dict[str, str], *, region: str, name: str, fetched_at_ns: int) -> Price:
     """The price of one row. Raises FormatError where it is incomplete, zero or undated."""
-    if None in row or None in row.values():
+    if not row:
         raise FormatError(f"the row has not {len(COLUMNS)} values", "copy the file again")
-    version = VERSION.fullmatch(row["price_list_version"] or "")
+    version = VERSION.fullmatch(row["price_list_version"])
     if not version:
         raise FormatError(f"price_list_version {row['price_list_version']!r} is not the second of a list", "copy the file again")
     day = "{}-{}-{}T{}:{}:{}Z".format(*version.groups())
     return Price(
         provider="aws",
         region=region,
-        instance_type=row["instance_type"] or "",
+        instance_type=row["instance_type"],
         amount=money.amount(row["usd_per_hour"], "usd_per_hour"),
         currency="USD",
         unit=Unit.INSTANCE_HOUR,
-        sku_id=row["sku"] or "",
+        sku_id=row["sku"],
         effective_from_ns=moment_ns(f"{row['effective_month']}-01", "effective_month"),
         effective_trust=Trust.MONTH_STAMP,
         fetched_at_ns=fetched_at_ns,
