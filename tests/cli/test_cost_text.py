@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from joulemark.cards.reprice import Asked, Terms, amount_of, priced_again
 from joulemark.cli.cost_text import cost_text, rounded, shown
 from joulemark.pricing.money import decimal
 from joulemark.pricing.snapshot import Snapshot
+from joulemark.units import NS_PER_S
 from tests.kit import spoil
 from tests.kit.lab import prices
 
@@ -27,3 +30,13 @@ def test_each_cost_has_its_price_or_its_reason() -> None:
     assert not any("cache" in line for line in lines)
     bare = {**priced_again(spoil.good("ES1"), Snapshot(), Asked(), Terms()), "prices_from": ["bundle"]}
     assert sum(line.startswith("  not known: ") for line in cost_text(bare).splitlines()) == 2
+
+
+def test_a_price_that_was_read_after_the_run_has_no_negative_age() -> None:
+    """Two days after the begin of the run it is told as such; nothing is -2 days old."""
+    begin_ns = spoil.good("ES1").run.measured[0].begin_ns
+    found = prices()
+    later = replace(found, prices=tuple(replace(one, fetched_at_ns=begin_ns + 2 * 86_400 * NS_PER_S) for one in found.prices))
+    text = cost_text({**priced_again(spoil.good("ES1"), later, Asked(), Terms()), "prices_from": ["given"]})
+    assert ", 2.0 days after the begin of the run\n" in text
+    assert "days old" not in text

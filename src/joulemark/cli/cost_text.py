@@ -59,8 +59,7 @@ def market_lines(rent: Mapping[str, Any]) -> list[str]:
     if price is None:
         return []
     what = f"{price['provider']} {price['instance_type']} {price['region']} {price['price_model']}"
-    age = "" if rent["age_s"] is None else f", {rent['age_s'] / 86_400:.1f} days old"
-    lines = [f"  {rent['status']}: {price['amount']} {price['currency']}/{price['unit']} ({what}), {seen(price)}{age}"]
+    lines = [f"  {rent['status']}: {price['amount']} {price['currency']}/{price['unit']} ({what}), {seen(price)}{age(rent['age_s'])}"]
     lines += [f"  {name}: {other['amount']} {other['currency']}/{other['unit']}" for name, other in others(rent)]
     if share := rent["share"]:
         known = {True: "linear", False: "not linear", None: "not known to be linear"}[share["linear"]]
@@ -125,6 +124,13 @@ def rounded(amount: str) -> str:
 def seen(price: Mapping[str, Any]) -> str:
     """When a price was listed, or read where its list has no date."""
     return f"read {day(price['fetched_at'])}" if price["published_at"] is None else f"listed {day(price['published_at'])}"
+
+
+def age(age_s: int | None) -> str:
+    """How old a price was when the run began, or how long after that it was seen."""
+    if age_s is None:
+        return ""
+    return f", {abs(age_s) / 86_400:.1f} days {'old' if age_s >= 0 else 'after the begin of the run'}"
 
 
 def day(moment: str) -> str:
