@@ -9,12 +9,12 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
-from joulemark.benchmarks import aiperf, joulemark, mlperf, openaiperf
+from joulemark.benchmarks import aiperf, genai_perf, joulemark, llmperf, mlperf, openaiperf, sglang, vllm
 from joulemark.errors import FormatError, UsageError
 from joulemark.runs import ClockKind, Run
 from joulemark.unpacked import unpacked
 
-READERS: Final = (joulemark, aiperf, mlperf, openaiperf)
+READERS: Final = (joulemark, aiperf, mlperf, openaiperf, vllm, sglang, genai_perf, llmperf)
 """In the order they are asked; each has `NAME`, `places(root)` and `read(place, tz=...)`."""
 
 ARCHIVES: Final = (".zip", ".tgz", ".tar.gz")
