@@ -9,12 +9,42 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
-from joulemark.benchmarks import aiperf, genai_perf, joulemark, llmperf, mlperf, openaiperf, sglang, vllm
+from joulemark.benchmarks import (
+    aiperf,
+    codecarbon,
+    genai_perf,
+    inferencex,
+    joulemark,
+    llmperf,
+    lm_eval,
+    ml_energy,
+    mlperf,
+    openaiperf,
+    sglang,
+    trtllm,
+    vllm,
+    zeus,
+)
 from joulemark.errors import FormatError, UsageError
 from joulemark.runs import ClockKind, Run
 from joulemark.unpacked import unpacked
 
-READERS: Final = (joulemark, aiperf, mlperf, openaiperf, vllm, sglang, genai_perf, llmperf)
+READERS: Final = (
+    joulemark,
+    aiperf,
+    mlperf,
+    openaiperf,
+    ml_energy,
+    vllm,
+    sglang,
+    genai_perf,
+    llmperf,
+    lm_eval,
+    zeus,
+    codecarbon,
+    inferencex,
+    trtllm,
+)
 """In the order they are asked; each has `NAME`, `places(root)` and `read(place, tz=...)`."""
 
 ARCHIVES: Final = (".zip", ".tgz", ".tar.gz")
