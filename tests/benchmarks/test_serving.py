@@ -32,6 +32,17 @@ def test_appended_results_are_one_a_line(tmp_path: Path) -> None:
         serving.results(path)
 
 
+def test_results_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More results than anybody appends are refused before each of them is parsed."""
+    monkeypatch.setattr(serving, "MAX_RESULTS", 3)
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n" * 3)
+    assert len(serving.results(path)) == 3
+    path.write_text("{}\n" * 4)
+    with pytest.raises(FormatError, match="more than 3 results"):
+        serving.results(path)
+
+
 def test_numbers_that_are_no_json(tmp_path: Path) -> None:
     """Python's Infinity and NaN become text, so no figure; the same words inside a text stay as they are."""
     path = tmp_path / "r.jsonl"

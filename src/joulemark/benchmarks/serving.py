@@ -5,6 +5,8 @@ Both write with Python's json, which prints `Infinity` and `NaN` where there is 
 
 from __future__ import annotations
 
+import io
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +21,9 @@ from joulemark.units import NS_PER_S
 NOT_JSON: Final = re.compile(r'("\w++":\s*+)(-?Infinity|NaN)\b')
 """Cannot match inside a text, where every quote has a backslash before it."""
 
+MAX_RESULTS: Final = 10_000
+"""In one file: nobody appends more, and each costs its parsing."""
+
 UNC_NS: Final = NS_PER_S
 """The end is dated after the tokens were counted, which takes no more than this where clients are not overloaded."""
 
@@ -26,10 +31,13 @@ UNC_NS: Final = NS_PER_S
 def results(path: Path) -> list[dict[str, Any]]:
     """The results in `path`: one of many lines, or one on each line. Raises FormatError."""
     text = NOT_JSON.sub(r'\1"\2"', foreign.text(path, max_bytes=foreign.MAX_DOCUMENT_BYTES, errors="strict"))
-    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if all(line.startswith("{") and line.endswith("}") for _, line in lines) and len(lines) > 1:
-        return [document.json_object(line, where=f"{path}:{number}") for number, line in lines]
-    return [document.json_object(text, where=str(path))]
+    filled = ((number, line.strip()) for number, line in enumerate(io.StringIO(text), start=1) if not line.isspace())
+    lines = list(itertools.islice(filled, MAX_RESULTS + 1))
+    if len(lines) < 2 or not all(line.startswith("{") and line.endswith("}") for _, line in lines):
+        return [document.json_object(text, where=str(path))]
+    if len(lines) > MAX_RESULTS:
+        raise FormatError(f"{path} holds more than {MAX_RESULTS} results", "give the file of one series of runs")
+    return [document.json_object(line, where=f"{path}:{number}") for number, line in lines]
 
 
 def window(result: Mapping[str, Any], *, name: str, end_ns: int, where: str) -> Window:
