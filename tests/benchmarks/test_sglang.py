@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ def test_a_copy_gives_itself_away(tmp_path: Path, name: str, copied: bool) -> No
             benchmarks.read(path, tz=None)
     else:
         assert benchmarks.read(path, tz=None).windows
+
+
+def test_a_packed_file_has_lost_its_time(tmp_path: Path) -> None:
+    """Made up: unpacked from an archive the file is new, so its modification time says nothing: refused."""
+    path = appended(tmp_path / "out.jsonl", RESULT)
+    with zipfile.ZipFile(tmp_path / "run.zip", "w") as archive:
+        archive.write(path, "run/out.jsonl")
+    with pytest.raises(FormatError, match="packing lost when"):
+        benchmarks.read(tmp_path / "run.zip", tz=None)
 
 
 def test_corpus_run_against_its_power(corpus: Path, tmp_path: Path) -> None:

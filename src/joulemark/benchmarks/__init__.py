@@ -66,7 +66,10 @@ def read(path: Path, *, tz: tzinfo | None, tool: str | None = None) -> Run:
         raise UsageError(f"no reader for {tool!r}", f"use one of: {', '.join(TOOLS)}")
     if path.name.lower().endswith(ARCHIVES) and path.is_file():
         with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
-            return read(unpacked(path, Path(place)), tz=tz, tool=tool)
+            run = read(unpacked(path, Path(place)), tz=tz, tool=tool)
+        if run.clock is ClockKind.MTIME:
+            raise FormatError(f"{path} holds results without a time, and packing lost when they were written", "give the file itself")
+        return run
     for reader in READERS:
         if tool in (None, reader.NAME) and (places := reader.places(path)):
             runs, left_out = {}, []
