@@ -83,6 +83,20 @@ GENAI_PERF = {
     "telemetry_stats": {"gpu_power_usage": {"gpu0": {"avg": 300.5}}},
     "input_config": {"model_names": ["m"]},
 }
+ML_ENERGY = {
+    "steady_state_energy": 600.0,
+    "steady_state_energy_per_token": 0.5,
+    "total_output_tokens": 1500,
+    "completed": 3,
+    "num_prompts": 4,
+    "entire_benchmark_measurement": {"gpu_energy": {"0": 900.5}},
+    "timeline": {
+        "benchmark_start_time": T0 / S,
+        "benchmark_end_time": T0 / S + 9,
+        "steady_state_start_time": T0 / S + 2,
+        "steady_state_end_time": T0 / S + 7,
+    },
+}
 
 
 def mllog(events: list[tuple[str, object, float]]) -> str:
@@ -103,6 +117,10 @@ VALID = {
     "m_summary.json": json.dumps(LLMPERF),
     "profile_export.json": json.dumps({"experiments": [{"experiment": {"mode": "concurrency", "value": 1}, "requests": [REQUEST]}]}),
     "profile_export_genai_perf.json": json.dumps(GENAI_PERF),
+    "results_1.json": json.dumps({"date": T0 / S, "total_evaluation_time_seconds": "5.25", "n-samples": {"a": {"effective": 5}}}),
+    "results.json": json.dumps(ML_ENERGY),
+    "zeus.csv": f"start_time,window_name,elapsed_time,gpu0_energy\n{T0 // S}.5,step,2.0,600.5\n{T0 // S}.25,epoch, run,9.5,2000.0\n",
+    "emissions.csv": "timestamp,project_name,run_id,duration,energy_consumed,gpu_count\n2025-10-09T11:25:18,serve,r,9.5,0.0125,1\n",
 }
 BESIDE = {
     "phase_manifest.json": ("profile_export.jsonl",),

@@ -99,7 +99,7 @@ def test_no_steady_state_is_refused(tmp_path: Path, changed: dict[str, Any]) -> 
 def test_corpus_leaderboard(corpus: Path) -> None:
     """gemma-2-27b on H100 at 128: 164.388 J per request and 0.4171 J per token as published, and no phase to integrate."""
     run = benchmarks.read(corpus / H100_27B / "bs128+tp2+pp1.json", tz=None)
-    assert run.windows == ()
+    assert (run.windows, run.clock) == ((), ClockKind.UNKNOWN)
     assert {figure.unit: figure.value for figure in run.tool_reported} == pytest.approx({"J/request": 164.388, "J/token": 0.4171}, rel=2e-4)
     assert (run.labels["model"], run.labels["gpu"]) == ("google/gemma-2-27b-it", "NVIDIA H100 80GB HBM3")
     assert "no times" in run.findings[0]

@@ -16,7 +16,7 @@ from typing import Any, Final
 from joulemark import document, foreign
 from joulemark.benchmarks import figures, printed
 from joulemark.errors import FormatError
-from joulemark.runs import PhaseKind, Run, Tokens, ToolReported, Window
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported, Window
 
 NAME: Final = "ml-energy"
 ENERGY, PER_TOKEN = "steady_state_energy", "steady_state_energy_per_token"
@@ -55,7 +55,8 @@ def _leaderboard(data: Mapping[str, Any], place: Path) -> Run:
         source = f"{PER_REQUEST} / {MEAN_OUTPUT}"
         told.append(ToolReported("energy_per_output_token", energy_j / tokens, "J/token", window=STEADY, source=source))
     finding = "The leaderboard of ML.ENERGY v2 tells no times: its figures are its own, and there is no phase to integrate."
-    return Run((), benchmark=NAME, tool_reported=tuple(told), labels=facts(data, LABELS_V2), findings=(finding,))
+    labels = facts(data, LABELS_V2)
+    return Run((), benchmark=NAME, clock=ClockKind.UNKNOWN, tool_reported=tuple(told), labels=labels, findings=(finding,))
 
 
 def _results(data: Mapping[str, Any], place: Path) -> Run:
