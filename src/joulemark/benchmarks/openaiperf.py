@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from joulemark import document, foreign
+from joulemark.benchmarks import figures
 from joulemark.errors import FormatError
 from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported, Window
 from joulemark.traces.stamps import epoch_ns, wall_ns
@@ -27,8 +28,6 @@ LOGS: Final = ("run.log", "events.jsonl")
 
 SUMMARY: Final = "energy_summary.json"
 REPORTED: Final = {"energy_per_request_j": "J", "energy_per_sample_j": "J", "energy_per_token_j": "J", "avg_power_w": "W"}
-LARGEST: Final = 2**63
-"""No count and no figure of a run is larger: beyond it is damage."""
 
 TEXT: Final = re.compile(r"(?P<stamp>\S{1,40}) \[(?P<tag>[A-Z]{1,10})\] (?P<message>.*)", re.ASCII)
 BATCHES: Final = ("inference_start", "inference_complete", "inference")
@@ -79,7 +78,7 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
     events, findings = _events(place, tz)
     span = _span(events, cards["run"], place)
     tokens, told = _tokens(span, cards["run"])
-    requests = _count(_inside(cards["run"], "performance", "overall", "total_requests"))
+    requests = figures.count(_inside(cards["run"], "performance", "overall", "total_requests"))
     findings += [*told, *_unsaid(span, requests, events)]
     zoned = span.begin.zoned and span.end.zoned
     window = Window(
@@ -130,7 +129,7 @@ def _event(line: str, tz: tzinfo | None, *, where: str) -> Event | None:
     """The event in one line of a log, None where it is none that a window is made of."""
     if line.startswith("{"):
         entry = document.json_object(line, where=where)
-        name, tokens = str(entry.get("event")), _count(entry.get("tokens_generated"))
+        name, tokens = str(entry.get("event")), figures.count(entry.get("tokens_generated"))
         return _stamped(name, entry.get("timestamp"), tz, where=where, tokens=tokens) if name in EVENTS else None
     match = TEXT.fullmatch(line)
     found = None if match is None else next((words for words in SEEDED[:2] if match["message"].startswith(words)), None)
@@ -188,7 +187,7 @@ def _tokens(span: Span, run: Mapping[str, Any]) -> tuple[Tokens, list[str]]:
     present = [number for number in counts if number is not None]
     if present and len(present) == len(counts):
         return Tokens(output=sum(present), source="tokens_generated of each batch"), []
-    total = _count(_inside(run, "performance", "overall", "total_tokens_generated"))
+    total = figures.count(_inside(run, "performance", "overall", "total_tokens_generated"))
     if total is not None:
         return Tokens(output=total, source="total_tokens_generated of the run card"), []
     partly = f"{len(counts) - len(present)} of {len(counts)} batches have no tokens_generated: " if present else ""
@@ -215,9 +214,8 @@ def _reported(place: Path, window: str) -> Iterator[ToolReported]:
     path = place / SUMMARY
     summary = document.load(path) if foreign.inside(place, path) else {}
     for name, unit in REPORTED.items():
-        value = summary.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST:
-            yield ToolReported(name, float(value), unit, window=window, source=SUMMARY)
+        if (value := figures.positive(summary.get(name))) is not None:
+            yield ToolReported(name, value, unit, window=window, source=SUMMARY)
 
 
 def _labels(cards: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -242,11 +240,6 @@ def _either(card: Mapping[str, Any], *paths: tuple[str, ...]) -> Any:
     """The first plain value that one of `paths` leads to."""
     found = (_inside(card, *path) for path in paths)
     return next((value for value in found if isinstance(value, str | int | float)), None)
-
-
-def _count(value: Any) -> int | None:
-    """A whole number that is not negative."""
-    return value if type(value) is int and 0 <= value < LARGEST else None
 
 
 def _inside(data: Any, *keys: str) -> Any:
