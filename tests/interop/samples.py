@@ -1,4 +1,4 @@
-"""Every sample: the recorded ones of the corpus, and bundles of OpenAIPerf made up in each layout."""
+"""Every sample: the recorded ones of the corpus, and made up ones: OpenAIPerf in each layout, and tools without a recorded sample."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
-from tests.interop import openaiperf_bundles, witness
+from tests.interop import openaiperf_bundles, tools_made_up, witness
 from tests.interop.witness import Witness
 
 ROOTS: Final = ("aiperf", "bench", "mlperf_power")
@@ -66,9 +66,16 @@ def recorded(corpus: Path) -> Iterator[Sample]:
 
 
 def made_up(place: Path) -> Iterator[Sample]:
-    """A bundle of OpenAIPerf in each dialect and each shape, written below `place`."""
+    """A bundle of OpenAIPerf in each dialect and each shape, and a file of each tool that has no recorded sample, below `place`."""
     for dialect, files in openaiperf_bundles.DIALECTS.items():
         for shape in openaiperf_bundles.SHAPES:
             folder = place / dialect / shape
             path = openaiperf_bundles.bundle(folder, files(), shape=shape)
             yield Sample(f"made up: OpenAIPerf {dialect}, {shape}", path, folder / "bundle", BUNDLES[dialect])
+    for name, (file, text, counts) in tool_results.RESULTS.items():
+        folder = place / name
+        folder.mkdir()
+        (folder / file).write_text(text, encoding="utf-8")
+        yield Sample(f"made up: {name}", folder, folder, counts)
+    for made, folder in tools_made_up.written(place):
+        yield Sample(f"made up: {made.tool}", folder, folder, lambda _, figures=made.figures: figures)

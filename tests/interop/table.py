@@ -11,7 +11,7 @@ from tests.interop.trial import Trial, totals
 
 HEAD: Final = """# Readers of benchmarks
 
-What every reader returns for every recorded sample, and for bundles of OpenAIPerf made up in each layout. `make interop` reads them all,
+What every reader returns for every recorded sample, and for made up ones where none may be copied. `make interop` reads them all,
 counts them once more by code that shares nothing with the readers, and writes this page with `WRITE=1`. Figures are those of the measured
 phases; `?` is what the files do not tell, and never 0. *Edges* is how far begin and end can be off; *told* is a clock whose zone had to be
 given with `--tz`, here UTC. How to use them: [recorded logs](../how-to/use-recorded-logs.md).
