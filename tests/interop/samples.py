@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
-from tests.interop import openaiperf_bundles, tools_made_up, witness
+from tests.interop import openaiperf_bundles, tool_results, witness
 from tests.interop.witness import Witness
 
 ROOTS: Final = ("aiperf", "bench", "mlperf_power")
@@ -77,5 +77,3 @@ def made_up(place: Path) -> Iterator[Sample]:
         folder.mkdir()
         (folder / file).write_text(text, encoding="utf-8")
         yield Sample(f"made up: {name}", folder, folder, counts)
-    for made, folder in tools_made_up.written(place):
-        yield Sample(f"made up: {made.tool}", folder, folder, lambda _, figures=made.figures: figures)
