@@ -99,6 +99,16 @@ def test_tasks_are_phases(tmp_path: Path) -> None:
     assert {window.name: window.duration_s for window in run.windows} == {"load": 5.0, "infer": 3.0}
 
 
+@pytest.mark.parametrize(
+    ("energy", "pue", "said"), [("8.605483354476747e-06", "1.0", True), ("8.6e-06", "2", False), ("5.4e-06", "", False)]
+)
+def test_energy_of_longer_than_its_duration_is_said(tmp_path: Path, energy: str, pue: str, said: bool) -> None:
+    """CodeCarbon 3.3.2 gives a run in tasks the energy of all and the duration of the last: 28 W for 0.7 s are not 31 J."""
+    drawn = {"cpu_power": "8.0", "gpu_power": "0.0", "ram_power": "20.0", "duration": "0.7013369950000197"}
+    run = benchmarks.read(written(tmp_path, {**drawn, "energy_consumed": energy, "pue": pue}), tz=UTC)
+    assert any("1.58 times its power" in finding for finding in run.findings) is said
+
+
 @pytest.mark.parametrize(("count", "names"), [("", {"total_energy"}), ("1", {"gpu_energy", "total_energy"})])
 def test_no_gpu_is_no_energy_of_zero(tmp_path: Path, count: str, names: set[str]) -> None:
     """CodeCarbon writes 0 for the GPU of a machine without one: that is unknown; a GPU that took 0 is told."""

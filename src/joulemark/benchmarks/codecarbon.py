@@ -1,7 +1,8 @@
 """CodeCarbon: `emissions.csv`, and `emissions_<experiment>_<run>.csv` with one row for each task.
 
 `timestamp` is the end of a run, local, without a zone, in whole seconds; `duration` leads back to the begin. A run that flushes writes
-a row each time, with its totals until then, so the longest row of a run counts. Energies are in kWh, and those of CPU and RAM are often
+a row each time, with its totals until then, so the longest row of a run counts. The row of a run in tasks has the energy of all and the
+duration of the last, so the file of its tasks is the one to give. Energies are in kWh, and those of CPU and RAM are often
 a model (a constant power for the kind of processor) instead of a measurement, which the file does not say: they stay the tool's own.
 """
 
@@ -29,6 +30,10 @@ UNC_NS: Final = NS_PER_S
 """Half a second of the printed end, and what passes between the reading of the duration and of the time."""
 
 ENERGIES: Final = {"cpu_energy": "cpu_energy", "gpu_energy": "gpu_energy", "ram_energy": "ram_energy", "energy_consumed": "total_energy"}
+POWERS: Final = ("cpu_power", "gpu_power", "ram_power")
+LONGER: Final = 1.25
+"""Working value: energy over power times duration beyond which the two are not of the same time."""
+
 LABELS: Final = {"codecarbon_version": "codecarbon_version", "tracking_mode": "tracking_mode", "cpu_model": "cpu", "gpu_model": "gpu"}
 
 
@@ -64,6 +69,7 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
     ]
     if len(rows) > len(windows):
         findings.append(f"{len(rows) - len(windows)} rows are earlier totals of the same runs and were left out.")
+    findings += [finding for window, row in zip(windows, longest.values(), strict=True) if (finding := _longer(row, window.name))]
     shared = set.intersection(*(set(_facts(row).items()) for row in longest.values()))
     return Run(
         outermost(windows),
@@ -99,6 +105,17 @@ def _window(row: Mapping[str, str], tz: tzinfo | None, *, where: str) -> Window:
     end_ns = wall_ns(row.get("timestamp", ""), tz, where=f"{where} timestamp") + NS_PER_S // 2
     duration_ns = printed.seconds_ns(row.get("duration"), where=f"{where} duration")
     return Window(row.get("task_name") or row.get("project_name") or "run", PhaseKind.MEASURED, end_ns - duration_ns, end_ns, UNC_NS)
+
+
+def _longer(row: Mapping[str, str], window: str) -> str:
+    """Says so where the energy of a row is of longer than its duration, as that of a run in tasks is; empty else."""
+    powers_w = [printed.figure(row.get(column)) for column in POWERS]
+    duration_s, energy_kwh, pue = (printed.figure(row.get(column)) for column in ("duration", "energy_consumed", "pue"))
+    expected_j = sum(power_w or 0.0 for power_w in powers_w) * (duration_s or 0.0) * (pue or 1.0)
+    if not expected_j or energy_kwh is None or energy_kwh * J_PER_KWH <= LONGER * expected_j:
+        return ""
+    ratio = energy_kwh * J_PER_KWH / expected_j
+    return f"{window}: its energy is {ratio:.2f} times its power over its duration; of a run in tasks the duration is that of the last one."
 
 
 def _figures(row: Mapping[str, str], window: str, source: str) -> Iterator[ToolReported]:
