@@ -30,6 +30,7 @@ UNC_NS: Final = NS_PER_S
 """Half a second of the printed end, and what passes between the reading of the duration and of the time."""
 
 ENERGIES: Final = {"cpu_energy": "cpu_energy", "gpu_energy": "gpu_energy", "ram_energy": "ram_energy", "energy_consumed": "total_energy"}
+TASKS: Final = "emissions_*_*.csv"
 POWERS: Final = ("cpu_power", "gpu_power", "ram_power")
 LONGER: Final = 1.25
 """Working value: energy over power times duration beyond which the two are not of the same time."""
@@ -46,6 +47,11 @@ def places(root: Path) -> list[Path]:
 def read(place: Path, *, tz: tzinfo | None) -> Run:
     """The runs of one log, each with the energies CodeCarbon tells. Raises FormatError, and NaiveTimeError when `tz` is None."""
     rows = list(_rows(place))
+    beside = {path.name for path in foreign.files(place.parent, TASKS, deep=False)} - {place.name}
+    in_tasks = {row["run_id"] for row in rows if any(name.endswith(f"_{row['run_id']}.csv") for name in beside)}
+    rows = [row for row in rows if row["run_id"] not in in_tasks]
+    if in_tasks and not rows:
+        raise FormatError(f"{place} has the totals of a run whose tasks have a file of their own beside it", "give that file")
     longest: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
         key = (row["run_id"], row.get("task_name", ""))
@@ -69,6 +75,8 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
     ]
     if len(rows) > len(windows):
         findings.append(f"{len(rows) - len(windows)} rows are earlier totals of the same runs and were left out.")
+    if in_tasks:
+        findings.append(f"{len(in_tasks)} runs have a file of their tasks beside this one, and were left to it.")
     findings += [finding for window, row in zip(windows, longest.values(), strict=True) if (finding := _longer(row, window.name))]
     shared = set.intersection(*(set(_facts(row).items()) for row in longest.values()))
     return Run(
