@@ -18,7 +18,7 @@ import pytest
 
 from joulemark import cli, config, errors
 from joulemark.agent.wiring import RunnerConfig
-from joulemark.benchmarks import aiperf, mlperf
+from joulemark.benchmarks import aiperf, genai_perf, llmperf, mlperf, sglang, vllm
 from joulemark.benchmarks import joulemark as joulemark_run
 from joulemark.cli import COMMANDS
 from joulemark.collector.api import app, health, price_metrics
@@ -167,5 +167,7 @@ def test_meter_of_the_how_to_works(repository: Path, tmp_path: Path) -> None:
 def test_recorded_benchmarks_are_documented(repository: Path) -> None:
     """The how-to names every file pattern that a benchmark's reader looks for."""
     page = text(repository, "how-to/use-recorded-logs.md").replace("[.gz]", "")
-    patterns = {p.removesuffix(".gz") for p in (*mlperf.PATTERNS, *joulemark_run.PATTERNS, aiperf.MANIFEST, aiperf.RECORDS)}
+    readers = (mlperf, joulemark_run, vllm, sglang, genai_perf, llmperf)
+    named = [*(pattern for reader in readers for pattern in reader.PATTERNS), aiperf.MANIFEST, aiperf.RECORDS]
+    patterns = {pattern.removesuffix(".gz") for pattern in named}
     assert [p for p in patterns if f"`{p}`" not in page] == []

@@ -128,3 +128,16 @@ def test_folders_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / f"{number}.txt").write_text("x")
     with pytest.raises(FormatError, match="more than 3 files"):
         foreign.files(tmp_path, "*", deep=False)
+
+
+def test_a_file_is_told_by_its_head(tmp_path: Path) -> None:
+    """All marks must stand in the head, packed or not; behind it, or in what cannot be read, they do not count."""
+    (tmp_path / "plain.json").write_text('{"date": 1, "duration": 2}')
+    (tmp_path / "packed.json").write_bytes(gzip.compress(b'{"date": 1, "duration": 2}'))
+    (tmp_path / "late.json").write_text(" " * foreign.HEAD_BYTES + '"date"')
+    (tmp_path / "torn.json").write_bytes(gzip.compress(b'"date"')[:-9])
+    pipe(tmp_path / "pipe.json")
+    assert foreign.mentions(tmp_path / "plain.json", '"date"', '"duration"')
+    assert foreign.mentions(tmp_path / "packed.json", '"date"')
+    assert not foreign.mentions(tmp_path / "plain.json", '"date"', '"tokens"')
+    assert not any(foreign.mentions(tmp_path / name, '"date"') for name in ("late.json", "torn.json", "pipe.json", "none.json"))

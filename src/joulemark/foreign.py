@@ -29,6 +29,9 @@ MAX_DOCUMENT_BYTES: Final = 1 << 26
 MAX_FILES: Final = 100_000
 MAX_FOLDERS_DEEP: Final = 40
 STEP_BYTES: Final = 1 << 20
+HEAD_BYTES: Final = 1 << 18
+"""Of a file that is looked into to tell whose it is."""
+
 GZIP_MAGIC: Final = b"\x1f\x8b"
 BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 """Byte order marks: PowerShell redirects nvidia-smi into UTF-16."""
@@ -74,6 +77,16 @@ def content(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     if too_long:
         raise FormatError(f"{path} is longer than {max_bytes} bytes", "split it, or leave out what is not needed")
     return bytes(data)
+
+
+def mentions(path: Path, *marks: str) -> bool:
+    """Whether the first HEAD_BYTES of the plain file `path`, unpacked, hold all of `marks`; a file that cannot be read holds none."""
+    try:
+        with opened(path) as file:
+            head = (gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == GZIP_MAGIC else file).read(HEAD_BYTES)
+    except FormatError:
+        return False
+    return all(mark.encode() in head for mark in marks)
 
 
 def text(path: Path, *, max_bytes: int = MAX_BYTES, errors: str = "replace") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC
 from pathlib import Path
 
@@ -49,6 +50,54 @@ LOADGEN = {
 }
 TRAINING = [("init_start", 0.0), ("run_start", 1.7e12), ("epoch_start", 1.7e12 + 10), ("run_stop", 1.7e12 + 60_000)]
 
+SERVED = {
+    "date": "20260921-141341",
+    "backend": "sglang",
+    "model_id": "m",
+    "request_rate": 8.0,
+    "duration": 9.5,
+    "completed": 3,
+    "failed": 1,
+    "total_input_tokens": 15,
+    "total_output_tokens": 30,
+    "total_output_tokens_retokenized": 29,
+    "request_throughput": 0.3,
+    "output_lens": [10, 10, 10, 0],
+    "errors": ["", "", "", "timeout"],
+}
+LLMPERF = {
+    "model": "m",
+    "results_number_input_tokens_mean": 5.0,
+    "results_number_output_tokens_mean": 10.25,
+    "results_mean_output_throughput_token_per_s": 4.1,
+    "results_number_errors": "1",
+    "results_num_completed_requests": 4,
+    "results_num_completed_requests_per_min": 24.0,
+    "timestamp": T0 // S,
+}
+REQUEST = {"timestamp": T0, "request_inputs": {"text_input": "Hello"}, "response_timestamps": [T0 + S, T0 + 2 * S]}
+GENAI_PERF = {
+    "request_count": {"avg": 1.0},
+    "input_sequence_length": {"avg": 5.0},
+    "output_sequence_length": {"avg": 10.5},
+    "telemetry_stats": {"gpu_power_usage": {"gpu0": {"avg": 300.5}}},
+    "input_config": {"model_names": ["m"]},
+}
+ML_ENERGY = {
+    "steady_state_energy": 600.0,
+    "steady_state_energy_per_token": 0.5,
+    "total_output_tokens": 1500,
+    "completed": 3,
+    "num_prompts": 4,
+    "entire_benchmark_measurement": {"gpu_energy": {"0": 900.5}},
+    "timeline": {
+        "benchmark_start_time": T0 / S,
+        "benchmark_end_time": T0 / S + 9,
+        "steady_state_start_time": T0 / S + 2,
+        "steady_state_end_time": T0 / S + 7,
+    },
+}
+
 
 def mllog(events: list[tuple[str, object, float]]) -> str:
     return "".join(":::MLLOG " + json.dumps({"key": k, "value": v, "time_ms": t, "metadata": {}}) + "\n" for k, v, t in events)
@@ -63,8 +112,23 @@ VALID = {
     "profile_export_aiperf.json": json.dumps({"output_token_throughput": {"avg": 12.5, "unit": "tokens/sec"}, "input_config": {}}),
     "mlperf_log_detail.txt": mllog([(k, v, 1.0) for k, v in LOADGEN.items()]),
     "result_0.txt": mllog([(k, None, t) for k, t in TRAINING]),
+    "serve.json": json.dumps(SERVED),
+    "sglang_0921_4_random.jsonl": json.dumps({**SERVED, "request_rate": float("inf")}) + "\n",
+    "m_summary.json": json.dumps(LLMPERF),
+    "profile_export.json": json.dumps({"experiments": [{"experiment": {"mode": "concurrency", "value": 1}, "requests": [REQUEST]}]}),
+    "profile_export_genai_perf.json": json.dumps(GENAI_PERF),
+    "results_1.json": json.dumps({"date": T0 / S, "total_evaluation_time_seconds": "5.25", "n-samples": {"a": {"effective": 5}}}),
+    "results.json": json.dumps(ML_ENERGY),
+    "zeus.csv": f"start_time,window_name,elapsed_time,gpu0_energy\n{T0 // S}.5,step,2.0,600.5\n{T0 // S}.25,epoch, run,9.5,2000.0\n",
+    "emissions.csv": "timestamp,project_name,run_id,duration,energy_consumed,gpu_count\n2025-10-09T11:25:18,serve,r,9.5,0.0125,1\n",
 }
-BESIDE = {"phase_manifest.json": ("profile_export.jsonl",), "profile_export_aiperf.json": ("profile_export.jsonl",)}
+BESIDE = {
+    "phase_manifest.json": ("profile_export.jsonl",),
+    "profile_export_aiperf.json": ("profile_export.jsonl",),
+    "profile_export_genai_perf.json": ("profile_export.json",),
+}
+WRITTEN_S = T0 // S + 21
+"""When each file was last written, which dates SGLang's run."""
 
 
 @given(data=st.data(), name=st.sampled_from(list(VALID)))
@@ -74,6 +138,7 @@ def test_benchmark_files_made_wrong(tmp_path_factory: pytest.TempPathFactory, da
     for other in BESIDE.get(name, ()):
         (folder / other).write_text(VALID[other])
     (folder / name).write_bytes(data.draw(mutated(VALID[name].encode())))
+    os.utime(folder / name, (WRITTEN_S, WRITTEN_S))
     try:
         run = benchmarks.read(folder, tz=UTC)
     except UsageError:
@@ -88,4 +153,5 @@ def test_benchmark_files_made_wrong(tmp_path_factory: pytest.TempPathFactory, da
 def test_the_valid_ones_are_valid(tmp_path: Path, name: str) -> None:
     """Each file that the test above spoils alone is read as it stands."""
     (tmp_path / name).write_text(VALID[name])
+    os.utime(tmp_path / name, (WRITTEN_S, WRITTEN_S))
     assert benchmarks.read(tmp_path, tz=UTC).windows

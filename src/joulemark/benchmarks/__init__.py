@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
-from joulemark.benchmarks import aiperf, joulemark, mlperf
+from joulemark.benchmarks import (
+    aiperf,
+    codecarbon,
+    genai_perf,
+    inferencex,
+    joulemark,
+    llmperf,
+    lm_eval,
+    ml_energy,
+    mlperf,
+    openaiperf,
+    sglang,
+    trtllm,
+    vllm,
+    zeus,
+)
 from joulemark.errors import FormatError, UsageError
 from joulemark.runs import ClockKind, Run
+from joulemark.unpacked import unpacked
 
-READERS: Final = (joulemark, aiperf, mlperf)
+READERS: Final = (
+    joulemark,
+    aiperf,
+    mlperf,
+    openaiperf,
+    ml_energy,
+    vllm,
+    sglang,
+    genai_perf,
+    llmperf,
+    lm_eval,
+    zeus,
+    codecarbon,
+    inferencex,
+    trtllm,
+)
 """In the order they are asked; each has `NAME`, `places(root)` and `read(place, tz=...)`."""
+
+ARCHIVES: Final = (".zip", ".tgz", ".tar.gz")
+"""Endings of files that are unpacked first."""
 
 MAX_PHASES: Final = 10_000
 """Of a run: each costs a pass over the readings."""
@@ -22,13 +57,19 @@ TOOLS: Final = tuple(reader.NAME for reader in READERS)
 
 
 def read(path: Path, *, tz: tzinfo | None, tool: str | None = None) -> Run:
-    """The run in the folder (or file) `path`; several runs become one whose phases carry their folder's name.
+    """The run in the folder, archive or file `path`; several runs become one whose phases carry their folder's name.
 
     `tz`: zone of times that carry none. `tool`: one of TOOLS, told by the files when None. Raises FormatError when no tool's
     files are there or none can be read, NaiveTimeError when a zone is needed and `tz` is None, UsageError for an unknown tool.
     """
     if tool is not None and tool not in TOOLS:
         raise UsageError(f"no reader for {tool!r}", f"use one of: {', '.join(TOOLS)}")
+    if path.name.lower().endswith(ARCHIVES) and path.is_file():
+        with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
+            run = read(unpacked(path, Path(place)), tz=tz, tool=tool)
+        if run.clock is ClockKind.MTIME:
+            raise FormatError(f"{path} holds results without a time, and packing lost when they were written", "give the file itself")
+        return run
     for reader in READERS:
         if tool in (None, reader.NAME) and (places := reader.places(path)):
             runs, left_out = {}, []

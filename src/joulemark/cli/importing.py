@@ -17,7 +17,7 @@ from joulemark.timebase import iso_utc, zone
 @click.option("--tz", metavar="ZONE", help="Zone of recorded times that carry none, such as UTC or America/Los_Angeles.")
 @json_option
 def command(tool: str, folder: Path, tz: str | None, as_json: bool) -> None:
-    """Read the files of TOOL (aiperf, mlperf, joulemark; auto tells it by the files) in DIR: phases, tokens, requests, clock."""
+    """Read the files of TOOL (aiperf, vllm, mlperf ...; auto tells it by the files) in DIR: phases, tokens, requests, clock."""
     from joulemark import benchmarks
 
     run = benchmarks.read(folder, tz=None if tz is None else zone(tz), tool=None if tool == "auto" else tool)

@@ -76,11 +76,12 @@ def beside(card: Path) -> Path:
 
 def packed(archive: Path, place: Path) -> Path:
     """The folder of a packed bundle, unpacked below `place`."""
-    from joulemark.standard.unpacked import unpacked
+    from joulemark.cards.bundle import FOLDER
+    from joulemark.unpacked import unpacked
 
     inside = place / "bundle"
     inside.mkdir()
-    return unpacked(archive, inside)
+    return unpacked(archive, inside, own=FOLDER)
 
 
 def fetched(run_id: str, place: Path, url: str | None) -> Path:

@@ -61,14 +61,15 @@ def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None
     """The report on a folder, or on an archive of one, and its case. Raises InsufficientData when it holds nothing to judge, and
     FormatError.
     """
+    from joulemark.cards.bundle import FOLDER
     from joulemark.standard import read
     from joulemark.standard.edition import CURRENT, edition
-    from joulemark.standard.unpacked import unpacked
     from joulemark.standard.validator import validate
+    from joulemark.unpacked import unpacked
 
     chosen = edition(version or CURRENT)  # an unknown one is said before anything is read
     with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
-        folder = unpacked(bundle, Path(place)) if bundle.is_file() else bundle
+        folder = unpacked(bundle, Path(place), own=FOLDER) if bundle.is_file() else bundle
         case = read.case(folder, trust=trust, tz=tz)
         if case.evidence is None and not case.documents and not (case.foreign and case.faults):
             raise InsufficientData(f"{bundle} holds nothing to judge: {empty(case.faults)}", "give the folder that holds energy/")

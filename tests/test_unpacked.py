@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from joulemark import unpacked as module
 from joulemark.errors import FormatError
-from joulemark.standard import unpacked as module
-from joulemark.standard.unpacked import Bounded, in_tar, unpacked
+from joulemark.unpacked import Bounded, in_tar, unpacked
 from tests.mutations import mutated
 
 
@@ -53,7 +53,7 @@ def opened(data: bytes, folder: Path) -> Path:
     (folder / "archive").write_bytes(data)
     into = folder / "into"
     into.mkdir()
-    return unpacked(folder / "archive", into)
+    return unpacked(folder / "archive", into, own="energy")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,12 @@ def test_the_only_folder_is_the_bundle(data: bytes, tmp_path: Path) -> None:
     """An archive made from outside of a folder gives that folder."""
     place = opened(data, tmp_path)
     assert place.name == "run"
+    assert (place / "energy" / "a.json").read_bytes() == b"{}"
+
+
+def test_a_part_of_a_bundle_is_never_the_whole(tmp_path: Path) -> None:
+    """The only folder of an archive is not entered where its name says that it is part of the bundle."""
+    place = opened(zip_of(("energy/a.json", b"{}")), tmp_path)
     assert (place / "energy" / "a.json").read_bytes() == b"{}"
 
 

@@ -17,7 +17,6 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
 from joulemark import foreign
-from joulemark.cards.bundle import FOLDER
 from joulemark.errors import FormatError
 
 MAX_ENTRIES: Final = 20_000
@@ -40,8 +39,8 @@ Entry = tuple[str, Callable[[], IO[bytes] | None]]
 """A name, and what opens its bytes; the bytes are None where it is a folder."""
 
 
-def unpacked(path: Path, into: Path) -> Path:
-    """The folder of the bundle in the archive `path`, unpacked below the empty folder `into`.
+def unpacked(path: Path, into: Path, *, own: str = "") -> Path:
+    """The folder of the bundle in the archive `path`, unpacked below the empty folder `into`; `own` as in `root`.
 
     Raises FormatError for what is no archive, is damaged, or holds what is not taken.
     """
@@ -59,15 +58,16 @@ def unpacked(path: Path, into: Path) -> Path:
                 raise FormatError(f"{path} is neither a folder nor a ZIP or gzipped tar", "give the folder of a bundle, or one file of it")
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError) as error:
             raise FormatError(f"{path} is damaged: {error}", "copy it again") from error
-    return root(into)
+    return root(into, own=own)
 
 
-def root(folder: Path) -> Path:
-    """The folder that holds the bundle: `folder`, or the only folder in it, where archives are often made from outside."""
+def root(folder: Path, *, own: str) -> Path:
+    """The folder that holds the bundle: `folder`, or the only folder in it, since archives are often made from outside.
+
+    `own`: the name of a folder that is part of a bundle, and never the whole.
+    """
     inside = [entry for entry in folder.iterdir() if entry.name != "__MACOSX"]
-    if not (folder / FOLDER).is_dir() and len(inside) == 1 and inside[0].is_dir():
-        return inside[0]
-    return folder
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != own else folder
 
 
 class Bounded(io.BufferedIOBase):
