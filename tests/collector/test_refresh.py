@@ -67,6 +67,11 @@ class Bench:
         while self.server.times(path) < times:
             await asyncio.sleep(UNIT_S)
 
+    async def kept(self, scope: str, times: int) -> None:
+        """Wait until so many attempts are written down."""
+        while len(self.fetches(scope)) < times:
+            await asyncio.sleep(UNIT_S)
+
     def fetches(self, scope: str) -> list[Fetch]:
         with self.store() as store:
             return store.fetches("ecb", scope=f"currencies={scope}")
@@ -102,7 +107,7 @@ def test_no_feed_delays_another(bench: Bench) -> None:
 def test_what_was_read_lately_is_not_read_at_a_start(bench: Bench) -> None:
     """After a restart within the interval the next reading is an interval after the last good one."""
     feed = bench.feed("USD", every_s=600)
-    bench.run(bench.refresh(feed), lambda: bench.until("/USD", 1))
+    bench.run(bench.refresh(feed), lambda: bench.kept("USD", 1))
     again = bench.refresh(feed, bench.feed("CNY"))
 
     async def look() -> None:

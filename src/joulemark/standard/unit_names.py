@@ -38,6 +38,7 @@ COUNTS: Final = (
     "requests_failed",
     "seq",
     "turn",
+    "vcpu",
 )
 """Numbers of things."""
 

@@ -21,8 +21,10 @@ from tests.collector.conftest import Agent, Collector, S
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 RUN = "one-that-exists"
-NOTHING_WRONG = [("GET /healthz", GenerationMode.NEGATIVE), ("GET /readyz", GenerationMode.NEGATIVE)]
-"""They take neither parameters nor a token, so there is no bad request."""
+NOTHING_WRONG = [(f"GET {path}", GenerationMode.NEGATIVE) for path in ("/healthz", "/readyz", "/v1/calibrations")]
+"""They take neither parameters nor a token, or any text: so there is no bad request."""
+HEAD_TOO_LONG = 431
+"""What answers a request whose head is too long to be looked at; the checks of negative examples do not know it."""
 MORE_THAN_A_SCHEMA = (
     "POST /v1/runs/{run_id}/phases",
     "POST /v1/runs/{run_id}/benchmark",
@@ -66,7 +68,9 @@ def test_every_answer_is_as_documented(published: Any, operation: str, mode: Gen
     @given(schema[path][method].as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case) -> None:
         excluded = [positive_data_acceptance] if operation in MORE_THAN_A_SCHEMA else []
-        case.call_and_validate(headers=headers, excluded_checks=excluded)
+        response = case.call(headers=headers)
+        if response.status_code != HEAD_TOO_LONG:
+            case.validate_response(response, headers=headers, excluded_checks=excluded, transport_kwargs={"headers": headers})
         if mode is GenerationMode.POSITIVE and "{run_id}" in path:
             case.path_parameters["run_id"] = RUN
             case.call_and_validate(headers=headers, excluded_checks=excluded)
