@@ -99,6 +99,15 @@ def test_tasks_are_phases(tmp_path: Path) -> None:
     assert {window.name: window.duration_s for window in run.windows} == {"load": 5.0, "infer": 3.0}
 
 
+@pytest.mark.parametrize("others", [(), ({"run_id": "r2", "project_name": "other"},)])
+def test_totals_beside_the_tasks_are_not_measured_twice(tmp_path: Path, others: tuple[dict[str, str], ...]) -> None:
+    """Where the tasks of a run have a file, its row of totals is left to them, and the runs beside it stay."""
+    written(tmp_path, {"task_name": "load", "duration": "5"}, name="emissions_base_r1.csv", leading={"task_name": ""})
+    run = benchmarks.read(written(tmp_path, {}, *others), tz=UTC)
+    assert {window.name.rpartition("/")[2] for window in run.windows} == {"load", *(other["project_name"] for other in others)}
+    assert any("of their tasks beside" in finding or "have a file of their own beside" in finding for finding in run.findings)
+
+
 @pytest.mark.parametrize(
     ("energy", "pue", "said"), [("8.605483354476747e-06", "1.0", True), ("8.6e-06", "2", False), ("5.4e-06", "", False)]
 )

@@ -20,7 +20,7 @@ LARGEST: Final = Decimal(10**15)
 
 def decimal(value: Any) -> Decimal | None:
     """The number that `value` is or spells, as printed."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if not isinstance(value, int | float | str):
         return None
     text = str(value).strip()
     return Decimal(text) if NUMBER.fullmatch(text) else None
