@@ -1,0 +1,33 @@
+"""Words that an entry brings along: short, printable, and none of them a claim about speed."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from joulemark.errors import FormatError
+
+LONGEST: Final = 120
+
+SPEED: Final = re.compile(
+    r"\d\s*[kM]?\s*(?:"
+    r"(?:tok(?:en)?s?|req(?:uest)?s?|quer(?:y|ies)|samples?|images?|steps?)\s*(?:/|per|p)\s*(?:s\b|sec|min|h\b|hour|gpu)"
+    r"|(?:tok)?[tqr]?ps\b|(?-i:ms|µs)\b|[kmgtp]?flops?(?:\b|/s))"
+    r"|\b(?:throughput|latency|ttft|tpot|itl|goodput)\b\W{0,3}\d",
+    re.IGNORECASE,
+)
+"""A number with a unit of speed, or after a word that names one."""
+
+
+def clean(text: str, *, longest: int = LONGEST) -> str:
+    """`text` in one line, without control characters, cut after `longest` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * longest]).split())
+    return line if len(line) <= longest else f"{line[: longest - 3].rstrip()}..."
+
+
+def require_energy_only(text: str, *, where: str) -> None:
+    """Raise FormatError for a text that is not clean, or that tells how fast something was."""
+    if found := SPEED.search(text):
+        raise FormatError(f"{where} speaks of performance: {found[0]!r}", "the board is about energy alone; leave it out of the names")
+    if text != clean(text, longest=3 * LONGEST):
+        raise FormatError(f"{where} is not one short line of printable text", "shorten it")
