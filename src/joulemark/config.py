@@ -1,36 +1,33 @@
 """Configuration: one TOML file, frozen dataclasses, an unknown key is an error that names the nearest valid one.
 
 Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
-Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices]` and any number of `[[meter]]` and `[[feed]]`, each with its
+Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices] [board]` and any number of `[[meter]]` and `[[feed]]`, each with its
 `kind`; the driver or the source of that kind owns the other keys. Secrets are given as paths of files, never as text. The text
 below a field explains its key: `joulemark config default` prints it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import os
 import socket
 import tomllib
-import types
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from joulemark import document, foreign
+from joulemark import foreign
 from joulemark.errors import ConfigError, FormatError
-
-T = TypeVar("T")
+from joulemark.tables import INT64_END as INT64_END
+from joulemark.tables import build as build
+from joulemark.tables import convert as convert
+from joulemark.tables import unknown as unknown
 
 GRPC_PORT: Final = 7470
 REST_PORT: Final = 7471
 MAX_BYTES: Final = 1 << 20
 """Longest configuration or secret that is read."""
 
-INT64_END: Final = 2**63
 LARGEST_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
 """What the protocol allows: gRPC's customary 4 MiB less room for the envelope."""
 
@@ -193,6 +190,43 @@ class PricesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardConfig:
+    """`[board]`: the energy-only board of this collector, and the boards that it follows."""
+
+    public: bool = False
+    """Whether everybody may read the board without a token; what hands in, withdraws or follows asks for one all the same."""
+    title: str = "Energy board"
+    """What the board is called in its feed and its data set."""
+    url: str = ""
+    """Address under which others reach this collector, as https://board.example; that of rest_listen unless set."""
+    trust_file: Path | None = None
+    """TOML list of the public keys whose signatures count when a bundle is judged, as for joulemark validate --trust."""
+    kit: bool = False
+    """Whether bundles of the conformance kit and other simulated ones are taken, for trials; a board for real figures refuses them."""
+    max_bundle_bytes: int = 67_108_864
+    """Largest archive in bytes that may be handed in, or is fetched from a board that is followed."""
+    max_bytes: int = 17_179_869_184
+    """Bytes of all archives together that are kept; beyond them nothing is taken."""
+    judge_s: float = 600.0
+    """Seconds within which a bundle has to be judged; the process that judges it is ended after them."""
+    judge_bytes: int = 4_294_967_296
+    """Memory in bytes that the process may take that judges a bundle."""
+    follow: tuple[str, ...] = ()
+    """Addresses of other boards, as ["https://board.example"]; their cards are verified here again before they are shown."""
+    follow_every_s: int = 3600
+    """Seconds between two looks at each board that is followed."""
+    follow_tokens: Mapping[str, Path] = field(default_factory=dict)
+    """Address of a followed board to the file that holds the token to show there; public boards need none."""
+
+    def __post_init__(self) -> None:
+        at_least("board.max_bundle_bytes", self.max_bundle_bytes, 65_536)
+        at_least("board.max_bytes", self.max_bytes, self.max_bundle_bytes)
+        at_least("board.judge_s", self.judge_s, 1)
+        at_least("board.judge_bytes", self.judge_bytes, 536_870_912)
+        at_least("board.follow_every_s", self.follow_every_s, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class MeterTable:
     """One `[[meter]]`: the driver's kind, and the keys that its own Config class reads."""
 
@@ -219,6 +253,7 @@ class Config:
     tls: TlsConfig = field(default_factory=TlsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     prices: PricesConfig = field(default_factory=PricesConfig)
+    board: BoardConfig = field(default_factory=BoardConfig)
     meters: tuple[MeterTable, ...] = ()
     feeds: tuple[FeedTable, ...] = ()
     path: Path | None = None
@@ -259,6 +294,7 @@ def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
         "tls": TlsConfig,
         "limits": LimitsConfig,
         "prices": PricesConfig,
+        "board": BoardConfig,
     }
     unknown(data, [*tables, "meter", "feed"], where)
     built = {name: build(cls, table(data, name, where), f"{where} [{name}]") for name, cls in tables.items() if name in data}
@@ -286,98 +322,6 @@ def table(data: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where}: {name} is not a table", f"write it as [{name}] with keys below it")
     return value
-
-
-def unknown(data: Mapping[str, Any], known: list[str], where: str) -> None:
-    """Raise ConfigError for the first key of `data` that is not in `known`, naming the nearest one that is."""
-    for key in data:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys are {', '.join(sorted(known))}"
-            raise ConfigError(f"{where}: unknown key {key!r}", hint)
-
-
-def build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
-    """An instance of the frozen dataclass `cls` from TOML keys: types are checked, paths expanded, unknown keys refused.
-
-    Raises ConfigError; `where` names the table. Drivers use it for their own Config classes.
-    """
-    hints = document.kinds(cls)  # type: ignore[arg-type]  # every class is hashable
-    names = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]  # T is always a dataclass here
-    unknown(data, names, where)
-    values = {key: convert(value, hints[key], f"{where} {key}") for key, value in data.items()}
-    try:
-        return cls(**values)
-    except TypeError as error:
-        missing = [
-            f.name
-            for f in dataclasses.fields(cls)  # type: ignore[arg-type]  # as above
-            if f.init and f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        ]
-        step = "add it; joulemark config default explains every key"
-        raise ConfigError(f"{where}: missing {', '.join(missing) or error}", step) from error
-
-
-def convert(value: Any, wanted: Any, where: str) -> Any:
-    """`value` as the type `wanted`. Raises ConfigError when it is not one; an int is taken for a float, text for a Path."""
-    if typing.get_origin(wanted) in (types.UnionType, typing.Union):
-        wanted = chosen(value, typing.get_args(wanted))
-    if (typing.get_origin(wanted) or wanted) in (tuple, dict, Mapping) or dataclasses.is_dataclass(wanted):
-        return compound(value, wanted, where)
-    if wanted is Any:
-        return value
-    if not storable(value):
-        raise ConfigError(f"{where} = {document.shown(value)} is no finite number of 64 bits and no plain text", "correct it")
-    if wanted is Path and isinstance(value, str):
-        return expanded(value, where)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(wanted, type) and issubclass(wanted, str) and wanted is not str and isinstance(value, str):
-        try:
-            return wanted(value)
-        except ValueError as error:
-            raise ConfigError(f"{where} = {document.shown(value)} is not known", f"use one of {', '.join(list(wanted))}") from error  # type: ignore[call-overload]  # a StrEnum is iterable
-    if not isinstance(wanted, type) or not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
-        raise ConfigError(
-            f"{where} = {document.shown(value)} is not {getattr(wanted, '__name__', wanted)}", "change the value or its quotes"
-        )
-    return value
-
-
-def compound(value: Any, wanted: Any, where: str) -> Any:
-    """`value` as a tuple, a mapping or a dataclass. Raises ConfigError."""
-    origin, inner = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ConfigError(f"{where} = {document.shown(value)} is not a list", "write it in [ ]")
-        return tuple(convert(item, inner[0], where) for item in value)
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{where} = {document.shown(value)} is not a table", "write it in { }")
-    if dataclasses.is_dataclass(origin):
-        return build(wanted, value, where)
-    return {key: convert(item, inner[1] if inner else Any, f"{where}.{key}") for key, item in value.items()}
-
-
-def chosen(value: Any, choices: tuple[Any, ...]) -> Any:
-    """The one of several types that a key may have which `value` is meant as: a list for a tuple, a table for a mapping, else the first."""
-    kinds = [choice for choice in choices if choice is not type(None)]
-    wanted = tuple if isinstance(value, list) else Mapping if isinstance(value, Mapping) else None
-    return next((kind for kind in kinds if typing.get_origin(kind) is wanted), kinds[0])
-
-
-def expanded(value: str, where: str) -> Path:
-    """The path `value`, with `~` for the home of a user. Raises ConfigError when there is no such user."""
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"{where} = {value!r}: {error}", "write the path out") from error
-
-
-def storable(value: Any) -> bool:
-    """Whether a plain value can be used: a number that is finite and fits 64 bits, text without NUL."""
-    if isinstance(value, str):
-        return "\0" not in value
-    return not isinstance(value, int | float) or abs(value) < INT64_END
 
 
 def read_secret(path: Path, where: str) -> str:

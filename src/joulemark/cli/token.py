@@ -35,7 +35,10 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.option(
-    "--scope", type=click.Choice(["read", "write", "admin"]), required=True, help="read: what can be asked; write: marks too; admin: all."
+    "--scope",
+    type=click.Choice(["read", "submit", "write", "admin"]),
+    required=True,
+    help="read: what can be asked; submit: bundles for the board too; write: marks too; admin: all.",
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="Days until it expires; never unless given.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write it to this new file, readable by its owner only, and print it nowhere.")

@@ -33,6 +33,8 @@ class Scope(enum.StrEnum):
     """What a token opens; each opens what the ones before it do."""
 
     READ = "read"
+    SUBMIT = "submit"
+    """Hand in bundles to the board, and withdraw its own."""
     WRITE = "write"
     ADMIN = "admin"
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import ipaddress
 import socket
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -27,7 +28,21 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Paths that can be read by everybody: what asks them has no way to keep a secret, and they tell none."""
 CHALLENGE: Final = 'Bearer realm="joulemark"'
+ASKER: Final = "joulemark.asker"
+"""Key of the ASGI scope under which a route finds who asks."""
+BOARD: Final = "/v1/board"
+BOARD_DESK: Final = (f"{BOARD}/submissions", f"{BOARD}/follows")
+"""What of a board is not for everybody, also where the board is public."""
+BOARD_SNAPSHOTS: Final = f"{BOARD}/snapshots"
 PAGE_CHALLENGE: Final = f'{CHALLENGE}, Basic realm="joulemark: the token is the password", charset="UTF-8"'
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the name of the token, else `loopback` or `anyone`, and what he may do."""
+
+    name: str
+    scope: Scope
 
 
 class Access:
@@ -38,6 +53,7 @@ class Access:
         self._host, _ = split(config.collector.rest_listen, "collector.rest_listen")
         self._local = is_loopback(self._host)
         self._insecure = config.tls.insecure
+        self._public_board = config.board.public
         self._tokens, self._clock = tokens, clock
         if not tokens.entries() and not self._local and not self._insecure:
             raise ConfigError(
@@ -45,16 +61,16 @@ class Access:
                 "make one first: joulemark token create NAME --scope read",
             )
 
-    def admit(self, request: Request) -> str:
-        """The name of who asks: of the token, else `loopback` or `anyone`. Raises Refusal."""
+    def admit(self, request: Request) -> Asker:
+        """Who asks, when he may. Raises Refusal."""
         if request.method not in SAFE:
             same_site(request)
-        if is_probe(request):
-            return "anyone"
+        if is_probe(request) or (self._public_board and is_board(request)):
+            return Asker("anyone", Scope.READ)
         if not self._tokens.configured and (self._insecure or (self._local and not is_forwarded(request))):
             self._own_name(request)
-            return "loopback" if self._local else "anyone"
-        needed = Scope.READ if request.method in SAFE else Scope.WRITE
+            return Asker("loopback" if self._local else "anyone", Scope.ADMIN)
+        needed = needed_by(request)
         token = self._holder(request)
         if token is None:
             raise Refusal(
@@ -72,7 +88,7 @@ class Access:
                 f"on the collector's machine: joulemark token create NAME --scope {needed}",
                 {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{needed}"'},
             )
-        return token.name
+        return Asker(token.name, token.scope)
 
     def _holder(self, request: Request) -> Token | None:
         try:
@@ -116,6 +132,22 @@ def shown(request: Request) -> str:
 def is_probe(request: Request) -> bool:
     """Whether it asks for what everybody may know. Nothing else is done for who shows no token, nor written in the log of writes."""
     return request.method in SAFE and request.scope["path"] in PROBES
+
+
+def is_board(request: Request) -> bool:
+    """Whether it asks for what a board shows, and for nothing of those who hand in or are followed."""
+    path = request.scope["path"]
+    return request.method in SAFE and f"{path}/".startswith(f"{BOARD}/") and not path.startswith(BOARD_DESK)
+
+
+def needed_by(request: Request) -> Scope:
+    """The scope that a request needs."""
+    path = request.scope["path"]
+    if request.method in SAFE:
+        return Scope.READ
+    if path == BOARD_SNAPSHOTS:
+        return Scope.ADMIN
+    return Scope.SUBMIT if path.startswith(f"{BOARD}/") else Scope.WRITE
 
 
 def is_forwarded(request: Request) -> bool:

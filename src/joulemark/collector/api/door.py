@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from joulemark.collector.api import limits
-from joulemark.collector.api.access import SAFE, Access, is_probe
+from joulemark.collector.api import archives, limits
+from joulemark.collector.api.access import ASKER, SAFE, Access, is_probe
 from joulemark.collector.api.limits import Limits, Places
 from joulemark.collector.api.problems import problem
 from joulemark.collector.api.refusals import Reason, Refusal
@@ -22,6 +22,8 @@ from joulemark.collector.tokens import Tokens
 log = logging.getLogger("joulemark.collector.api")
 TOLD: Final = "joulemark.told"
 """Key of the ASGI scope under which a route says what the audit log should know: `run_id`."""
+INCOMING: Final = "board/incoming"
+"""Where archives arrive, below collector.data_dir."""
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -57,9 +59,14 @@ class Door:
         try:
             with self._place(request):
                 limits.head(request, self._bounds)
-                facts["who"] = self._access.admit(request)
+                asker = self._access.admit(request)
+                facts["who"], scope[ASKER] = asker.name, asker
                 if request.method in SAFE:
                     await self._app(scope, receive, send)
+                elif archives.is_archive(request):
+                    async with self._arrived(request) as archive:
+                        scope[archives.ARRIVED] = archive
+                        await self._write(request, b"", receive, send, {**facts, "bytes": archive.size})
                 else:
                     raw = await limits.body(request, self._bounds)
                     await self._write(request, raw, receive, send, {**facts, "bytes": len(raw)})
@@ -72,6 +79,11 @@ class Door:
             )
         except ClientDisconnect:
             log.info("%s %s: the client left before its body was whole", request.method, path)
+
+    def _arrived(self, request: Request) -> AbstractAsyncContextManager[archives.Arrived]:
+        board = self._state.config.board
+        folder = self._state.config.collector.data_dir / INCOMING
+        return archives.arrived(request, folder, most_bytes=board.max_bundle_bytes, within_s=self._bounds.archive_s)
 
     def _place(self, request: Request) -> AbstractContextManager[None]:
         """Held until the answer is sent. Large answers have few places of their own: they wait in memory for who reads them."""
@@ -126,8 +138,8 @@ def guarded(send: Send) -> Send:
 
 
 def is_large(path: str) -> bool:
-    """Whether the answer may have many megabytes."""
-    return path == "/v1/readings" or path.endswith("/bundle") or path.startswith("/v1/calibrations/")
+    """Whether the answer, or the body, may have many megabytes."""
+    return path in ("/v1/readings", archives.PATH) or path.endswith("/bundle") or path.startswith("/v1/calibrations/")
 
 
 def run_of(path: str) -> str | None:

@@ -25,6 +25,7 @@ class Limits:
     body_bytes: int = 1024 * 1024
     evidence_bytes: int = 32 * 1024 * 1024
     body_s: float = 10.0
+    archive_s: float = 300.0
     requests: int = 64
     large_answers: int = 8
     connections: int = 512
