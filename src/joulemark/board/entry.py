@@ -24,8 +24,8 @@ from joulemark.standard.verdict import LEVELS
 from joulemark.workload import Workload
 
 ENTRY_SCHEMA: Final = "joulemark.board-entry/1"
-ENERGY_SCHEMA: Final = "joulemark.board-energy/1"
-"""Of the object `_energy` of a feed's item."""
+ENERGY_SCHEMA: Final = "joulemark.energy-feed/1"
+"""Of the feed and of the object `_energy` in each of its items."""
 
 BOARD: Final = "energy-only"
 PUBLISHED: Final = "published"
@@ -36,6 +36,9 @@ LABELS: Final = ("model", "dataset", "engine", "engine_version", "gpu_type", "gp
 
 URN: Final = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
+ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]_~/-]*")
+"""Of a board: plain http or https, without user, query and fragment."""
+
 SHORT: Final = 12
 """Characters of a class as shown."""
 
@@ -75,6 +78,7 @@ class Entry:
         checks = {
             "entry_id": URN.fullmatch(self.entry_id),
             "replaces": self.replaces is None or (URN.fullmatch(self.replaces) and self.replaces != self.entry_id),
+            "origin": self.origin is None or ADDRESS.fullmatch(self.origin),
             "status": self.status in STATUSES and bool(self.withdrawn_reason) == (self.status == WITHDRAWN),
             "level": self.level in LEVELS[1:] and self.key.level == self.level,
             "scope": self.key.scope == self.scope,
@@ -88,8 +92,11 @@ class Entry:
         if wrong := [name for name, good in checks.items() if not good]:
             what = f"entry {document.shown(self.entry_id)} of the board: {wrong[0]} cannot be {document.shown(getattr(self, wrong[0], ''))}"
             raise FormatError(what, "only what the validator found to be ES0 or better becomes an entry")
-        for name, text in {"submitter": self.submitter, "title": self.title, "precision": self.key.precision, **self.labels}.items():
+        hashes = {"model_sha256": self.key.model_sha256, "dataset_sha256": self.key.dataset_sha256}
+        told = {"submitter": self.submitter, "precision": self.key.precision, **hashes, **self.labels}
+        for name, text in told.items():
             words.require_energy_only(text, where=f"{name} of entry {self.entry_id}")
+        words.require_energy_only(self.title, where=f"title of entry {self.entry_id}", longest=2 * words.LONGEST)
 
     @classmethod
     def of(
@@ -171,7 +178,7 @@ class Entry:
         return entry
 
     def energy(self) -> dict[str, Any]:
-        """The object `_energy` of its item in the feed, schema `joulemark.board-energy/1`: energy alone."""
+        """The object `_energy` of its item in the feed, schema `joulemark.energy-feed/1`: energy alone."""
         return {
             "schema": ENERGY_SCHEMA,
             "board": BOARD,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from joulemark.board import words
 from joulemark.runs import IdleKind
 
 TOGETHER: Final = "all"
@@ -59,7 +60,7 @@ class Figures:
         return cls(
             TOGETHER if score is None else score["method"],
             **{name: found for name, (found, _) in sound.items()},
-            absent={name: reason for name, (found, reason) in sound.items() if found is None},
+            absent={name: words.clean(reason) for name, (found, reason) in sound.items() if found is None},
         )
 
     def known(self) -> dict[str, float]:

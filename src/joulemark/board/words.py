@@ -25,9 +25,9 @@ def clean(text: str, *, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3].rstrip()}..."
 
 
-def require_energy_only(text: str, *, where: str) -> None:
-    """Raise FormatError for a text that is not clean, or that tells how fast something was."""
+def require_energy_only(text: str, *, where: str, longest: int = LONGEST) -> None:
+    """Raise FormatError for a text that `clean` would change, or that tells how fast something was."""
     if found := SPEED.search(text):
         raise FormatError(f"{where} speaks of performance: {found[0]!r}", "the board is about energy alone; leave it out of the names")
-    if text != clean(text, longest=3 * LONGEST):
+    if text != clean(text, longest=longest):
         raise FormatError(f"{where} is not one short line of printable text", "shorten it")
