@@ -100,7 +100,7 @@ def merged(root: Path, runs: Mapping[Path, Run], *, findings: tuple[str, ...] = 
     if len(runs) == 1:
         (run,) = runs.values()
         return replace(run, findings=(*run.findings, *findings))
-    named = [(_name(root, place, tuple(runs)), run) for place, run in runs.items()]
+    named = [(place_name(root, place, tuple(runs)), run) for place, run in runs.items()]
     windows = [replace(window, name=f"{name}/{window.name}") for name, run in named for window in run.windows]
     figures = [replace(figure, window=f"{name}/{figure.window}") for name, run in named for figure in run.tool_reported]
     clocks = {run.clock for _, run in named}
@@ -115,7 +115,7 @@ def merged(root: Path, runs: Mapping[Path, Run], *, findings: tuple[str, ...] = 
     )
 
 
-def _name(root: Path, place: Path, places: tuple[Path, ...]) -> str:
+def place_name(root: Path, place: Path, places: tuple[Path, ...]) -> str:
     """The folder of `place` under `root`, or its file name where several share a folder."""
     base = place if place.is_dir() or sum(other.parent == place.parent for other in places) > 1 else place.parent
     return base.relative_to(root).as_posix()
