@@ -30,7 +30,8 @@ class Quantity(enum.StrEnum):
     """What the number is. A counter only grows, but for a wrap or a reset.
 
     Energy is made of power and counters alone; the others are witnesses, which say under what conditions it was measured. Utilization
-    and throttle are shares from 0 to 1: of the time that work was done, and that heat held it back.
+    and throttle are shares from 0 to 1: of the time that work was done, and that heat held it back. What a server did is counted in
+    tokens and requests; `uptime` is how long its process has run, and `reported_energy` what it says itself that it took.
     """
 
     POWER = "power"
@@ -41,6 +42,15 @@ class Quantity(enum.StrEnum):
     TEMPERATURE = "temperature"
     UTILIZATION = "utilization"
     THROTTLE = "throttle"
+    INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    REASONING_TOKENS = "reasoning_tokens"
+    REQUESTS = "requests"
+    FAILED_REQUESTS = "failed_requests"
+    RUNNING_REQUESTS = "running_requests"
+    UPTIME = "uptime"
+    REPORTED_ENERGY = "reported_energy"
 
     @property
     def unit(self) -> str:
@@ -57,8 +67,31 @@ class Quantity(enum.StrEnum):
         """Whether an energy may be made of it."""
         return self in (Quantity.POWER, Quantity.ENERGY_COUNTER)
 
+    @property
+    def counts_work(self) -> bool:
+        """Whether it counts what a server did, since it was started."""
+        return self in WORK
+
+    @property
+    def cumulative(self) -> bool:
+        """Whether it only grows, so that a fall is a wrap or a new beginning."""
+        return self in (Quantity.ENERGY_COUNTER, Quantity.REPORTED_ENERGY) or self.counts_work
+
+
+WORK: Final = (
+    Quantity.INPUT_TOKENS,
+    Quantity.CACHED_INPUT_TOKENS,
+    Quantity.OUTPUT_TOKENS,
+    Quantity.REASONING_TOKENS,
+    Quantity.REQUESTS,
+    Quantity.FAILED_REQUESTS,
+)
+"""What servers count of their work; cached input tokens are a part of the input, reasoning tokens of the output."""
 
 UNITS: Final = {
+    **dict.fromkeys((*WORK, Quantity.RUNNING_REQUESTS), "count"),
+    Quantity.UPTIME: "second",
+    Quantity.REPORTED_ENERGY: "joule",
     Quantity.POWER: "watt",
     Quantity.ENERGY_COUNTER: "joule",
     Quantity.VOLTAGE: "volt",

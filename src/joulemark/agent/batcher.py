@@ -14,7 +14,7 @@ from joulemark.agent.thinning import loss_of
 from joulemark.errors import ConfigError
 from joulemark.proto import convert
 from joulemark.proto.messages import MAX_BATCH_BYTES, NO_SURVEY, Batch, ClockState, FrozenBatch, Loss, Overhead, Survey
-from joulemark.readings import DeviceInfo, Quantity, Sample
+from joulemark.readings import DeviceInfo, Sample
 from joulemark.timebase import Clock
 
 log = logging.getLogger("joulemark.agent")
@@ -189,9 +189,7 @@ class Batcher:
     def counter_devices(self) -> frozenset[str]:
         """Devices with a cumulative counter: thinning their periodic samples keeps the totals exact."""
         with self._lock:
-            return frozenset(
-                name for name, device in self._devices.items() if any(m.quantity is Quantity.ENERGY_COUNTER for m in device.meters)
-            )
+            return frozenset(name for name, device in self._devices.items() if any(m.quantity.cumulative for m in device.meters))
 
 
 def merged_losses(losses: Iterable[Loss]) -> list[Loss]:

@@ -52,7 +52,7 @@ class MeterWatch:
             t_device_ns = None  # a clock that is kept as information only, as a BMC's, moves while the value is stuck
         previous, self._value = self._value, value
         anew, self._t_device_ns = t_device_ns != self._t_device_ns, t_device_ns
-        counts = self.meter.quantity is Quantity.ENERGY_COUNTER
+        counts = self.meter.quantity.cumulative
         if previous is None or value != previous or (anew and not counts):
             still_ns, self._moved_ns = t_ns + unc_ns - self._moved_ns, t_ns - unc_ns
             return self._judge_counter(previous, value, still_ns) if counts and previous is not None else (Quality.OK, "")
@@ -120,8 +120,9 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
         verdict = unusable(values[i], qualities[i], reasons[i])
         if verdict is not None:
             values[i] = None
-        elif qualities[i] is Quality.OK and (value := values[i]) is not None:
-            verdict = watch.judge(value, t_ns, stamps[i], unc_ns=unc_ns)
+        elif qualities[i] in (Quality.OK, Quality.RESET) and (value := values[i]) is not None:
+            judged = watch.judge(value, t_ns, stamps[i], unc_ns=unc_ns)
+            verdict = judged if qualities[i] is Quality.OK else None  # what a driver calls a reset is one, and remembered
         if verdict is not None and verdict[0] is not Quality.OK:
             (qualities[i], reasons[i]), changed = verdict, True
         if (shown := legible(reasons[i], longest=LONGEST_REASON) if reasons[i] else "") != reasons[i]:

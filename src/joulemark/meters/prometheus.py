@@ -10,19 +10,18 @@ Source: Prometheus exposition formats, text format 0.0.4.
 from __future__ import annotations
 
 import asyncio
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
-from joulemark.addresses import is_loopback
-from joulemark.config import at_least, read_secret
+from joulemark.config import at_least
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
+from joulemark.meters import page_access
 from joulemark.meters.async_meter import AsyncMeter
 from joulemark.meters.base import Driver
 from joulemark.meters.descriptions import legible
-from joulemark.meters.http import Answer, HttpSession, Trust
+from joulemark.meters.http import HttpSession, Trust
 from joulemark.meters.prometheus_page import Refresh, Row, Shown, parse_page, shown
 from joulemark.meters.prometheus_sources import FOLDER, Metric, Source, load, shipped
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Sample, TimestampSource
@@ -82,28 +81,11 @@ class PrometheusConfig:
         at_least("prometheus.watch_s", self.watch_s, 0.0)
         if self.update_period_s is not None:
             at_least("prometheus.update_period_s", self.update_period_s, 0.001)
-        try:
-            known = urlsplit(self.url).scheme in ("http", "https") and bool(urlsplit(self.url).hostname) and urlsplit(self.url).port != 0
-        except ValueError:
-            known = False
-        if not known or urlsplit(self.url).username is not None:
-            raise ConfigError(
-                f"prometheus.url {self.url.rsplit('@', 1)[-1]!r} is no address of a page",
-                "write http://HOST:PORT/metrics; an account goes into user and password_file",
-            )
+        page_access.check("prometheus", self)
         if self.source not in (*shipped(), CUSTOM):
             raise ConfigError(f"prometheus.source {self.source!r} is not known", f"use one of {', '.join((*shipped(), CUSTOM))}")
         if (self.source == CUSTOM) != (self.source_file is not None):
             raise ConfigError("prometheus.source_file and source custom go together", 'give source = "custom" and source_file')
-        if bool(self.user) != (self.password_file is not None):
-            raise ConfigError("prometheus.user and password_file go together", "give both, or none")
-        if self.ca_file and self.fingerprint:
-            raise ConfigError("prometheus.ca_file and prometheus.fingerprint are both set", "keep the one that is to be checked")
-        if self.fingerprint:
-            Trust(fingerprint=self.fingerprint).ssl()
-        url = urlsplit(self.url)
-        if (self.user or self.token_file) and url.scheme == "http" and not self.insecure and not is_loopback(url.hostname or ""):
-            raise ConfigError(f"prometheus.url {self.url!r} would send the credentials as text", "write https, or set insecure = true")
 
 
 class PrometheusMeter(AsyncMeter):
@@ -127,7 +109,7 @@ class PrometheusMeter(AsyncMeter):
 
     async def connect(self) -> tuple[DeviceInfo, ...]:
         """Read the page, name its devices, and watch how often it is renewed, unless that is known from before."""
-        self._headers = credentials(self._config)
+        self._headers = page_access.credentials(self.kind, self._config)
         await self._session.open()
         try:
             rows = await self._rows()
@@ -166,7 +148,7 @@ class PrometheusMeter(AsyncMeter):
         """The rows on the page. Raises MeterTransient."""
         answer = await self._session.ask(self._path, headers={"Accept": ACCEPT, **self._headers})
         if answer.status != 200:
-            raise refusal(self._config, answer)
+            raise page_access.refusal(self._config, answer)
         try:
             return parse_page(answer.body, answer.headers.get("content-type", ""), self._source.names)
         except MeterTransient as error:
@@ -283,25 +265,6 @@ def lack(source: Source, rows: list[Row]) -> str:
     wanted = sorted({label for devices in source.device for label in (*devices.serial, *devices.select)})
     labels = sorted({label for row in rows for label in row.labels})
     return f"has {present[0]}, but not with the labels {', '.join(wanted)} that name a device; it has {', '.join(labels) or 'none'}"
-
-
-def credentials(config: PrometheusConfig) -> dict[str, str]:
-    """The header that proves who asks. Raises ConfigError when a secret cannot be read."""
-    if config.token_file is not None:
-        return {"Authorization": f"Bearer {read_secret(config.token_file, 'prometheus token_file')}"}
-    if config.password_file is not None:
-        password = read_secret(config.password_file, "prometheus password_file")
-        return {"Authorization": "Basic " + base64.b64encode(f"{config.user}:{password}".encode()).decode()}
-    return {}
-
-
-def refusal(config: PrometheusConfig, answer: Answer) -> MeterTransient:
-    """What another status than 200 means."""
-    if answer.status in (401, 403):
-        secret = config.token_file or config.password_file
-        step = f"correct {secret}" if secret else "give user and password_file, or token_file"
-        return MeterTransient(f"{config.url} refuses {'the credentials' if secret else 'who shows none'} ({answer.status})", step)
-    return MeterTransient(f"{config.url} answers with status {answer.status}")
 
 
 DRIVER: Final = Driver("prometheus", PrometheusConfig, lambda config, host: PrometheusMeter(config, host=host))
