@@ -37,3 +37,17 @@ def test_ranks_keep_the_order_of_equal_uncertainties(entries: list[Entry]) -> No
     found = ranks(alike)
     assert all(a <= b for (x, a) in zip(alike, found, strict=True) for (y, b) in zip(alike, found, strict=True) if x.value <= y.value)
     assert not found or min(found) == 1
+
+
+@given(ENTRIES)
+def test_ranks_are_counted_as_the_rule_says(entries: list[Entry]) -> None:
+    """Each rank is the count of UNC-4, written out entry by entry."""
+    counted = [1 + sum(one.value - other.value > math.hypot(one.u95, other.u95) for other in entries) for one in entries]
+    assert ranks(entries) == counted
+
+
+def test_a_large_table_is_ranked_at_once() -> None:
+    """Four thousand entries of one class take no minutes; numbers beyond belief end in a rank too."""
+    found = ranks([Entry(200.0 + number % 97, 1.0 + number % 5) for number in range(4_000)])
+    assert min(found) == 1
+    assert ranks([Entry(1e308, 1.0), Entry(-1e308, 1e308)]) == [2, 1]
