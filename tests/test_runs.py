@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulemark.errors import FormatError
-from joulemark.runs import RUN_SCHEMA, ClockKind, PhaseKind, Run, Tokens, ToolReported, Window, new_run_id
+from joulemark.runs import RUN_SCHEMA, ClockKind, PhaseKind, ResultFile, Run, Tokens, ToolReported, Window, new_run_id
 from tests.conftest import ManualClock
 
 WINDOW = Window("decode", PhaseKind.MEASURED, 1_000_000_000, 3_500_000_000)
@@ -129,3 +129,12 @@ def test_a_window_holds_only_numbers_that_can_be_stored(wrong: dict[str, Any]) -
     fields: dict[str, Any] = {"name": "w", "kind": PhaseKind.MEASURED, "begin_ns": 1, "end_ns": 2, **wrong}
     with pytest.raises(FormatError, match="check what it was read from"):
         Window(**fields)
+
+
+def test_result_files_travel_with_the_run() -> None:
+    """What the command wrote comes back as it was; a run without any has no such key, so that bundles from before keep their bytes."""
+    run = Run((), result_files=(ResultFile("out.json", "ab" * 32, 12, 34),))
+    assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+    assert "result_files" not in Run(()).to_json()
+    with pytest.raises(FormatError, match="size_bytes"):
+        Run.from_json({**run.to_json(), "result_files": [{"name": "a", "sha256": "b", "size_bytes": "12", "mtime_ns": 3}]})

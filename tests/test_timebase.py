@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulemark.errors import NaiveTimeError, UsageError
-from joulemark.timebase import SystemClock, boot_id, datetime_ns, iso_utc, utc_minus_mono_ns, zone
+from joulemark.timebase import Span, Stamp, SystemClock, boot_id, datetime_ns, iso_utc, utc_minus_mono_ns, zone
 from joulemark.units import NS_PER_S
 
 
@@ -96,3 +96,14 @@ def test_iso_keeps_nanoseconds_before_1970_too() -> None:
     """The printed time carries nine digits, also one nanosecond before the epoch."""
     assert iso_utc(1_790_000_000_123_456_789) == "2026-09-21T14:13:20.123456789Z"
     assert iso_utc(-1) == "1969-12-31T23:59:59.999999999Z"
+
+
+def test_a_span_lasts_by_the_monotonic_clock() -> None:
+    """A step of the wall clock in between is told and does not change the duration; what two reads may differ by is none."""
+    begin = Stamp(1_000 * NS_PER_S, 5 * NS_PER_S)
+    stepped = Span(begin, Stamp(1_007 * NS_PER_S, 15 * NS_PER_S))
+    assert (stepped.duration_s, stepped.step_ns) == (10.0, -3 * NS_PER_S)
+    assert Span(begin, Stamp(1_010 * NS_PER_S + 900_000, 15 * NS_PER_S)).step_ns == 0
+    clock = SystemClock()
+    before, now, after = clock.mono_ns(), Stamp.now(clock), clock.mono_ns()
+    assert before <= now.mono_ns <= after

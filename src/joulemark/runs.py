@@ -127,11 +127,25 @@ class ToolReported:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A file that the benchmark wrote and that its figures were read from: known again by its hash, wherever it lies.
+
+    `name`: its path below the folder it was looked for in. `mtime_ns`: when it was last written, by its file system.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One benchmark run: windows, who counted, which clock.
 
     `benchmark`: name of the tool. `run_id`: uuid7 of ours, or the tool's own id, or empty for a file that has none.
     `labels`: flat text facts about system, model and load. `findings`: what the source could not tell, as sentences.
+    `result_files`: of a measured command, what it wrote.
     """
 
     windows: tuple[Window, ...]
@@ -141,6 +155,7 @@ class Run:
     tool_reported: tuple[ToolReported, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    result_files: tuple[ResultFile, ...] = ()
 
     @property
     def measured(self) -> tuple[Window, ...]:
@@ -148,7 +163,7 @@ class Run:
         return tuple(w for w in self.windows if w.kind is PhaseKind.MEASURED and not w.aborted)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of schema `joulemark.run/1`."""
+        """The object of schema `joulemark.run/1`; `result_files` only where there are any."""
         windows = []
         for window in self.windows:
             entry = asdict(window)
@@ -164,6 +179,7 @@ class Run:
             "tool_reported": [asdict(t) for t in self.tool_reported],
             "labels": dict(self.labels),
             "findings": list(self.findings),
+            **({"result_files": [asdict(one) for one in self.result_files]} if self.result_files else {}),
         }
 
     @classmethod

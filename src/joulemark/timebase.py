@@ -7,9 +7,10 @@ is handed to whoever needs one, so tests hand in their own.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from joulemark.errors import NaiveTimeError, UsageError
@@ -36,6 +37,39 @@ class SystemClock:
 
     def mono_ns(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One moment by both clocks of a host."""
+
+    utc_ns: int
+    mono_ns: int
+
+    @classmethod
+    def now(cls, clock: Clock) -> Self:
+        """This moment; the two clocks are read less than a microsecond apart."""
+        return cls(clock.utc_ns(), clock.mono_ns())
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `begin` to `end` on one host. `unc_ns`: half-width of where each edge may be."""
+
+    begin: Stamp
+    end: Stamp
+    unc_ns: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """By the monotonic clock, which no step of the other changes."""
+        return (self.end.mono_ns - self.begin.mono_ns) / NS_PER_S
+
+    @property
+    def step_ns(self) -> int:
+        """What the wall clock was stepped by in between; 0 where it moved less than two reads of both clocks may differ."""
+        moved_ns = (self.end.utc_ns - self.begin.utc_ns) - (self.end.mono_ns - self.begin.mono_ns)
+        return moved_ns if abs(moved_ns) > STEP_NS else 0
 
 
 class AxisClock:

@@ -94,3 +94,19 @@ def test_a_duration_that_is_none_is_refused(duration: Any) -> None:
     """Without a believable duration there is no begin, and none is made up."""
     with pytest.raises(FormatError, match="duration"):
         serving.window({"duration": duration}, name="serve", end_ns=END_NS, where="f")
+
+
+def test_what_was_there_before_is_not_read_again(tmp_path: Path) -> None:
+    """Past the first bytes of a file only what was added is a result; its phase counts from zero."""
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"duration": 2.5, "completed": 7}\n')
+    length = path.stat().st_size
+    with path.open("a") as file:
+        file.write('{"duration": 1.5, "completed": 3}\n')
+    assert len(serving.results(path)) == 2
+    run = serving.undated(path, after=length, benchmark="t", labels=lambda _: {})
+    assert [(window.begin_ns, window.end_ns, window.requests) for window in run.windows] == [(0, 1_500_000_000, 3)]
+    with pytest.raises(FormatError, match="got 2 results from one command"):
+        serving.undated(path, after=0, benchmark="t", labels=lambda _: {})
+    with pytest.raises(FormatError):
+        serving.undated(path, after=path.stat().st_size, benchmark="t", labels=lambda _: {})

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from joulemark import benchmarks
+from joulemark.benchmarks import trtllm
 from joulemark.errors import FormatError
+from joulemark.runs import ClockKind
 
 INFO = {"num_requests": 3000, "avg_num_concurrent_requests": 511.2, "avg_input_length": 128.0, "avg_output_length": 384.5}
 
@@ -37,3 +39,15 @@ def test_what_is_not_told_is_not_made_up(tmp_path: Path, info: Any, performance:
     with pytest.raises(FormatError, match="unknown time") as caught:
         benchmarks.read(tmp_path, tz=None, tool="trtllm")
     assert "joulemark run -- trtllm-bench" in str(caught.value)
+
+
+def test_a_report_of_a_measured_command_tells_its_counts(tmp_path: Path) -> None:
+    """Without its date: a phase from zero, as long as the report says, with mean x requests; one without a duration is refused."""
+    written(tmp_path, INFO, {"total_latency_ms": 89195.48})
+    run = trtllm.undated(tmp_path / "report.json")
+    (window,) = run.windows
+    assert (window.begin_ns, window.duration_s, run.clock) == (0, 89.19548, ClockKind.MONOTONIC)
+    assert (window.tokens.input, window.tokens.output, window.requests, window.requests_failed) == (384_000, 1_153_500, 3000, None)
+    written(tmp_path, INFO, {"total_latency_ms": 1e12})
+    with pytest.raises(FormatError, match="how long it lasted"):
+        trtllm.undated(tmp_path / "report.json")

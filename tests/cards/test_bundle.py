@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from joulemark.cards import bundle
 from joulemark.cards.evidence import Evidence
 from joulemark.errors import UsageError
+from joulemark.runs import ResultFile
 
 Gather = Callable[..., Evidence]
 READINGS = "energy/readings/ipmi%3Anode.1%3ABMC%2F7%3Apower.csv"
@@ -184,3 +186,16 @@ def test_a_file_is_listed_once(written: Path, other: str) -> None:
 def test_no_manifest_is_a_finding(tmp_path: Path) -> None:
     """A folder without a manifest is named so."""
     assert kinds(tmp_path) == {("missing", "energy/manifest.json")}
+
+
+def test_a_result_file_beside_the_bundle_is_checked(gather: Gather, tmp_path: Path) -> None:
+    """Not there, it is not missed; there, its bytes count; a name that leads out of the folder is unsafe; each file is hashed once."""
+    made = gather()
+    files = [ResultFile(name, hashlib.sha256(b"result").hexdigest(), 6, 1) for name in ("out.json", "./out.json", "../out.json")]
+    bundle.write(tmp_path, replace(made, run=replace(made.run, result_files=tuple(files))))
+    assert kinds(tmp_path) == {("unsafe", "../out.json")}
+    (tmp_path / "out.json").write_bytes(b"result")
+    assert kinds(tmp_path) == {("unsafe", "../out.json")}
+    (tmp_path / "out.json").write_bytes(b"Result")
+    assert len(bundle.verify(tmp_path)) == 2
+    assert "the run says" in next(finding.detail for finding in bundle.verify(tmp_path) if finding.kind == "changed")

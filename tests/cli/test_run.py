@@ -115,30 +115,31 @@ def test_a_run_by_hand(collector: Collector, environment: dict[str, str]) -> Non
 
 
 def test_windows_and_tokens_come_from_the_benchmark_files(collector: Collector, environment: dict[str, str], tmp_path: Path) -> None:
-    """With --benchmark the phases of the files become windows of the run; unreadable files are a finding, not a failure."""
+    """With --benchmark the phases of the files that the command wrote become windows of the run, and their hashes are on record; what lay
+    there before, and what is only touched, is a finding, not a failure.
+    """
     agent = Agent()
-    begin_ns = time.time_ns()
-    agent.send(collector.grpc, agent.batch(0, begin_ns=begin_ns - 2 * S, rows=300))
-    window = {
-        "name": "load",
-        "kind": "measured",
-        "begin_ns": begin_ns,
-        "end_ns": begin_ns + 2 * S,
-        "tokens": {"output": 1000},
-        "requests": 8,
-    }
-    text = json.dumps({"schema": "joulemark.run/1", "benchmark": "mine", "phases": [window]})
-    (tmp_path / "result").mkdir()
-    writing = f"open({str(tmp_path / 'result' / 'run.json')!r}, 'w').write({text!r})"
-    arguments = ["run", "--url", collector.rest, "--json", "--benchmark", str(tmp_path / "result"), "--"]
+    agent.send(collector.grpc, agent.batch(0, begin_ns=time.time_ns() - 2 * S, rows=600))
+    folder = tmp_path / "result"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("from before")
+    writing = (
+        "import json, time; begin_ns = time.time_ns(); time.sleep(0.3); "
+        "w = {'name': 'load', 'kind': 'measured', 'begin_ns': begin_ns, 'end_ns': time.time_ns(), 'requests': 8}; "
+        "w['tokens'] = {'output': 30}; "
+        f"json.dump({{'schema': 'joulemark.run/1', 'benchmark': 'mine', 'phases': [w]}}, open({str(folder / 'run.json')!r}, 'w'))"
+    )
+    arguments = ["run", "--url", collector.rest, "--json", "--benchmark", str(folder), "--"]
     data = json.loads(joulemark(*arguments, sys.executable, "-c", writing, environment=environment).stdout)
+    (window,) = json.loads((folder / "run.json").read_text())["phases"]
     (phase,) = data["energy"]["phases"]
-    assert (phase["name"], phase["begin_ns"], phase["requests"]) == ("load", begin_ns, 8)
-    assert phase["joules_per_1k_output_tokens"] == pytest.approx(400, rel=1e-6)
-    (tmp_path / "result" / "run.json").unlink()
-    result = joulemark(*arguments, "true", environment=environment)
-    assert result.returncode == 0
-    assert "files were not used" in json.loads(result.stdout)["findings"][0]
+    assert (phase["name"], phase["begin_ns"], phase["requests"], data["findings"]) == ("load", window["begin_ns"], 8, [])
+    assert phase["joules_per_1k_output_tokens"] == pytest.approx(200 * phase["duration_s"] / 0.03, rel=1e-3)
+    files = httpx.get(f"{collector.rest}/v1/runs/{data['run_id']}").json()["result_files"]
+    assert [file["name"] for file in files] == ["run.json"]
+    data = json.loads(joulemark(*arguments, "touch", str(folder / "run.json"), environment=environment).stdout)
+    assert "files were not used" in data["findings"][0]
+    assert "outside the time of the command" in data["findings"][0]
 
 
 def test_a_token_is_asked_before_the_command_and_may_go_during_it(

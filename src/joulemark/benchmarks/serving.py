@@ -8,14 +8,14 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from joulemark import document, foreign
 from joulemark.benchmarks import figures
 from joulemark.errors import FormatError
-from joulemark.runs import PhaseKind, Tokens, Window
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, Window
 from joulemark.units import NS_PER_S
 
 NOT_JSON: Final = re.compile(r'("\w++":\s*+)(-?Infinity|NaN)\b')
@@ -28,9 +28,10 @@ UNC_NS: Final = NS_PER_S
 """The end is dated after the tokens were counted, which takes no more than this where clients are not overloaded."""
 
 
-def results(path: Path) -> list[dict[str, Any]]:
-    """The results in `path`: one of many lines, or one on each line. Raises FormatError."""
-    text = NOT_JSON.sub(r'\1"\2"', foreign.text(path, max_bytes=foreign.MAX_DOCUMENT_BYTES, errors="strict"))
+def results(path: Path, *, after: int = 0) -> list[dict[str, Any]]:
+    """The results in `path`, past its first `after` bytes: one of many lines, or one on each line. Raises FormatError."""
+    content = foreign.content(path, max_bytes=foreign.MAX_DOCUMENT_BYTES)[after:]
+    text = NOT_JSON.sub(r'\1"\2"', foreign.decoded(content, path, errors="strict"))
     filled = ((number, line.strip()) for number, line in enumerate(io.StringIO(text), start=1) if not line.isspace())
     lines = list(itertools.islice(filled, MAX_RESULTS + 1))
     if len(lines) < 2 or not all(line.startswith("{") and line.endswith("}") for _, line in lines):
@@ -55,6 +56,23 @@ def window(result: Mapping[str, Any], *, name: str, end_ns: int, where: str) -> 
         requests=figures.count(result.get("completed")),
         requests_failed=failed(result),
     )
+
+
+def undated(path: Path, *, after: int, benchmark: str, labels: Callable[[Mapping[str, Any]], dict[str, str]]) -> Run:
+    """The one run that `path` tells of past its first `after` bytes, its phase from zero on a clock of its own.
+
+    Raises FormatError, also for several: nothing tells when each of them began.
+    """
+    found = results(path, after=after)
+    if len(found) > 1:
+        raise FormatError(
+            f"{path} got {len(found)} results from one command, and nothing tells when each began",
+            "run the benchmark once for each, every time under joulemark run",
+        )
+    (result,) = found
+    lasted_s = figures.seconds(result.get("duration")) or 0.0
+    one = window(result, name="serve", end_ns=round(lasted_s * NS_PER_S), where=str(path))
+    return Run((one,), benchmark=benchmark, clock=ClockKind.MONOTONIC, labels=labels(result), findings=tuple(doubts(result, one)))
 
 
 def tokens(result: Mapping[str, Any]) -> Tokens:

@@ -58,8 +58,16 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
     if len(results) > 1:
         findings.append(f"{len(results) - 1} earlier runs in the file were left out: nothing tells when they ran.")
     findings += serving.doubts(last, window)
-    labels = figures.facts({name: last.get(key) for key, name in LABELS.items()})
-    return Run((window,), benchmark=NAME, clock=ClockKind.MTIME, labels=labels, findings=tuple(findings))
+    return Run((window,), benchmark=NAME, clock=ClockKind.MTIME, labels=_labels(last), findings=tuple(findings))
+
+
+def undated(place: Path, *, after: int = 0) -> Run:
+    """The run in the file past its first `after` bytes, whenever it was written. Raises FormatError."""
+    return serving.undated(place, after=after, benchmark=NAME, labels=_labels)
+
+
+def _labels(result: Mapping[str, Any]) -> dict[str, str]:
+    return figures.facts({name: result.get(key) for key, name in LABELS.items()})
 
 
 def _written_ns(place: Path) -> int:

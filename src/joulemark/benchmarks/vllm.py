@@ -52,6 +52,11 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
     return Run(tuple(windows), benchmark=NAME, clock=clock, labels=dict(sorted(shared)), findings=tuple(findings))
 
 
+def undated(place: Path, *, after: int = 0) -> Run:
+    """The run in one result file past its first `after` bytes, without its `date`. Raises FormatError."""
+    return serving.undated(place, after=after, benchmark=NAME, labels=_labels)
+
+
 def _end_ns(result: Mapping[str, Any], tz: tzinfo | None, *, where: str) -> int:
     date = result.get("date")
     match = DATE.fullmatch(date) if isinstance(date, str) else None

@@ -17,6 +17,7 @@ from joulemark.cards.contents import contents, json_bytes
 from joulemark.cards.evidence import Evidence
 from joulemark.chain import FILES, Chain, Signature
 from joulemark.errors import FormatError, UsageError
+from joulemark.runs import Run
 
 MANIFEST_SCHEMA: Final = "joulemark.manifest/1"
 FOLDER: Final = "energy"
@@ -125,14 +126,29 @@ def verify(directory: Path) -> list[Finding]:
     """What is wrong with the bundle in `directory`: each file missing, changed, or not listed; empty when nothing is.
 
     A hostile bundle is expected: no listed path is followed out of the folder, links count as unsafe, sizes are compared before a file
-    is read, and files that are no plain ones are not opened. Raises FormatError for a folder beyond the limits of `foreign.files`.
+    is read, and files that are no plain ones are not opened. A result file of the run counts where it lies in `directory`. Raises
+    FormatError for a folder beyond the limits of `foreign.files`.
     """
     entries = listed(directory)
     if isinstance(entries, Finding):
         return [entries]
     findings = [finding for entry in entries if (finding := checked(directory, entry)) is not None]
     known = {entry["path"] for entry in entries} | {MANIFEST}
-    return findings + [Finding("extra", path, "not listed in the manifest") for path in present(directory) if path not in known]
+    extra = [Finding("extra", path, "not listed in the manifest") for path in present(directory) if path not in known]
+    return findings + extra + [finding for finding in altered_results(directory) if finding.path not in known]
+
+
+def altered_results(directory: Path) -> list[Finding]:
+    """What is wrong with the result files of the run that lie in `directory`; those that lie elsewhere are not looked for."""
+    path = directory / FOLDER / "phases.json"
+    try:
+        run = Run.from_json(document.load(path)) if foreign.inside(directory, path) else Run(())
+    except FormatError:
+        return []  # a run that cannot be read is named where it is opened
+    files = {os.path.normpath(file.name): file for file in run.result_files}  # each is hashed once
+    entries = ({"path": file.name, "bytes": file.size_bytes, "sha256": file.sha256} for file in files.values())
+    found = (checked(directory, entry, listed_in="the run") for entry in entries)
+    return [finding for finding in found if finding is not None and finding.kind != "missing"]
 
 
 def listed(directory: Path) -> list[dict[str, Any]] | Finding:
@@ -158,7 +174,7 @@ def listed(directory: Path) -> list[dict[str, Any]] | Finding:
     return entries
 
 
-def checked(directory: Path, entry: Mapping[str, Any]) -> Finding | None:
+def checked(directory: Path, entry: Mapping[str, Any], *, listed_in: str = "the manifest") -> Finding | None:
     """What is wrong with one listed file, None when nothing is."""
     name = entry["path"]
     if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
@@ -167,15 +183,15 @@ def checked(directory: Path, entry: Mapping[str, Any]) -> Finding | None:
     if linked(directory, name):
         return Finding("unsafe", name, "a link is not followed")
     if not foreign.inside(directory, path):
-        return Finding("missing", name, "listed in the manifest, not there")
+        return Finding("missing", name, f"listed in {listed_in}, not there")
     size = path.stat().st_size
     if size != entry["bytes"]:
-        return Finding("changed", name, f"{size} bytes, the manifest says {entry['bytes']}")
+        return Finding("changed", name, f"{size} bytes, {listed_in} says {entry['bytes']}")
     if size > MAX_FILE_BYTES:
         return Finding("unreadable", name, f"longer than {MAX_FILE_BYTES} bytes")
     with foreign.opened(path) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    return None if found == entry["sha256"] else Finding("changed", name, f"sha256 {found}, the manifest says {entry['sha256']}")
+    return None if found == entry["sha256"] else Finding("changed", name, f"sha256 {found}, {listed_in} says {entry['sha256']}")
 
 
 def linked(directory: Path, name: str) -> bool:

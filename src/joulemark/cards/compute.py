@@ -144,7 +144,7 @@ def compute(
     return {
         "schema": COMPUTE_SCHEMA,
         "power": _power(series, by_boundary, applied),
-        "benchmark": {key: value for key, value in run.to_json().items() if key not in ("schema", "phases", "findings", "tool_reported")},
+        "benchmark": {key: value for key, value in run.to_json().items() if key in ("run_id", "benchmark", "clock", "labels")},
         "phases": phases,
         "closure": closed,
         "findings": list(

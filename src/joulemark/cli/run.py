@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +20,13 @@ from joulemark import document, foreign, timebase
 from joulemark.cli import emit, json_option, printable
 from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client, Counts
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
-from joulemark.runs import IdleKind, PhaseKind
+from joulemark.runs import IdleKind, PhaseKind, Run
+from joulemark.timebase import Span, Stamp
 
 SETTLE_LIMIT_S: Final = 20.0
 RESEND_LIMIT_S: Final = 5.0
 POLL_S: Final = 0.3
+LONGEST_SOURCE: Final = 1000
 KINDS: Final = click.Choice([str(kind) for kind in PhaseKind])
 IDLE_KINDS: Final = click.Choice([str(kind) for kind in IdleKind])
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -69,12 +72,13 @@ def count_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def command() -> None:
     """Measure a command, or mark the phases of a run.
 
-    `joulemark run -- CMD...` measures CMD; its exit status passes through. `joulemark run --benchmark DIR -- CMD...` takes phases
-    and tokens from the files it wrote.
+    `joulemark run -- CMD...` measures CMD; its exit status passes through. `joulemark run --result FILE -- CMD...` takes tokens and
+    phases from the file it wrote, and keeps its hash; `--benchmark DIR` does so for a folder.
     """
 
 
 @command.command("exec")
+@click.option("--result", "results", multiple=True, type=click.Path(path_type=Path), help="File the command writes its result to.")
 @click.option("--benchmark", "folder", type=click.Path(path_type=Path), help="Folder the command writes its benchmark results to.")
 @click.option("--tz", help="Zone of times in those files that carry none.")
 @click.option("--name", default="", help="Name of the benchmark; default the command's.")
@@ -85,6 +89,7 @@ def command() -> None:
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(
     cmd: tuple[str, ...],
+    results: tuple[Path, ...],
     folder: Path | None,
     tz: str | None,
     name: str,
@@ -94,28 +99,59 @@ def execute(
     **given: int | None,
 ) -> int:
     """Run CMD and measure its energy. Exits with CMD's status, or 6 before it starts when the collector does not answer."""
-    zone = timebase.zone(tz) if tz else None
+    watched = Watched(results, folder, timebase.zone(tz) if tz else None)
     client = Client(url)
     run_id = client.start(benchmark=name or Path(cmd[0]).name, labels=labels)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_args, **_kwargs: click.echo(f"joulemark: {printable(str(message))}", err=True)
-        status = child_status(cmd, {URL_VARIABLE: client.url, RUN_VARIABLE: run_id})
+        status, span = measured(cmd, {URL_VARIABLE: client.url, RUN_VARIABLE: run_id})
         counts = Counts(given["input_tokens"], given["output_tokens"], given["requests"], given["failed_requests"])
-        findings = ended(client, run_id, counts, folder, zone)
+        findings = ended(client, run_id, counts, watched, span)
     report(client, run_id, status, findings, as_json=as_json)
     return status
 
 
-def child_status(cmd: Sequence[str], extra: dict[str, str]) -> int:
-    """Run `cmd` to its end and return its exit status, 128 + n when signal n ended it. Raises UsageError when it cannot start.
+class Watched:
+    """The files that a command is to write, as they lie before it."""
+
+    def __init__(self, results: tuple[Path, ...], folder: Path | None, zone: tzinfo | None) -> None:
+        """Raises FormatError for a result that lies there and cannot be read."""
+        self.results, self.folder, self.zone = results, folder, zone
+        if results or folder:
+            from joulemark.benchmarks import joining
+
+            self._lay = joining.before(results)
+            self._states = {} if folder is None else joining.states(folder)
+
+    def runs(self, span: Span) -> tuple[list[tuple[str, Run]], list[str]]:
+        """(where it was read, run) of each that the files tell of the command in `span`, and in words what could not be joined."""
+        if not self.results and self.folder is None:
+            return [], []
+        from joulemark.benchmarks import joining
+
+        found, findings = joining.joined(self.results, lay=self._lay, span=span, tz=self.zone)
+        runs = [(", ".join(file.name for file in run.result_files), run) for run in found]
+        if self.folder is not None:
+            try:
+                runs.append((str(self.folder), joining.in_folder(self.folder, lay=self._states, span=span, tz=self.zone)))
+            except JoulemarkError as error:
+                findings.append(f"The benchmark's files were not used: {error}")
+        return runs, findings
+
+
+def measured(cmd: Sequence[str], extra: dict[str, str]) -> tuple[int, Span]:
+    """Run `cmd` to its end: its exit status, 128 + n when signal n ended it, and when it ran. Raises UsageError when it cannot start.
 
     The terminal sends SIGINT to the child itself; SIGTERM is handed on.
     """
+    clock = timebase.SystemClock()
+    begin = Stamp.now(clock)
     try:
         child = subprocess.Popen(cmd, env={**os.environ, **extra})
     except OSError as error:
         raise UsageError(f"cannot run {cmd[0]}: {error.strerror}", "give an existing command after --") from error
+    started_ns = clock.mono_ns()
     before_int = signal.signal(signal.SIGINT, signal.SIG_IGN)
     before_term = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
@@ -123,30 +159,19 @@ def child_status(cmd: Sequence[str], extra: dict[str, str]) -> int:
     finally:
         signal.signal(signal.SIGINT, before_int)
         signal.signal(signal.SIGTERM, before_term)
-    return code if code >= 0 else 128 - code
+    return (code if code >= 0 else 128 - code), Span(begin, Stamp.now(clock), unc_ns=started_ns - begin.mono_ns)
 
 
-def ended(client: Client, run_id: str, counts: Counts, folder: Path | None, zone: Any) -> list[str]:
+def ended(client: Client, run_id: str, counts: Counts, watched: Watched, span: Span) -> list[str]:
     """Stop the run and hand in its files; what went wrong, in words: the status of the measured command is not to be lost for it."""
     try:
         client.stop(run_id, counts)
-        return post_windows(client, run_id, folder, zone)
+        runs, findings = watched.runs(span)
+        for source, run in runs:
+            client.benchmark(run_id, run, source=f"{run.benchmark}: {source}"[:LONGEST_SOURCE])
+        return [*findings, *(finding for _, run in runs for finding in run.findings)]
     except JoulemarkError as error:
         return [f"The end of the run is not on record as it should be: {error}"]
-
-
-def post_windows(client: Client, run_id: str, folder: Path | None, zone: Any) -> list[str]:
-    """Hand in the phases that the benchmark's files tell; what could not be read, in words."""
-    if folder is None:
-        return []
-    from joulemark import benchmarks
-
-    try:
-        run = benchmarks.read(folder, tz=zone)
-    except JoulemarkError as error:
-        return [f"The benchmark's files were not used: {error}"]
-    client.benchmark(run_id, run, source=f"{run.benchmark}: {folder}")
-    return list(run.findings)
 
 
 def report(client: Client, run_id: str, status: int, findings: list[str], *, as_json: bool) -> None:

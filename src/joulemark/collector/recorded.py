@@ -99,6 +99,7 @@ def run_of(recorded: Recorded, axis: Axis) -> Run:
         tool_reported=tuple(figure for told in recorded.told for figure in told.tool_reported),
         labels={**{key: value for told in recorded.told for key, value in told.labels.items()}, **recorded.labels},
         findings=(*(finding for told in recorded.told for finding in told.findings), *findings),
+        result_files=tuple(dict.fromkeys(file for told in recorded.told for file in told.result_files)),
     )
 
 

@@ -144,6 +144,15 @@ class ToldFigure(Body):
     source: Label = ""
 
 
+class ToldFile(Body):
+    """A file that the benchmark wrote."""
+
+    name: Name
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Count
+    mtime_ns: Nanoseconds
+
+
 class Told(Body):
     """`joulemark.run/1`."""
 
@@ -157,6 +166,7 @@ class Told(Body):
     tool_reported: Annotated[list[ToldFigure], Field(max_length=5000)] = []
     labels: Annotated[dict[Name, Text], Field(max_length=500, json_schema_extra=NAMES)] = {}
     findings: Annotated[list[Text], Field(max_length=1000)] = []
+    result_files: Annotated[list[ToldFile], Field(max_length=100)] = []
 
 
 class BenchmarkBody(Body):
