@@ -1,4 +1,5 @@
-"""NVIDIA AIPerf, layouts 0.1 to 0.13: `phase_manifest.json`, `profile_export.jsonl`, `profile_export_aiperf.json`.
+"""NVIDIA AIPerf, layouts 0.1 to 0.13: `phase_manifest.json`, `profile_export.jsonl`, `profile_export_aiperf.json`, the last two under
+any prefix.
 
 Windows: the phases of the manifest (0.13), else first request start to last response of each phase in the records. Both are
 epoch nanoseconds. `start_time` and `end_time` of the summary are local times without a zone and are not read.
@@ -14,14 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from joulemark import document, foreign
-from joulemark.benchmarks import aiperf_summary
+from joulemark.benchmarks import aiperf_names, aiperf_summary
+from joulemark.benchmarks.aiperf_names import MANIFEST
 from joulemark.errors import FormatError
 from joulemark.runs import PhaseKind, Run, Tokens, Window
 from joulemark.traces.stamps import in_range
 
 NAME: Final = "aiperf"
-MANIFEST: Final = "phase_manifest.json"
-RECORDS: Final = "profile_export.jsonl"
 UNC_NS: Final = 1_000
 """A stamp is taken by one Python call, about a microsecond from what it marks."""
 
@@ -58,25 +58,28 @@ class Records:
 
 
 def places(root: Path) -> list[Path]:
-    """The folders of runs: those with a manifest or records, but not the per-phase folders inside them."""
-    if root.is_file():
-        return [root.parent] if root.name in (MANIFEST, RECORDS) else []
-    return sorted({path.parent for path in foreign.files(root, MANIFEST, RECORDS)})
+    """The folders of runs: those with a manifest or records, but not the per-phase folders inside them; a file of records that is named."""
+    return aiperf_names.places(root)
 
 
 def read(place: Path, *, tz: tzinfo | None) -> Run:
-    """The run in the folder `place`; all its times are UTC, so `tz` is not needed. Raises FormatError."""
-    summary = aiperf_summary.read(place)
-    records = _records(place / RECORDS)
-    manifest = _manifest(place / MANIFEST)
+    """The run in the folder or of the records `place`; all its times are UTC, so `tz` is not needed. Raises FormatError, also for a
+    folder with several runs, of which none is named.
+    """
+    found = aiperf_names.located(place)
+    place = found.folder
+    summary = aiperf_summary.read(place, name=found.names.summary, phases=found.alone)
+    records = _records(found.records)
+    manifest = _manifest(place / MANIFEST) if found.alone else []
     findings = list(summary.findings)
     if manifest:
         windows = [_manifest_window(entry, records, place) for entry in manifest]
         if not records:
-            findings.append(f"No {RECORDS}: tokens are unknown; run AIPerf with --profile-export-level records.")
+            findings.append(f"No {found.names.records}: tokens are unknown; run AIPerf with --profile-export-level records.")
     else:
         windows = [_record_window(name, phase) for name, phase in records.items() if phase.begin_ns and phase.end_ns]
-        findings.append(f"No {MANIFEST}: each phase runs from its first request to its last response.")
+        absent = f"No {MANIFEST}" if found.alone else f"Several runs share the folder, and nothing tells whose {MANIFEST} is"
+        findings.append(f"{absent}: each phase runs from its first request to its last response.")
     if not windows:
         raise FormatError(f"{place} holds no phase with a begin and an end", "give the artifact folder of a finished AIPerf run")
     for window in windows:

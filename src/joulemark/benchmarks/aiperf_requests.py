@@ -2,7 +2,8 @@
 
 Prefill runs from the begin of a request to its first token, decode from there to the last one; a request that was not streamed, failed or
 was cancelled has no such edges. A metric in ms is added to the begin of its request, both by the same clock. `profile_export.jsonl` has
-the requests, `profile_export_aiperf_timeslices.json` the slices, for which AIPerf has to be told `--slice-duration`.
+the requests, `profile_export_aiperf_timeslices.json` the slices, for which AIPerf has to be told `--slice-duration`. Both may have other
+names, see `aiperf_names`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from joulemark import document, foreign
-from joulemark.benchmarks import figures
+from joulemark.benchmarks import aiperf_names, figures
 from joulemark.energy.attribution_claims import Flight
 from joulemark.errors import FormatError
 from joulemark.request_log import Request, Status
@@ -22,8 +23,6 @@ from joulemark.runs import PhaseKind, Tokens, Window
 from joulemark.traces.stamps import in_range
 from joulemark.units import NS_PER_MS
 
-RECORDS: Final = "profile_export.jsonl"
-SLICES: Final = "profile_export_aiperf_timeslices.json"
 UNC_NS: Final = 1_000
 FIRST: Final = ("time_to_first_token", "ttft")
 """Since 0.1.1, and before."""
@@ -58,12 +57,12 @@ class Edges:
 
 
 def edges(place: Path) -> tuple[Edges, ...]:
-    """The streamed requests of the artifact folder `place` that ended well, in its order. Raises FormatError."""
+    """The streamed requests of the artifact folder, or file of records, `place` that ended well, in its order. Raises FormatError."""
     return tuple(found for where, metadata, record in _records(place) if (found := _edges(where, metadata, record)) is not None)
 
 
 def flights(place: Path) -> tuple[Flight, ...]:
-    """Every request of the artifact folder `place`, whatever became of it, in its order. Raises FormatError.
+    """Every request of the artifact folder, or file of records, `place`, whatever became of it, in its order. Raises FormatError.
 
     It ends with its last token where that is known, else with the connection.
     """
@@ -72,8 +71,8 @@ def flights(place: Path) -> tuple[Flight, ...]:
 
 def _records(place: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(where it stands, metadata, record) of each line that has a begin."""
-    path = place / RECORDS
-    if not foreign.inside(place, path):
+    path = aiperf_names.located(place).records
+    if not foreign.inside(path.parent, path):
         return
     lines = [(number, line) for number, line in enumerate(foreign.text(path).split("\n"), 1) if line.strip()]
     for number, line in lines:
@@ -143,13 +142,14 @@ def slices(place: Path) -> tuple[Window, ...]:
 
     Requests and tokens are those of the requests that AIPerf files under the slice, whole, wherever their tokens were made.
     """
-    path = place / SLICES
-    if not foreign.inside(place, path):
+    found = aiperf_names.located(place)
+    path = found.folder / found.names.slices
+    if not foreign.inside(found.folder, path):
         return ()
-    found = document.load(path).get("timeslices")
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+    listed = document.load(path).get("timeslices")
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise FormatError(f"{path} has no list of slices", "copy the artifact folder again")
-    return tuple(_slice(entry, number, path) for number, entry in enumerate(found))
+    return tuple(_slice(entry, number, path) for number, entry in enumerate(listed))
 
 
 def _slice(entry: Mapping[str, Any], number: int, path: Path) -> Window:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from joulemark import document, foreign
+from joulemark.benchmarks import aiperf_names
 from joulemark.runs import ToolReported
 
-SUMMARY: Final = "profile_export_aiperf.json"
+SUMMARY: Final = aiperf_names.DEFAULT.summary
 PHASE_TELEMETRY: Final = "gpu_telemetry.json"
 ENERGY_METRICS: Final = (
     "total_gpu_energy",
@@ -47,12 +48,15 @@ class Summary:
     findings: tuple[str, ...] = ()
 
 
-def read(place: Path) -> Summary:
-    """The summary in the folder `place`, empty where AIPerf wrote none. Raises FormatError for a damaged file."""
-    path = place / SUMMARY
+def read(place: Path, *, name: str = SUMMARY, phases: bool = True) -> Summary:
+    """The summary `name` in the folder `place`, empty where AIPerf wrote none; `phases`: with what it says of each one's energy.
+
+    Raises FormatError for a damaged file.
+    """
+    path = place / name
     data = document.load(path) if foreign.inside(place, path) else {}
     metrics = data["records"] if isinstance(data.get("records"), dict) else data
-    figures = [*_top_level(metrics), *_per_phase(place)]
+    figures = [*_top_level(metrics, name), *(_per_phase(place) if phases else ())]
     findings = []
     if data.get("was_cancelled"):
         findings.append("AIPerf says the run was cancelled before its end.")
@@ -61,11 +65,11 @@ def read(place: Path) -> Summary:
     return Summary(tuple(figures), _labels(data), str(data.get("benchmark_id") or ""), tuple(findings))
 
 
-def _top_level(metrics: Mapping[str, Any]) -> Iterator[ToolReported]:
+def _top_level(metrics: Mapping[str, Any], source: str) -> Iterator[ToolReported]:
     for name, block in metrics.items():
         bare = name.removeprefix("nvidia_").removeprefix("amd_")
         if bare in ENERGY_METRICS and (value := _average(block)) is not None:
-            yield ToolReported(name, value, str(block.get("unit", "")), window="profiling", source=SUMMARY)
+            yield ToolReported(name, value, str(block.get("unit", "")), window="profiling", source=source)
 
 
 def _per_phase(place: Path) -> Iterator[ToolReported]:

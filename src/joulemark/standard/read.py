@@ -24,6 +24,8 @@ POWER_LOGS: Final = (
     "*spl.txt.gz",
     "gpu_telemetry_export.jsonl",
     "gpu_telemetry_export.jsonl.gz",
+    "*_gpu_telemetry.jsonl",
+    "*_gpu_telemetry.jsonl.gz",
     "*nvidia-smi*.csv",
     "result_*.node_*.txt",
     "result_*.node_*.txt.gz",
