@@ -33,6 +33,14 @@ class Comparison:
     key: Key
     places: tuple[Place, ...]
 
+    @property
+    def load(self) -> str:
+        """What was asked of the machine, from the key: `640 in, 480 out, 64 at once`."""
+        at_once = None if self.key.concurrency is None else f"{self.key.concurrency} at once"
+        rate = None if self.key.request_rate_per_s is None else f"{self.key.request_rate_per_s:g} per s"
+        lengths = (f"{self.key.input_length or 0:g} in", f"{self.key.output_length or 0:g} out")
+        return ", ".join(part for part in (*lengths, at_once, rate) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
