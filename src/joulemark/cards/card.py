@@ -144,13 +144,19 @@ def dynamic(figures: Mapping[str, Any], idle: Sequence[Mapping[str, Any]]) -> di
 
     Null where no such idle phase was measured, or where the power of one of them is not known.
     """
-    ready = [phase for phase in idle if phase["idle_kind"] == IdleKind.READY]
-    if not ready or figures["energy_j"] is None or any(phase["mean_power_w"] is None for phase in ready):
+    idle_w = ready_power_w(idle)
+    if idle_w is None or figures["energy_j"] is None:
         return {"energy_dynamic_j": None}
-    duration_s = math.fsum(phase["duration_s"] for phase in ready)
-    idle_w = math.fsum(phase["mean_power_w"] * phase["duration_s"] for phase in ready) / duration_s
     found = above_idle(figures["energy_j"], figures["duration_s"], idle_power_w=idle_w, idle_kind=IdleKind.READY)
     return {"energy_dynamic_j": found.energy_dynamic_j}
+
+
+def ready_power_w(idle: Sequence[Mapping[str, Any]]) -> float | None:
+    """Mean power of the idle phases with the engine loaded; None without one, or where the power of one of them is not known."""
+    ready = [phase for phase in idle if phase["idle_kind"] == IdleKind.READY]
+    if not ready or any(phase["mean_power_w"] is None for phase in ready):
+        return None
+    return math.fsum(phase["mean_power_w"] * phase["duration_s"] for phase in ready) / math.fsum(phase["duration_s"] for phase in ready)
 
 
 def aborted_phases(run: Run, phases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

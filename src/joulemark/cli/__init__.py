@@ -16,6 +16,7 @@ from joulemark.errors import JoulemarkError
 
 COMMANDS: Final[dict[str, str]] = {
     "agent": "Run the agent of this host.",
+    "attribute": "Share the energy of a run out among requests, slices of time, prefill and decode.",
     "calibrate": "Align a sensor with a reference meter.",
     "collector": "Run the collector.",
     "compare": "Hold two runs against each other, with the uncertainty of the difference.",

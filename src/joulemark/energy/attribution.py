@@ -116,15 +116,21 @@ class Shared:
         """Whether the energy of an interval belongs to claims, bool[k]."""
         return (self.heads > 0) & ~self.lost
 
-    @property
+    @cached_property
     def seconds(self) -> Float64:
         """Length of each interval, float64[k]."""
         return np.asarray(np.diff(self.edges_ns) / 1e9)
 
-    def claims_j(self, begin_ns: int | None = None, end_ns: int | None = None) -> Float64:
-        """The energy of each claim, float64[n]; from `begin_ns` until `end_ns`, which are edges, where they are given."""
-        first, last = self._within(begin_ns, end_ns)
-        return self.units * sums(self.by_unit_j, first, last) + sums(self.by_head_j, first, last)
+    def claims_j(self) -> Float64:
+        """The energy of each claim, float64[n]."""
+        return self.units * sums(self.by_unit_j, self.first, self.last) + sums(self.by_head_j, self.first, self.last)
+
+    def taken_j(self, which: Bool) -> Float64:
+        """What the claims `which`, bool[n], have of each interval together, float64[k]."""
+        first, last, units = self.first[which], self.last[which], self.units[which]
+        size = len(self.energy_j)
+        heads = running(size, first, last, np.ones(len(first), dtype=np.int64))
+        return self.by_unit_j * running(size, first, last, units) + self.by_head_j * heads
 
     def claims_alone_j(self) -> Float64:
         """What each claim had while it was the only one, float64[n]: no assumption shared that out."""
@@ -134,20 +140,17 @@ class Shared:
         """How much of each claim lies in gaps, float64[n], s."""
         return sums(np.where(self.lost, self.seconds, 0.0), self.first, self.last)
 
-    def parts(self, begin_ns: int | None = None, end_ns: int | None = None) -> Parts:
-        """What the window, or a part of it between two edges, comes to."""
-        rows = slice(*(None if at is None else int(np.searchsorted(self.edges_ns, at)) for at in (begin_ns, end_ns)))
+    def rows(self, begin_ns: int, end_ns: int) -> slice:
+        """The intervals between two edges."""
+        return slice(*np.searchsorted(self.edges_ns, [begin_ns, end_ns]).tolist())
+
+    def parts(self, rows: slice = slice(None)) -> Parts:
+        """What the window, or some intervals of it, come to."""
         energy_j, seconds, lost, heads = self.energy_j[rows], self.seconds[rows], self.lost[rows], self.heads[rows]
         empty, even = ~lost & (heads == 0), ~lost & self.unweighed[rows] & (heads > 1)
         sums_of = (math.fsum(column[mask]) for mask in (empty, lost, even) for column in (energy_j, seconds))
         idle_j, idle_s, lost_j, lost_s, _, even_s = sums_of
         return Parts(math.fsum(energy_j), math.fsum(energy_j[~lost & (heads > 0)]), idle_j, idle_s, lost_j, lost_s, even_s)
-
-    def _within(self, begin_ns: int | None, end_ns: int | None) -> tuple[Int64, Int64]:
-        low = 0 if begin_ns is None else int(np.searchsorted(self.edges_ns, begin_ns))
-        high = len(self.energy_j) if end_ns is None else int(np.searchsorted(self.edges_ns, end_ns))
-        first = np.clip(self.first, low, high)
-        return first, np.maximum(first, np.clip(self.last, low, high))
 
 
 @dataclass(frozen=True, slots=True)
