@@ -36,6 +36,9 @@ RECORDS: Final[Mapping[str, type[Any]]] = {
 RENAMED: Final = {(Run, "windows"): "phases"}
 """Fields that have another name in the file."""
 
+OPTIONAL: Final = {Run: ("result_files",)}
+"""Keys that a file of a record leaves out where there is nothing to tell."""
+
 PLAIN: Final[Mapping[type[Any], Mapping[str, Any]]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
@@ -66,7 +69,9 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
 def whole(name: str, cls: type[Any]) -> dict[str, Any]:
     """The schema of a file that holds one record under the key `schema`."""
     made = record(cls)
-    return {**headed(name, made["properties"]), "description": summary(cls)}
+    file = headed(name, made["properties"])
+    wanted = [key for key in file["required"] if key not in OPTIONAL.get(cls, ())]
+    return {**file, "required": wanted, "description": summary(cls)}
 
 
 def headed(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
