@@ -102,7 +102,7 @@ class CollectorConfig:
     rest_listen: str = f"127.0.0.1:{REST_PORT}"
     """Address HOST:PORT on which the REST interface and the pages are served."""
     data_dir: Path = field(default_factory=data_dir)
-    """Folder that holds readings.db, catalog.db, prices.db, tokens.json and the audit log."""
+    """Folder that holds readings.db, catalog.db, prices.db, board.db with its archives, tokens.json and the audit log."""
     seal_after_s: float = 600.0
     """Seconds after which the readings of a device are sealed into a compressed chunk."""
     seal_key: Path | None = None
@@ -199,6 +199,8 @@ class BoardConfig:
     """What the board is called in its feed and its data set."""
     url: str = ""
     """Address under which others reach this collector, as https://board.example; that of rest_listen unless set."""
+    license_url: str = ""
+    """Address of the licence under which the board's figures are published; none is named unless set."""
     trust_file: Path | None = None
     """TOML list of the public keys whose signatures count when a bundle is judged, as for joulemark validate --trust."""
     kit: bool = False

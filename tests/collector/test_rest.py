@@ -62,6 +62,8 @@ def test_ready_means_it_answers_and_sigterm_ends_it(tmp_path: Path) -> None:
     assert statuses == [200, 201]
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("readings.db-")) == [
         "audit.jsonl",
+        "board",
+        "board.db",
         "catalog.db",
         "readings.db",
     ]

@@ -67,7 +67,7 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     sign = None if key_file is None else seal.signer(seal.read_key(key_file), role="collector")
     state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign)
     try:
-        async with refreshed(state) as complete:
+        async with refreshed(state) as priced, boarded(priced, bound) as complete:
             await Server(settings(complete, limits), ready, handshake_s=limits.head_s).serve([bound])
     finally:
         await state.control.close()
@@ -92,6 +92,17 @@ async def refreshed(state: State) -> AsyncIterator[State]:
 
     async with refresh.going_on(state.config, active=active, clock=host) as going_on:
         yield replace(state, refresh=going_on)
+
+
+@asynccontextmanager
+async def boarded(state: State, bound: socket.socket) -> AsyncIterator[State]:
+    """`state` with its board, whose bundles are judged inside the block. Raises EnvironmentFailed for one that cannot be used."""
+    from joulemark.collector import boarding
+
+    config, host = state.config, timebase.SystemClock()
+    address = f"{config.collector.rest_listen.rpartition(':')[0]}:{bound.getsockname()[1]}"
+    async with boarding.at_work(config, host, url=listen.rest_url(config, address)) as board:
+        yield replace(state, board=board)
 
 
 def settings(state: State, limits: Limits) -> uvicorn.Config:

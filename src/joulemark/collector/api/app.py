@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import calibrations, costs, health, page, prices, problems, readings, runs
+from joulemark.collector.api import board, calibrations, costs, health, page, prices, problems, readings, runs, serving
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
@@ -28,7 +28,17 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
     app.state.joulemark = state
     app.add_middleware(Door, state=state, bounds=limits or Limits())
     problems.install(app)
-    for router in (runs.router, readings.router, calibrations.router, prices.router, costs.router, health.router, page.router):
+    for router in (
+        runs.router,
+        readings.router,
+        calibrations.router,
+        prices.router,
+        costs.router,
+        serving.router,
+        health.router,
+        page.router,
+        board.router,
+    ):
         app.include_router(router)
     generated = app.openapi
 

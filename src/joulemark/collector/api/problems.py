@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from joulemark.collector.api.refusals import Reason
+from joulemark.board.store import Crowded
+from joulemark.collector.api.refusals import Reason, Refusal
 from joulemark.collector.catalog import Full, Sealed
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 
@@ -28,6 +29,7 @@ LONGEST: Final = 2000
 STATUS: Final[tuple[tuple[type[JoulemarkError], int], ...]] = (
     (InsufficientData, 409),
     (Full, 429),
+    (Crowded, 429),
     (Sealed, 409),
     (UsageError, 422),
     (RemoteUnreachable, 503),
@@ -71,6 +73,11 @@ def install(app: FastAPI) -> None:
             count(request, Reason.TOO_MANY)
         return problem(status, error.what, error.next_step, kind=type(error).__name__)
 
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        count(request, error.reason)
+        return problem(error.status, error.detail, error.next_step, kind=error.reason, headers=error.headers)
+
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         count(request, Reason.INVALID)
@@ -96,6 +103,7 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(Exception, bug)
     app.add_exception_handler(JoulemarkError, deliberate)
+    app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(sqlite3.OperationalError, disk)

@@ -13,18 +13,21 @@ from joulemark.collector.api.refusals import Refused
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
 from joulemark.collector.recorded import Recorded
+from joulemark.collector.serving_totals import Totals
 from joulemark.collector.store.base import ReadingStore
 from joulemark.config import Config
 from joulemark.timebase import Clock
 
 if TYPE_CHECKING:
+    from joulemark.collector.boarding import Boarding
     from joulemark.collector.refresh import Refresh
 
 
 @dataclass(frozen=True)
 class State:
     """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles;
-    `refresh`: reads the feeds of prices, None where none is configured.
+    `refresh`: reads the feeds of prices, None where none is configured; `board`: what was published here, None where nothing runs it;
+    `totals`: what services took and did, for the metrics.
     """
 
     config: Config
@@ -36,6 +39,8 @@ class State:
     refused: Refused = field(default_factory=Refused)
     sign: Signer | None = None
     refresh: Refresh | None = None
+    board: Boarding | None = None
+    totals: Totals = field(default_factory=Totals)
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""
