@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop conformance meters-live kit seeded-runs live-node price-refresh-live calibration-trials gpu price-list lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board-formats conformance meters-live kit seeded-runs live-node price-refresh-live calibration-trials gpu price-list lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -28,6 +28,9 @@ bad-input: # every bad input gets a clear error, none is accepted, none crashes;
 
 interop: # every reader of benchmarks on every sample, its figures counted once more by other code; MUTATE=tokens|requests|zone, WRITE=1 writes the page
 	@scripts/interop
+
+board-formats: # feed, table and data-set description of the board, each read by other code than ours, and each refused when it is spoilt
+	@scripts/board-formats
 
 conformance: # every kind of meter against a living device, check by check, and the latency of a read; WRITE=1 makes the page anew
 	@scripts/conformance

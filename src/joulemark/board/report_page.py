@@ -83,7 +83,7 @@ def plot(shown: list[Trend], *, label: str) -> str:
         x = centre + part * reach * scale
         kind, tick = ("grid", f"{part * reach:+g} %") if part else ("assigned", "0 %")
         out.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8:g}" y2="{height - 6:g}"/>')
-        out.append(f'<text class="soft" x="{x:.1f}" y="16" text-anchor="middle">{part * reach:{"+g" if part else "g"}} %</text>')
+        out.append(f'<text class="soft" x="{x:.1f}" y="16" text-anchor="middle">{tick}</text>')
     for place, (one, change) in enumerate(zip(shown, changes, strict=True)):
         x, y = centre + change * scale, TOP + (place + 0.5) * LINE
         name = clean(one.title, longest=NAME)
