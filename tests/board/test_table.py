@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import re
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +67,15 @@ def test_what_is_not_known_is_empty() -> None:
         assert read["3"][name] == "", name
     assert read["1"]["simulated"] == "false"
     assert read["1"]["gpu_count"] == "8"
+
+
+def test_the_reference_names_every_column_and_field(repository: Path) -> None:
+    """The page of formats has each column of the table in order, and each field of `_energy`."""
+    text = (repository / "docs" / "reference" / "board.md").read_text()
+    listed = re.findall(r"`(\w+)`", text.partition("Columns in order:")[2].partition("##")[0])
+    assert listed == [column.name for column in COLUMNS]
+    fields = text.partition("## `_energy`")[2].partition("## `energy.csv`")[0]
+    assert [name for name in entry(1).energy() if f"`{name}`" not in fields] == []
 
 
 def test_a_count_that_is_none_is_left_out() -> None:

@@ -51,7 +51,7 @@ def item(entry: Entry, site: Site) -> dict[str, Any]:
         "tags": tags(entry),
         "attachments": [
             {"url": f"{url}/card", "mime_type": "application/json", "title": "card"},
-            {"url": f"{url}/bundle", "mime_type": "application/gzip", "title": "bundle"},
+            {"url": f"{url}/bundle", "mime_type": "application/octet-stream", "title": "bundle"},
         ],
         "_energy": entry.energy(),
     }
