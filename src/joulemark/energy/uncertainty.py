@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
 from joulemark.readings import Accuracy
 
 SQRT3: Final = math.sqrt(3.0)
 COVERAGE_PROBABILITY: Final = 0.9545
+EVEN: Final = Context(prec=700, rounding=ROUND_HALF_EVEN)
+"""As many digits as lie between the largest and the smallest number of double precision, that nothing is refused."""
 """Probability that belongs to k = 2 of a normal distribution (JCGM 100, annex G)."""
 ROUNDING: Final = 1e-9
 """Floating-point noise that must not cut a whole number of degrees of freedom to the one below."""
@@ -267,8 +269,8 @@ def displayed(value: float, u95: float) -> tuple[str, str]:
         return f"{Decimal(repr(value)):f}", "0"
     width = Decimal(repr(abs(u95)))
     place = Decimal(1).scaleb(width.adjusted() - 1)
-    rounded = width.quantize(place, ROUND_HALF_EVEN)
+    rounded = width.quantize(place, context=EVEN)
     if rounded.adjusted() > width.adjusted():  # 0.0996 became 0.100: three digits, drop one
         place = place.scaleb(1)
-        rounded = width.quantize(place, ROUND_HALF_EVEN)
-    return f"{Decimal(repr(value)).quantize(place, ROUND_HALF_EVEN):f}", f"{rounded:f}"
+        rounded = width.quantize(place, context=EVEN)
+    return f"{Decimal(repr(value)).quantize(place, context=EVEN):f}", f"{rounded:f}"
