@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop board-formats conformance meters-live kit seeded-runs live-node price-refresh-live calibration-trials gpu price-list lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -52,6 +52,9 @@ price-vectors: # the 24 worked vectors of prices and costs in the recorded corpu
 
 live-node: # a simulated node, a real agent and collector at hastened time, and the level of the bundle; SEED=n, LEVEL=ES1|ES2, RATE=n, OUT=folder, MUTATE=analyser|bmc
 	@scripts/live-node
+
+live-tokens: # joules per 1k tokens of running services against the record of every request; SEED=n, SEEDS=n, MUTATE=drop|double
+	@scripts/live-tokens
 
 price-refresh-live: # a real collector reads seven feeds of prices while one is down, one hangs and three lie; SEED=n, BAD_S=n, MUTATE=gate|touch|serial
 	@scripts/price-refresh-live

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "price": "Import and show price snapshots.",
     "ring": "Plan and evaluate a ring test of several laboratories.",
     "run": "Measure a command, or mark the phases of a run.",
+    "serving": "Joules and money per 1k tokens of the services that are read beside the meters.",
     "token": "Make, list and revoke the tokens of the collector's REST interface.",
     "validate": "Judge a bundle by every rule of the Energy Standard, offline.",
 }

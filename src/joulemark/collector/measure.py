@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from joulemark.cards.served import with_tokens
 from joulemark.chain import Chain
 from joulemark.collector.chain import chain_of
 from joulemark.collector.placement import Axis, told
@@ -83,7 +84,7 @@ def gather(recorded: Recorded, store: ReadingStore, boot_id: str) -> Gathered:
     present = {one.meter.device_id for one in series}
     heard = {d.agent_id for d in devices if d.device.device_id in present}
     return Gathered(
-        run,
+        with_tokens(run, series),
         series,
         states,
         (*losses, *unheard(agents, streams, heard, begin_ns, end_ns), *unread(states, begin_ns, end_ns)),

@@ -10,10 +10,11 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
 from joulemark import __version__
-from joulemark.collector.api import price_metrics
+from joulemark.cards.serving import Known, Service
+from joulemark.collector.api import calibrations, price_metrics, serving_metrics
 from joulemark.collector.api.prices import standings_of
 from joulemark.collector.api.problems import described
-from joulemark.collector.api.state import Served
+from joulemark.collector.api.state import Served, State
 from joulemark.errors import RemoteUnreachable
 from joulemark.pki.certificate import expiries_s
 from joulemark.proto.messages import Directive
@@ -47,6 +48,7 @@ async def metrics(state: Served) -> Response:
     ingest = await state.control.status()
     expiries = await asyncio.to_thread(expiries_s, state.config.tls)
     feeds = await asyncio.to_thread(standings_of, state)
+    await asyncio.to_thread(count_services, state)
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
         *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
@@ -57,6 +59,7 @@ async def metrics(state: Served) -> Response:
         *metric("certificate_expiry_timestamp_seconds", "gauge", "When a certificate of [tls] expires.", expiries, label="file"),
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
         *price_metrics.lines(feeds, state.refresh.clock.utc_ns() if state.refresh else 0),
+        *serving_metrics.lines(state.totals),
     ]
     if ingest is not None:
         lines += [
@@ -66,6 +69,16 @@ async def metrics(state: Served) -> Response:
             *metric("streams_fenced_total", "counter", "Streams of a second agent of one name.", ingest.refused.get("fenced", 0)),
         ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
+
+
+def count_services(state: State) -> None:
+    """Bring the counters of services up to now."""
+    aligned = calibrations.kept(state)
+
+    def known(service: Service, begin_ns: int) -> Known:
+        return Known(alignments=aligned.in_force({one.meter.meter_id for one in service.series}, begin_ns))
+
+    state.totals.advance(state.store, state.clock.utc_ns(), known)
 
 
 def axis_minus_utc_s(clock: Clock) -> float | None:

@@ -1,0 +1,56 @@
+"""The proof of live tokens in its short form, and that a spoiled page turns it red."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live_tokens.checker import Wave, distance
+
+
+def proof(repository: Path, **env: str) -> tuple[int, dict[str, Any], str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.live_tokens"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "SEEDS": "1", "SECONDS_LONG": "9", **env},
+        cwd=repository,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+@pytest.mark.timeout(260)
+def test_joules_per_1k_agree_with_the_record_of_requests(repository: Path) -> None:
+    """Through real pages, agent and collector every figure of every window holds the truth within its U95."""
+    status, found, said = proof(repository, SEED="7")
+    assert (status, found["within_u95"], found["ok"]) == (0, found["windows"], True), said
+
+
+@pytest.mark.timeout(260)
+@pytest.mark.parametrize("mutate", ["drop", "double"])
+def test_a_spoiled_page_turns_it_red(repository: Path, mutate: str) -> None:
+    """A page that forgets a tenth of the tokens, or shows a replica twice, is found out."""
+    status, found, _ = proof(repository, MUTATE=mutate)
+    assert status == 1
+    assert found["within_u95"] < found["windows"]
+
+
+def test_the_checker_integrates_a_square_wave() -> None:
+    """Whole periods have the mean, half a period the low or the high power."""
+    wave, t0 = Wave(100.0, 300.0, 2.0), 1_700_000_000_000_000_000
+    assert wave.joules(t0, t0 + 4_000_000_000) == pytest.approx(800)
+    assert wave.joules(t0, t0 + 1_000_000_000) == pytest.approx(100)
+    assert wave.joules(t0 + 1_000_000_000, t0 + 2_000_000_000) == pytest.approx(300)
+    assert wave.joules(t0 + 1_500_000_000, t0 + 2_500_000_000) == pytest.approx(200)
+    assert distance(2.0, 1.0, 0.5) == 2.0
+    assert distance(1.0, 1.0, 0.0) == 0.0
+    assert distance(1.0, 2.0, 0.0) == float("inf")
