@@ -11,7 +11,7 @@ from joulemark.pricing import money
 PRINTED: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
 
 
-def render(card: Mapping[str, Any]) -> str:
+def render(card: Mapping[str, Any], *, level: str = "not validated") -> str:
     """The headline with its uncertainty, what was measured and with what, both costs with their dates, and what is missing."""
     head = card["headline"]
     title = f"Energy card of run {card['run_id'] or '(no id)'}"
@@ -24,7 +24,7 @@ def render(card: Mapping[str, Any]) -> str:
         lines.append("  energy not known")
     if head["uncertainty_missing"]:
         lines.append(f"  not in the uncertainty, because not known: {', '.join(head['uncertainty_missing'])}")
-    lines.append(f"  scope {card['scope'] or 'undefined'} ({head['boundary']}), level not validated, phases: {', '.join(head['phases'])}")
+    lines.append(f"  scope {card['scope'] or 'undefined'} ({head['boundary']}), level {level}, phases: {', '.join(head['phases'])}")
     lines.append(f"  meters: {', '.join(m['meter_id'] for m in card['meters'] if m['used'])}")
     lines += idle_lines(card["idle"])
     lines += [f"  aborted: {one['phase']}, {one['reason']}" for one in card["aborted"]]

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "meters": "List the meters of this machine, or probe one.",
     "pki": "Make certificates for agents, clients and the collector.",
     "price": "Import and show price snapshots.",
+    "report": "Show a bundle or a run: its figure, its level, and both as a page and as a label.",
     "ring": "Plan and evaluate a ring test of several laboratories.",
     "run": "Measure a command, or mark the phases of a run.",
     "serving": "Joules and money per 1k tokens of the services that are read beside the meters.",

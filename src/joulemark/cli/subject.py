@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,14 +34,21 @@ def read(name: str, *, url: str | None = None, judged: bool = False) -> Subject:
 
     Raises FormatError, InsufficientData where there are no readings, and what the client does.
     """
+    with folder_of(name, url=url) as folder:
+        return in_folder(name, folder, judged=judged)
+
+
+@contextmanager
+def folder_of(name: str, *, url: str | None = None) -> Iterator[Path]:
+    """The folder of the bundle `name`: as it is, unpacked for the while, or fetched from the collector `url`. Raises what `read` does."""
     path = Path(name)
     with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
         if name and path.is_dir():
-            return in_folder(name, path, judged=judged)
-        if path.is_file() and path.name == CARD:
-            return in_folder(name, beside(path), judged=judged)
-        archive = path if path.is_file() else fetched(name, Path(place), url)
-        return in_folder(name, packed(archive, Path(place)), judged=judged)
+            yield path
+        elif path.is_file() and path.name == CARD:
+            yield beside(path)
+        else:
+            yield packed(path if path.is_file() else fetched(name, Path(place), url), Path(place))
 
 
 def in_folder(name: str, folder: Path, *, judged: bool) -> Subject:
