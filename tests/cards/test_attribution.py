@@ -293,11 +293,17 @@ def test_the_idle_share() -> None:
 
 
 def test_records_that_are_not_complete() -> None:
-    """Fewer requests on record than the phase had, and requests without an end, are findings."""
+    """Fewer requests on record than the phase had, and requests without an end, are findings, and nothing is called idle."""
     half = (flights(THREE)[0], replace(flights(THREE)[1], request=replace(flights(THREE)[1].request, end_ns=None)))
-    findings = shared_out(evidence(counter(THREE)), half)["findings"]
-    assert any("2 of 3 completed requests" in finding for finding in findings)
-    assert any("1 requests have no end" in finding for finding in findings)
+    result = shared_out(evidence(counter(THREE)), half, slice_s=30.0)
+    assert (
+        "decode: the records tell of 2 of 3 completed requests and 1 requests have no end on record; the others take no share"
+        in result["findings"]
+    )
+    phase = phase_of(result)
+    assert [phase["idle_j"], *(cut["idle_j"] for cut in phase["slices"])] == [None, None, None]
+    assert math.fsum(cut["unattributed_j"] for cut in phase["slices"]) == pytest.approx(phase["unattributed_j"], rel=1e-9)
+    closed(phase)
 
 
 def test_a_request_that_failed_took_energy() -> None:

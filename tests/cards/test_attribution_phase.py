@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from joulemark.cards.attribution_asked import Asked, Told
-from joulemark.cards.attribution_phase import COPIED, PARTS, Phase, in_flight, unknown
+from joulemark.cards.attribution_phase import COPIED, PARTS, Phase, unknown
 from joulemark.energy.phase import measure
 from tests.cards.attribution_truth import GPU, PHASES, Served, counter, flights
 
 DECODE = PHASES[1]
 
 
-def made(*served: Served, because: str = "") -> tuple[Phase, dict[str, Any]]:
+def made(*served: Served, because: str = "", requests: int | None = None) -> tuple[Phase, dict[str, Any]]:
     series = counter(served)
-    energy = measure(DECODE, [series])
-    phase = Phase.of(DECODE, energy, {GPU.meter_id: series}, Told(flights(served)), Asked(), cuts=(), because=because)
+    window = replace(DECODE, requests=requests)
+    energy = measure(window, [series])
+    phase = Phase.of(window, energy, {GPU.meter_id: series}, Told(flights(served)), Asked(), cuts=(), because=because)
     return phase, phase.to_json(energy.to_json(), [])
-
-
-@pytest.mark.parametrize(
-    ("begin", "end", "expected"), [(-10, 0, False), (-10, 1, True), (59_999, 70_000, True), (60_000, 70_000, False), (5, 6, True)]
-)
-def test_who_takes_part(begin: int, end: int, expected: bool) -> None:
-    """A request that ends where the phase begins, or begins where it ends, is not in it."""
-    (flight,) = flights([Served(begin, None, end)])
-    assert in_flight(flight, DECODE) is expected
 
 
 def test_claims_know_whose_they_are() -> None:
@@ -50,3 +43,21 @@ def test_an_unknown_phase_has_the_same_keys() -> None:
     bare = unknown(dict.fromkeys(COPIED))
     assert set(bare) == set(found)
     assert {bare[name] for name in PARTS} == {None}
+
+
+def test_time_without_a_request_is_idle_only_where_all_are_known() -> None:
+    """Where a request is missing on record, the time without one is not idle but unattributed; requests keep their shares."""
+    _, all_known = made(Served(0, 5000, 10_000), requests=1)
+    _, found = made(Served(0, 5000, 10_000), requests=2)
+    assert (all_known["unattributed_j"], all_known["unattributed_because"]) == (0.0, "")
+    assert (found["idle_j"], found["idle_s"]) == (None, None)
+    assert found["unattributed_j"] == pytest.approx(all_known["idle_j"], rel=1e-12)
+    assert found["requests_j"] == all_known["requests_j"]
+    assert "1 of 2 completed requests" in found["unattributed_because"]
+
+
+def test_a_phase_without_records_is_not_shared_out() -> None:
+    """Requests of another phase alone say nothing of this one."""
+    _, found = made(Served(0, 5000, 10_000, phase="other"))
+    assert found["unattributed_j"] == pytest.approx(found["energy_j"], rel=1e-12)
+    assert "no record" in found["reason"]

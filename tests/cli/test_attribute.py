@@ -14,9 +14,12 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from joulemark import benchmarks, traces
 from joulemark.cards.attribution import ATTRIBUTION_SCHEMA
+from joulemark.cards.evidence import Evidence
 from joulemark.cli.attribute import command, text
 from joulemark.errors import JoulemarkError
+from joulemark.pricing.snapshot import Snapshot
 from joulemark.standard.schema import schemas
 from joulemark.standard.unit_names import nameless
 from tests.kit.lab import Lab, write
@@ -66,12 +69,23 @@ def test_a_bundle(bundle: Path) -> None:
     assert [cut["complete"] for cut in measured[0]["slices"]] == [True, True, False]
 
 
-def test_records_beside_a_bundle_come_first(bundle: Path, corpus: Path, tmp_path: Path) -> None:
-    """Where the benchmark's records lie beside `energy/` they tell the requests, since they know first tokens."""
+def test_records_beside_a_bundle_come_first(corpus: Path, tmp_path: Path) -> None:
+    """Where the benchmark's records of the same run lie beside `energy/` they tell its requests, since they know first tokens."""
+    place = corpus / TRUTH
+    evidence = Evidence.gathered(benchmarks.read(place, tz=None), traces.read(place / "gpu_telemetry_export.jsonl", tz=None), Snapshot())
+    both = write(tmp_path / "both", evidence)
+    shutil.copy(place / "profile_export.jsonl", both)
+    result = attributed(both)
+    assert result["requests_from"] == "the benchmark's records beside the bundle"
+    assert result["phases"][1]["split"]["prefill_j"] > 0.0
+
+
+def test_records_of_another_run_are_none_of_its(bundle: Path, corpus: Path, tmp_path: Path) -> None:
+    """Records beside a bundle of which no request falls into its phases are another run's, and are left alone."""
     both = tmp_path / "both"
     shutil.copytree(bundle, both)
     shutil.copy(corpus / TRUTH / "profile_export.jsonl", both)
-    assert attributed(both)["requests_from"] == "the benchmark's records beside the bundle"
+    assert attributed(both)["requests_from"] == "the request log of the bundle"
 
 
 def test_the_text_says_what_it_is(corpus: Path) -> None:
@@ -110,6 +124,7 @@ def test_the_text_of_what_is_not_known() -> None:
         ((), 2),
         (("{bundle}", "--benchmark", "x"), 2),
         (("--power", "x"), 2),
+        (("{bundle}", "--tz", "UTC"), 2),
         (("{bundle}", "--slice", "0"), 2),
         (("{bundle}", "--slice", "nan"), 2),
         (("{bundle}", "--slice", "10", "--mean-power"), 2),

@@ -13,6 +13,7 @@ from typing import Any, Final
 from joulemark.cards.attribution_asked import Asked, Told
 from joulemark.cards.attribution_parts import Cut
 from joulemark.cards.attribution_phase import Phase, unknown
+from joulemark.cards.attribution_records import partial
 from joulemark.cards.attribution_strangers import beside, strangers
 from joulemark.cards.card import idle_phases, ready_power_w
 from joulemark.cards.compute import compute
@@ -22,7 +23,6 @@ from joulemark.energy.attribution_claims import Method
 from joulemark.energy.frozen import marked
 from joulemark.errors import UsageError
 from joulemark.readings import Boundary
-from joulemark.request_log import Status
 from joulemark.runs import IdleKind, Run, Window
 from joulemark.units import NS_PER_S
 
@@ -40,7 +40,6 @@ FORMULA: Final = {
 MEAN: Final = "shares of the mean power of the phase: what a request drew beside its time and tokens cannot be seen"
 MOMENT: Final = "shares of the power at the moment"
 ESTIMATE: Final = "an estimate: from outside nobody can tell which of several requests in flight took how much"
-NO_RECORDS: Final = "no record tells when the requests ran"
 
 
 def attribution(evidence: Evidence, told: Told, asked: Asked) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def attribution(evidence: Evidence, told: Told, asked: Asked) -> dict[str, Any]:
     boundary = Boundary(computed["power"]["boundary"])
     foreign = () if asked.whole_device else strangers(evidence.series)
     findings = [*foreign, *beside(evidence), *overlaps(run), *silent(run, told), *computed["findings"]]
-    because = "; ".join(foreign) or ("" if told.flights else NO_RECORDS)
+    because = "; ".join(foreign)
     return {
         "schema": ATTRIBUTION_SCHEMA,
         "run_id": run.run_id,
@@ -132,11 +131,5 @@ def overlaps(run: Run) -> list[str]:
 
 
 def silent(run: Run, told: Told) -> list[str]:
-    """Where the records tell of fewer requests than the phase had, or of requests without an end."""
-    lost = sum(flight.request.end_ns is None for flight in told.flights)
-    found = [f"{lost} requests have no end: they take no share, and what they took is in the others' or in idle"] if lost else []
-    for window in run.windows if told.flights else ():
-        count = sum(flight.request.phase == window.name and flight.request.status is Status.COMPLETED for flight in told.flights)
-        if window.requests is not None and window.requests != count:
-            found.append(f"{window.name}: the records tell of {count} of {window.requests} completed requests; the others take no share")
-    return found
+    """The phases of which not every request is on record."""
+    return [f"{window.name}: {why}; the others take no share" for window in run.windows if (why := partial(window, told.flights))]

@@ -103,8 +103,10 @@ def slices_of(
     *,
     resolution_s: float,
     known: bool,
+    sure: bool,
 ) -> list[dict[str, Any]]:
-    """Each slice in its parts; null with the reason where it is shorter than what the meters tell apart.
+    """Each slice in its parts; null with the reason where it is shorter than what the meters tell apart. `known`: whether the phase can be
+    shared out, `sure`: and its time without a request is idle.
 
     Its uncertainty is the budget of the slice itself, where the same meters lead there as in the phase.
     """
@@ -127,7 +129,7 @@ def slices_of(
                 "u95_j": energy.u95_j if resolved and energy is not None and leads(energy) == leads(phase) else None,
                 "requests_j": math.fsum(mine_j[rows]) if told else None,
                 "others_j": math.fsum(others_j[rows]) if told else None,
-                "idle_j": parts.idle_j if told else None,
+                "idle_j": parts.idle_j if told and sure else None,
                 "unattributed_j": parts.unattributed_j if resolved else None,
                 "reason": "" if resolved else too_short(window.duration_s, resolution_s),
             }

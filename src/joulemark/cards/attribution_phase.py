@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
 
 from joulemark.cards.attribution_asked import Asked, Told
 from joulemark.cards.attribution_parts import Cut, Split, no_split, requests_of, slices_of
+from joulemark.cards.attribution_records import in_flight, missing, partial
 from joulemark.energy.attribution import Bool, Shared
-from joulemark.energy.attribution_claims import Claimed, Flight, Method
+from joulemark.energy.attribution_claims import Claimed, Method
 from joulemark.energy.attribution_curve import Course
 from joulemark.energy.phase import PhaseEnergy
 from joulemark.energy.series import Series
@@ -27,7 +28,8 @@ BESIDE: Final = ("energy_upper_bound_j", "idle_s", "unattributed_s", "unattribut
 @dataclass(frozen=True)
 class Phase:
     """A phase of known energy. `course`: how that grew; `claimed`, `shared`: its requests by the method asked for; `own`: bool[n], which
-    claims are of this phase's requests. `because`: why none of it can be shared out, empty where it can.
+    claims are of this phase's requests. `because`: why none of it can be shared out, empty where it can. `doubt`: why time without a
+    request is not known to be idle.
     """
 
     window: Window
@@ -37,6 +39,7 @@ class Phase:
     shared: Shared
     own: Bool
     because: str
+    doubt: str
     cuts: tuple[Cut, ...]
     asked: Asked
 
@@ -54,32 +57,58 @@ class Phase:
     ) -> Self:
         """The phase `window`, whose headline is `energy`. `series`: by the id of the meter."""
         course = Course.of(energy, series)
-        flights = [flight for flight in told.flights if in_flight(flight, window)]
-        claimed = Claimed.of(flights, method=asked.method)
-        own = np.array([flights[owner].request.phase == window.name for owner in claimed.owner], dtype=bool)
+        because, doubt = because or missing(window, told.flights), partial(window, told.flights)
+        claimed = Claimed.of([flight for flight in told.flights if in_flight(flight, window)], method=asked.method)
+        own = np.array([claimed.flights[owner].request.phase == window.name for owner in claimed.owner], dtype=bool)
         shared = shared_by(claimed, course, asked, cuts=cuts, because=because)
-        return cls(window, energy, course, claimed, shared, own, because, tuple(cuts), asked)
+        if doubt:
+            shared = replace(shared, lost=shared.lost | (shared.heads == 0))
+        return cls(window, energy, course, claimed, shared, own, because, doubt, tuple(cuts), asked)
+
+    @property
+    def known(self) -> bool:
+        """Whether the phase can be shared out."""
+        return not self.because
+
+    @property
+    def sure(self) -> bool:
+        """Whether time without a request is known to be idle."""
+        return not self.because and not self.doubt
 
     def to_json(self, figures: Mapping[str, Any], slices: Sequence[PhaseEnergy | None]) -> dict[str, Any]:
         """`figures`: of the phase, as `compute` has them. `slices`: the energies of `cuts`."""
         parts, claims_j = self.shared.parts(), self.shared.claims_j()
-        known = not self.because
         return {
             **{name: figures[name] for name in COPIED},
-            "requests_j": math.fsum(claims_j[self.own]) if known else None,
-            "others_j": math.fsum(claims_j[~self.own]) if known else None,
-            "idle_j": parts.idle_j if known else None,
+            "requests_j": math.fsum(claims_j[self.own]) if self.known else None,
+            "others_j": math.fsum(claims_j[~self.own]) if self.known else None,
+            "idle_j": parts.idle_j if self.sure else None,
             "unattributed_j": parts.unattributed_j,
             "energy_upper_bound_j": figures["energy_upper_bound_j"],
-            "idle_s": parts.idle_s if known else None,
+            "idle_s": parts.idle_s if self.sure else None,
             "unattributed_s": parts.unattributed_s,
-            "unattributed_because": self.because or ("no reading stands for this time" if parts.unattributed_s else ""),
+            "unattributed_because": self.reason(parts.unattributed_s),
             "resolution_s": self.course.resolution_s,
             "split": self.split(),
-            "slices": slices_of(self.cuts, slices, self.energy, self.shared, self.own, resolution_s=self.course.resolution_s, known=known),
+            "slices": slices_of(
+                self.cuts,
+                slices,
+                self.energy,
+                self.shared,
+                self.own,
+                resolution_s=self.course.resolution_s,
+                known=self.known,
+                sure=self.sure,
+            ),
             "requests": self.requests(),
             "reason": self.because,
         }
+
+    def reason(self, unattributed_s: float) -> str:
+        """Why something is not attributed; empty where everything is."""
+        gaps = "no reading stands for the time" if len(self.course.gaps_ns) else ""
+        doubt = f"{self.doubt}, so that time without one is not known to be idle" if self.doubt else ""
+        return (self.because or "; ".join(filter(None, (gaps, doubt)))) if unattributed_s else ""
 
     def split(self) -> dict[str, Any]:
         """Prefill and decode, by tokens in flight."""
@@ -115,9 +144,3 @@ def unknown(figures: Mapping[str, Any]) -> dict[str, Any]:
     nothing: dict[str, Any] = dict.fromkeys((*PARTS, *BESIDE))
     more: dict[str, Any] = {"split": no_split(UNKNOWN), "slices": [], "requests": None, "reason": UNKNOWN}
     return {**{name: figures[name] for name in COPIED}, **nothing, **more}
-
-
-def in_flight(flight: Flight, window: Window) -> bool:
-    """Whether a request was in flight during a phase; one without an end cannot be told."""
-    request = flight.request
-    return request.end_ns is not None and request.begin_ns < window.end_ns and request.end_ns > window.begin_ns

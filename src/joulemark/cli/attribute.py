@@ -67,8 +67,8 @@ def command(
     from joulemark.cards.attribution_asked import Asked
     from joulemark.energy.attribution_claims import Method
 
-    if (bundle is None) == (not power or benchmark is None) or (bundle is not None and (power or benchmark)):
-        raise UsageError("nothing to attribute, or two things", "give BUNDLE, or --power with --benchmark")
+    if (not power or benchmark is None) if bundle is None else (power or benchmark or tz or boundary):
+        raise UsageError("nothing to attribute, or two things", "give BUNDLE alone, or --power with --benchmark")
     asked = Asked(Method(share), mean_power, slice_s, listed, whole_device, idle_w)
     if bundle is None:
         evidence, told = recorded(power, benchmark or Path(), tz=tz, boundary=boundary)
@@ -96,13 +96,14 @@ def bundled(name: str) -> tuple[Evidence, Told]:
     """A bundle or a run at the collector; its requests from the benchmark's records beside it, which know first tokens, else its log."""
     from joulemark.benchmarks import per_request
     from joulemark.cards.attribution_asked import Told
+    from joulemark.cards.attribution_records import in_flight
     from joulemark.cli import subject
     from joulemark.energy.attribution_claims import Flight
 
     evidence = subject.read(name).evidence
-    path = Path(name)
-    inside = per_request.read(path) if path.is_dir() or path.suffix in (".zip", ".tgz", ".gz") else per_request.Inside()
-    if inside.flights:
+    inside = per_request.read(Path(name)) if Path(name).exists() else per_request.Inside()
+    named = {window.name: window for window in evidence.run.windows}
+    if any((window := named.get(flight.request.phase)) and in_flight(flight, window) for flight in inside.flights):
         return evidence, Told(inside.flights, "the benchmark's records beside the bundle", inside.slices)
     flights = tuple(Flight(request) for request in evidence.requests or ())
     return evidence, Told(flights, "the request log of the bundle" if flights else "")
