@@ -114,6 +114,8 @@ def test_what_is_stored_comes_back(es1: Path) -> None:
         ("run_begin_ns", -1),
         ("published_ns", 2**62),
         ("modified_ns", 0),
+        ("modified_ns", PUBLISHED_NS + 10**15),
+        ("origin", "javascript:alert(1)"),
         ("submitter", ""),
         ("submitter", "two\nlines"),
         ("title", "x" * 1000),

@@ -20,6 +20,7 @@ from joulemark.errors import FormatError
         "vllm 0.9.1",
         "640 tokens in, 480 tokens out",
         "sharegpt 2 steps",
+        "GTX 2 PS",
     ],
 )
 def test_names_pass(text: str) -> None:
@@ -44,6 +45,8 @@ def test_names_pass(text: str) -> None:
         "1900 TFLOPS",
         "12000 toks/s/gpu",
         "8000 tok/gpu",
+        "30 fps",
+        "900 tokps",
     ],
 )
 def test_claims_about_speed_do_not(text: str) -> None:

@@ -114,13 +114,13 @@ def missing(entry: Entry) -> tuple[str, ...]:
 
 
 def compared(class_id: str, entries: list[Entry]) -> Comparison:
-    """The class of `entries`, which share a key and have a figure."""
+    """The class of `entries`, which share a key and have a figure; those with the same figure stay in their order."""
     values = [
         ranking.Entry(entry.figures.joules_per_1k_output_tokens or 0.0, entry.figures.u95_j_per_1k_output_tokens or 0.0)
         for entry in entries
     ]
     ranked = zip(ranking.ranks(values), values, entries, strict=True)
-    order = sorted(ranked, key=lambda one: (one[0], one[1].value, one[2].published_ns, one[2].entry_id))
+    order = sorted(ranked, key=lambda one: (one[0], one[1].value))
     return Comparison(class_id, entries[0].key, tuple(Place(entry, rank) for rank, _, entry in order))
 
 

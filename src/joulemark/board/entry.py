@@ -85,6 +85,7 @@ class Entry:
             "basis": self.figures.basis in BASES,
             "labels": set(self.labels) <= set(LABELS),
             "submitter": self.submitter,
+            "modified_ns": self.status == WITHDRAWN or self.modified_ns == self.published_ns,
             "published_ns": 0 <= self.published_ns <= self.modified_ns < LAST_NS,
             "run_begin_ns": 0 <= self.run_begin_ns < LAST_NS,
             **{name: SHA256.fullmatch(getattr(self, name)) for name in ("card_sha256", "manifest_sha256", "bundle_sha256")},

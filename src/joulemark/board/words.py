@@ -12,7 +12,7 @@ LONGEST: Final = 120
 SPEED: Final = re.compile(
     r"\d\s*[kM]?\s*(?:"
     r"(?:tok(?:en)?s?|req(?:uest)?s?|quer(?:y|ies)|samples?|images?|steps?)\s*(?:/|per|p)\s*(?:s\b|sec|min|h\b|hour|gpu)"
-    r"|(?:tok)?[tqr]?ps\b|(?-i:ms|µs)\b|[kmgtp]?flops?(?:\b|/s))"
+    r"|(?:tok|[tqrf])ps\b|(?-i:ms|µs)\b|[kmgtp]?flops?(?:\b|/s))"
     r"|\b(?:throughput|latency|ttft|tpot|itl|goodput)\b\W{0,3}\d",
     re.IGNORECASE,
 )
