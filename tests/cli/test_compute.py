@@ -283,3 +283,32 @@ def test_budget_option_prints_every_component(tmp_path: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
     assert ["spec", "not"] in [[line[0], *line[3:4]] for line in lines]
     assert {"gain_offset", "repeat", "u_c"} <= {line[0] for line in lines}
+
+
+def test_power_is_held_against_the_phases(tmp_path: Path) -> None:
+    """A log of New York read as UTC names the zone where there is nothing to compute; in its zone it agrees; 4 s off it is a note alone."""
+    begin_s = 1_790_000_000
+    phase = {"name": "p", "kind": "measured", "begin_ns": begin_s * 10**9, "end_ns": (begin_s + 60) * 10**9}
+    run, log = tmp_path / "run.json", tmp_path / "power.csv"
+    run.write_text(json.dumps({"schema": "joulemark.run/1", "benchmark": "b", "phases": [phase]}))
+
+    def result(*, zone: str, late_s: int = 0) -> subprocess.CompletedProcess[str]:
+        rows = [(begin_s + late_s + at_s, 600 if 0 <= at_s < 60 else 100) for at_s in range(-60, 120)]
+        local = [(datetime.fromtimestamp(t_s, ZoneInfo("America/New_York")).strftime("%Y-%m-%d %H:%M:%S"), watts) for t_s, watts in rows]
+        log.write_text("time,watts\n" + "".join(f"{printed},{watts}\n" for printed, watts in local))
+        return joulemark("compute", "--power", log, "--benchmark", run, "--tz", zone, "--boundary", "gpu", "--json")
+
+    wrong = result(zone="UTC")
+    assert wrong.returncode == 4
+    assert "Power rises and falls 14400.5" in wrong.stderr or "Power rises and falls 14399.5" in wrong.stderr
+    assert "-4:00 h looks like a time zone: give --tz" in wrong.stderr
+    right = json.loads(result(zone="America/New_York").stdout)
+    jsonschema.validate(right, schemas()[COMPUTE_SCHEMA])
+    assert (right["edges"]["verdict"], right["edges"]["edges"]) == ("consistent", 2)
+    late = json.loads(result(zone="America/New_York", late_s=4).stdout)
+    assert late["edges"]["verdict"] == "offset"
+    assert any("s after the phases do" in finding for finding in late["findings"])
+    text = joulemark("compute", "--power", log, "--benchmark", run, "--tz", "America/New_York", "--boundary", "gpu").stdout
+    assert "note: Power rises and falls" in text
+    (phase,) = late["phases"]
+    assert phase["energy_j"] == pytest.approx(100 * 3 + 350 + 600 * 56)

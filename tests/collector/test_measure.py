@@ -124,3 +124,15 @@ def test_a_clock_bound_counts_once() -> None:
     alone = measure(gathered(one).run.windows[0], [one])
     assert energy_json(gathered(one))["phases"][0]["u95_j"] == alone.u95_j
     assert alone.u95_j != measure(gathered(one).run.windows[0], [one], clock_bound_ns=2 * S).u95_j
+
+
+def test_power_that_steps_beside_the_phase_is_a_finding() -> None:
+    """The machine was loaded 3 s after the phase says: a warning with the offset, and the same energies as without it."""
+    flat = power("fake:h:0:power", Boundary.GPU, 100, begin_s=-20, end_s=30)
+    late = replace(flat, value=np.where((flat.t_ns >= T0 + 3 * S) & (flat.t_ns < T0 + 13 * S), 500, 100))
+    found = energy_json(gathered(late))
+    assert "s after the phases do" in found["findings"][1]
+    (phase,) = found["phases"]
+    assert phase["energy_j"] == measure(gathered(late).run.windows[0], [late]).energy_j
+    in_time = replace(flat, value=np.where((flat.t_ns >= T0) & (flat.t_ns < T0 + 10 * S), 500, 100))
+    assert energy_json(gathered(in_time))["findings"] == ["Said before."]

@@ -60,6 +60,7 @@ def command(
     from joulemark import benchmarks, traces
     from joulemark.cards.budget import table
     from joulemark.cards.compute import compute
+    from joulemark.energy.edges import edges
 
     where = None if tz is None else zone(tz)
     stated = None if accuracy is None else accuracy_of(accuracy)
@@ -67,7 +68,14 @@ def command(
     files = [file for path in (*power, *more) for file in power_files(path)]
     placed = None if boundary is None else Boundary(boundary)
     series = [one for file in files for one in traces.read(file, tz=where, boundary=placed)]
-    result = compute(series, run, accuracy=stated, power_idle_w=idle_w)
+    seen = edges(series, run.windows)
+    warning = seen.finding(run.clock)
+    try:
+        result = compute(series, run, accuracy=stated, power_idle_w=idle_w)
+    except InsufficientData as error:
+        raise InsufficientData(error.what if warning is None else f"{error.what}. {warning}", error.next_step) from error
+    result["edges"] = seen.to_json()
+    result["findings"] += [] if warning is None else [warning]
     result["power"]["files"] = [{"name": str(file), "sha256": digest(file)} for file in files]
     tables = "".join(f"\n\n{table(phase)}" for phase in result["phases"]) if budget else ""
     emit(result, as_json=as_json, text=lambda found: told(found) + tables)
@@ -130,4 +138,14 @@ def told(result: dict[str, Any]) -> str:
                 printed = f"{figure['name']} {figure['value']:.6g} {figure['unit']}"
                 lines.append(f"  the tool's    {printed} ({figure['difference_rel']:+.2%} of ours)")
     lines += closure_lines(result["closure"])
+    lines += clock_lines(result["edges"])
     return "\n".join([*lines, *(f"note: {finding}" for finding in result["findings"])])
+
+
+def clock_lines(edges: dict[str, Any]) -> list[str]:
+    """Whether the power agrees with the times of the phases; none where that is a note of its own."""
+    if edges["verdict"] == "consistent":
+        return [
+            f"clocks          agree: power steps {edges['offset_s']:+.2f} s from the phases' edges, {edges['tolerance_s']:.2f} s may be"
+        ]
+    return [f"clocks          not checked: {edges['reason']}"] if edges["verdict"] == "unknown" else []

@@ -15,6 +15,7 @@ from joulemark.collector.recorded import Recorded, run_of
 from joulemark.collector.store.axis import COLLECTOR
 from joulemark.collector.store.base import ClockStep, HostState, ReadingStore, Stream, Surveyed
 from joulemark.energy.cords import counting, named, uncovered
+from joulemark.energy.edges import edges
 from joulemark.energy.frozen import marked
 from joulemark.energy.phase import PhaseEnergy, measure
 from joulemark.energy.series import Series
@@ -150,13 +151,14 @@ def energy_json(gathered: Gathered) -> dict[str, Any]:
     phases, findings = phases_of(run, by_boundary(series), cords=named(series))
     if not phases:
         raise InsufficientData(f"run {run.run_id} has no energy: {' '.join(findings)}", "record from before each phase until after it")
+    warning = edges(series, run.windows).finding(run.clock)
     return {
         "schema": "joulemark.energy/1",
         "run_id": run.run_id,
         "benchmark": run.benchmark,
         "settled": gathered.settled,
         "phases": [phase.to_json() for phase in phases],
-        "findings": [*run.findings, *findings, *lost(gathered.losses)],
+        "findings": [*run.findings, *findings, *([warning] if warning else []), *lost(gathered.losses)],
     }
 
 
