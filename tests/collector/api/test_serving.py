@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
+from joulemark.standard.schema import schemas
 from tests.collector.api.conftest import BOOT_ID, Api, S
 from tests.collector.conftest import Agent
 from tests.collector.serving_agent import agent
@@ -34,6 +36,7 @@ def test_joules_per_1k_tokens_over_any_window(api: Api) -> None:
         found = asked(api, begin_ns, *edges)
         assert found["schema"] == "joulemark.serving/1"
         assert found["settled"] is True
+        jsonschema.validate(found, dict(schemas()["joulemark.serving/1"]))
         [service] = found["services"]
         assert (service["agents"], service["models"]) == (["host-a"], ["m"])
         total = service["slices"][0]["total"]
@@ -59,6 +62,7 @@ def test_money_may_be_stated(api: Api) -> None:
     cost = found["services"][0]["slices"][0]["total"]["cost"]
     assert float(cost["market"]["per_1k_output_tokens"]) == pytest.approx(0.1, rel=1e-3)
     assert float(cost["energy"]["per_1k_output_tokens"]) == pytest.approx(0.0002, rel=1e-3)
+    jsonschema.validate(found, dict(schemas()["joulemark.serving/1"]))
 
 
 def test_services_that_share_no_model_stand_apart(api: Api) -> None:
