@@ -43,7 +43,8 @@ def test_several_runs_below_one_folder(corpus: Path, tmp_path: Path) -> None:
     """Phases carry the folder of their run, as those of the merged run do, and every request has a number of its own."""
     for name in ("a", "b"):
         shutil.copytree(corpus / TRUTH, tmp_path / name)
-    found = per_request.read(tmp_path).flights
+    found, slices = per_request.read(tmp_path).flights, per_request.read(tmp_path).slices
+    assert [part.name for part in slices][::6] == ["a/slice 0", "b/slice 0"]
     assert {flight.request.phase for flight in found} == {window.name for window in benchmarks.read(tmp_path, tz=None).windows}
     assert sorted(flight.request.id for flight in found) == list(range(96))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import replace
@@ -22,6 +23,7 @@ from joulemark.cards.attribution_asked import Asked, Told
 from joulemark.cards.compute import compute
 from joulemark.cards.evidence import Evidence
 from joulemark.energy.attribution_claims import Flight, Method
+from joulemark.energy.series import Float64
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.node import Component, Nodes
 from joulemark.request_log import Status
@@ -118,7 +120,9 @@ def test_the_simulated_laboratory() -> None:
 
 
 def test_a_recorded_run_of_aiperf(corpus: Path) -> None:
-    """The genuine records: parts come to the headline, 3310.83 J for 3312.17 true ones; slices and prefill with decode too."""
+    """The genuine records: parts come to the headline, 3310.83 J for 3312.17 true ones, and so do prefill with decode; slices are true
+    within their U95, and requests within 7 % of their equal part of the true power.
+    """
     place = corpus / "aiperf/generated_0.13.0_dcgm_truth"
     run, inside = benchmarks.read(place, tz=None), per_request.read(place)
     series = tuple(traces.read(place / "gpu_telemetry_export.jsonl", tz=None))
@@ -132,6 +136,17 @@ def test_a_recorded_run_of_aiperf(corpus: Path) -> None:
     assert math.fsum(row["energy_j"] for row in rows) == pytest.approx(phase["requests_j"], rel=1e-12)
     assert [cut["complete"] for cut in phase["slices"]] == [True] * 5 + [False]
     assert math.fsum(cut["energy_j"] for cut in phase["slices"]) == pytest.approx(headline, rel=0.002)
+    with (place / "power_truth.csv").open(newline="") as file:
+        t_ns, active, watts = np.array([[float(cell) for cell in line] for line in list(csv.reader(file))[1:]]).T
+    for cut in phase["slices"]:
+        assert abs(cut["energy_j"] - true_j(t_ns, watts, cut)) <= cut["u95_j"]
+    equal_w = watts / np.maximum(active, 1.0)
+    assert max(abs(row["energy_j"] / true_j(t_ns, equal_w, row) - 1.0) for row in rows) < 0.07
+
+
+def true_j(t_ns: Float64, watts: Float64, span: dict[str, Any]) -> float:
+    """The exact energy of a step function between begin and end; microseconds do not matter here."""
+    return float(np.dot(watts, np.diff(np.clip(np.append(t_ns, 2.0**62), span["begin_ns"], span["end_ns"]))) / S)
 
 
 # --- what must not be told --------------------------------------------------------------------------------------------

@@ -140,6 +140,14 @@ def test_a_gap_is_nobodys() -> None:
     assert found.claims_lost_s().tolist() == pytest.approx([100e-9])
 
 
+def test_cuts_are_cut() -> None:
+    """A part of the window is exact at its edges, although no request begins or ends there."""
+    known = (np.array([0.0, 1000.0]), np.array([0.0, 1000.0]))
+    _, found = shared([(0, 1000, math.nan)], [], [300, 450], known)
+    assert found.parts(found.rows(300, 450)).claimed_j == 150.0
+    assert math.fsum(found.taken_j(np.array([True]))[found.rows(300, 450)]) == 150.0
+
+
 def test_no_claim_at_all_is_idle() -> None:
     """Without requests all energy is that of a time without requests."""
     _, found = shared([], [], [], course(1))

@@ -6,7 +6,6 @@ AIPerf tells it so far. The other tools' runs have windows and totals, and nothi
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from joulemark.unpacked import unpacked
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """`flights`: every request, its phase named as `benchmarks.read` names it. `slices`: parts of phases as the tool cut them."""
+    """`flights`: every request, its phase named as `benchmarks.read` names it. `slices`: parts of phases as the tool cut them; those of one
+    run of several carry its folder like the phases do.
+    """
 
     flights: tuple[Flight, ...] = ()
     slices: tuple[Window, ...] = ()
@@ -30,14 +31,13 @@ def read(path: Path) -> Inside:
         with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
             return read(unpacked(path, Path(place)))
     places = tuple(aiperf.places(path))
-    found = [flight for place in places for flight in named(aiperf_requests.flights(place), path, place, places)]
-    numbered = tuple(replace(flight, request=replace(flight.request, id=number)) for number, flight in enumerate(found))
-    return Inside(numbered, tuple(part for place in places for part in aiperf_requests.slices(place)))
+    prefix = {place: f"{place_name(path, place, places)}/" if len(places) > 1 else "" for place in places}
+    flights = [in_run(flight, prefix[place]) for place in places for flight in aiperf_requests.flights(place)]
+    numbered = tuple(replace(flight, request=replace(flight.request, id=number)) for number, flight in enumerate(flights))
+    parts = [replace(part, name=prefix[place] + part.name) for place in places for part in aiperf_requests.slices(place)]
+    return Inside(numbered, tuple(parts))
 
 
-def named(flights: Sequence[Flight], root: Path, place: Path, places: tuple[Path, ...]) -> list[Flight]:
-    """The flights with their phases as `benchmarks.merged` names those of several runs below one root."""
-    if len(places) == 1:
-        return list(flights)
-    run = place_name(root, place, places)
-    return [replace(flight, request=replace(flight.request, phase=f"{run}/{flight.request.phase}")) for flight in flights]
+def in_run(flight: Flight, prefix: str) -> Flight:
+    """The flight with its phase named as that of one run of several."""
+    return replace(flight, request=replace(flight.request, phase=prefix + flight.request.phase))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from joulemark.cards.attribution_asked import Asked, Told
@@ -21,6 +22,8 @@ from joulemark.cards.evidence import Evidence
 from joulemark.cards.shares import measured
 from joulemark.energy.attribution_claims import Method
 from joulemark.energy.frozen import marked
+from joulemark.energy.phase import PhaseEnergy
+from joulemark.energy.series import Series
 from joulemark.errors import UsageError
 from joulemark.readings import Boundary
 from joulemark.runs import IdleKind, Run, Window
@@ -85,17 +88,29 @@ def phases(
             found = unknown(figure)
         else:
             cuts = cuts_of(window, told, asked)
-            budgeted = 0 < len(cuts) <= MAX_BUDGETS
-            slices = measured(evidence, [cut.window for cut in cuts], boundary) if budgeted else [None] * len(cuts)
+            slices = budgets(evidence, energy, series, cuts, boundary)
             found = Phase.of(window, energy, series, told, asked, cuts=cuts, because=because).to_json(figure, slices)
         out.append({**found, "idle_share": idle_share(idle, figure)})
     return out
 
 
+def budgets(
+    evidence: Evidence, energy: PhaseEnergy, series: Mapping[str, Series], cuts: Sequence[Cut], boundary: Boundary
+) -> Sequence[PhaseEnergy | None]:
+    """The energy of each slice by the meters that lead in the phase, with a budget of its own; none for too many."""
+    if not 0 < len(cuts) <= MAX_BUDGETS:
+        return [None] * len(cuts)
+    leading = {device.headline.meter.meter_id for device in energy.devices if device.headline is not None}
+    climate = [one for one in evidence.series if not one.meter.quantity.measures_energy]
+    alone = replace(evidence, series=(*(one for meter_id, one in series.items() if meter_id in leading), *climate))
+    return measured(alone, [cut.window for cut in cuts], boundary)
+
+
 def cuts_of(window: Window, told: Told, asked: Asked) -> list[Cut]:
     """The slices of a phase: those asked for, else those of its tool that lie in it. Raises UsageError for too many."""
     if asked.slice_s is None:
-        return [] if asked.mean_power else [cut for part in told.slices if (cut := Cut.of_tool(part, window)) is not None]
+        own = [] if asked.mean_power else [part for part in told.slices if run_of(part) == run_of(window)]
+        return [cut for part in own if (cut := Cut.of_tool(part, window)) is not None]
     if asked.mean_power:
         raise UsageError("slices of the mean power of a phase say nothing", "ask for slices, or for the mean power")
     step_ns = round(asked.slice_s * NS_PER_S)
@@ -103,6 +118,11 @@ def cuts_of(window: Window, told: Told, asked: Asked) -> list[Cut]:
         raise UsageError(f"slices of {asked.slice_s:g} s cut {window.name} into more than {MAX_SLICES} parts", "ask for longer ones")
     edges = [*range(window.begin_ns, window.end_ns, step_ns), window.end_ns]
     return [Cut.of_grid(window, number, *pair, step_ns=step_ns) for number, pair in enumerate(itertools.pairwise(edges))]
+
+
+def run_of(window: Window) -> str:
+    """The folder of the run that a phase or slice is of, where several were read together; else empty."""
+    return window.name.rpartition("/")[0]
 
 
 def idle_power(run: Run, phases: Sequence[Mapping[str, Any]], asked: Asked) -> dict[str, Any]:

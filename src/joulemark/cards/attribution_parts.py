@@ -68,14 +68,8 @@ class Split:
         """Null where no request has a first token."""
         if self.prefill_s is None:
             return no_split("no record tells when the first token came")
-        seen = (
-            ""
-            if self.prefill_s >= resolution_s
-            else (
-                f"; the median prefill of {self.prefill_s:.3g} s is shorter than the {resolution_s:.3g} s that the meters tell apart, "
-                "so that the split follows times and tokens and not the power"
-            )
-        )
+        blind = f"; the median prefill of {self.prefill_s:.3g} s is shorter than the {resolution_s:.3g} s that the meters tell apart"
+        seen = "" if self.prefill_s >= resolution_s else f"{blind}: it follows times and tokens, not the power"
         return {
             "method": str(Method.TOKENS),
             "label": f"an estimate by the tokens per second in flight{seen}",
@@ -97,7 +91,6 @@ def no_split(reason: str) -> dict[str, Any]:
 def slices_of(
     cuts: Sequence[Cut],
     measured: Sequence[PhaseEnergy | None],
-    phase: PhaseEnergy,
     shared: Shared,
     own: Bool,
     *,
@@ -108,7 +101,7 @@ def slices_of(
     """Each slice in its parts; null with the reason where it is shorter than what the meters tell apart. `known`: whether the phase can be
     shared out, `sure`: and its time without a request is idle.
 
-    Its uncertainty is the budget of the slice itself, where the same meters lead there as in the phase.
+    `measured`: the slices by the meters of the phase, whose budgets are the uncertainties.
     """
     mine_j, others_j = shared.taken_j(own), shared.taken_j(~own)
     found = []
@@ -126,7 +119,7 @@ def slices_of(
                 "end_ns": window.end_ns,
                 "duration_s": window.duration_s,
                 "energy_j": parts.energy_j if resolved else None,
-                "u95_j": energy.u95_j if resolved and energy is not None and leads(energy) == leads(phase) else None,
+                "u95_j": energy.u95_j if resolved and energy is not None else None,
                 "requests_j": math.fsum(mine_j[rows]) if told else None,
                 "others_j": math.fsum(others_j[rows]) if told else None,
                 "idle_j": parts.idle_j if told and sure else None,
@@ -135,11 +128,6 @@ def slices_of(
             }
         )
     return found
-
-
-def leads(energy: PhaseEnergy) -> list[str]:
-    """The meters behind an energy."""
-    return [device.headline.meter.meter_id for device in energy.devices if device.headline is not None]
 
 
 def too_short(duration_s: float, resolution_s: float) -> str:

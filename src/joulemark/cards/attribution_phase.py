@@ -33,7 +33,6 @@ class Phase:
     """
 
     window: Window
-    energy: PhaseEnergy
     course: Course
     claimed: Claimed
     shared: Shared
@@ -63,7 +62,7 @@ class Phase:
         shared = shared_by(claimed, course, asked, cuts=cuts, because=because)
         if doubt:
             shared = replace(shared, lost=shared.lost | (shared.heads == 0))
-        return cls(window, energy, course, claimed, shared, own, because, doubt, tuple(cuts), asked)
+        return cls(window, course, claimed, shared, own, because, doubt, tuple(cuts), asked)
 
     @property
     def known(self) -> bool:
@@ -93,7 +92,6 @@ class Phase:
             "slices": slices_of(
                 self.cuts,
                 slices,
-                self.energy,
                 self.shared,
                 self.own,
                 resolution_s=self.course.resolution_s,
