@@ -8,13 +8,12 @@ from joulemark.collector.serving_totals import Labels, Totals
 
 def lines(totals: Totals) -> list[str]:
     """Lines of Prometheus text; none where nothing is served."""
-    named = (
-        ("serving_joules_total", "Energy of the machines of a service since it was first asked for.", totals.joules),
-        ("serving_tokens_total", "Tokens that the engines of a service counted over the same time.", totals.tokens),
-        ("serving_requests_total", "Requests that they counted.", totals.requests),
-        ("serving_unknown_seconds_total", "Time in which one of them is not known, and did not grow.", totals.unknown_s),
-    )
-    return [line for name, text, values in named for line in metric(name, "counter", text, samples(values))]
+    return [
+        *metric("serving_joules_total", "counter", "Energy of a service since it was first asked for.", samples(totals.joules)),
+        *metric("serving_tokens_total", "counter", "Tokens that its engines counted over the same time.", samples(totals.tokens)),
+        *metric("serving_requests_total", "counter", "Requests that they counted.", samples(totals.requests)),
+        *metric("serving_unknown_seconds_total", "counter", "Time in which one of them is not known.", samples(totals.unknown_s)),
+    ]
 
 
 def samples(values: dict[Labels, float]) -> list[tuple[dict[str, str], float]]:
