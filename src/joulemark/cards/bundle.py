@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
+import types
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +25,15 @@ MANIFEST_SCHEMA: Final = "joulemark.manifest/1"
 FOLDER: Final = "energy"
 MANIFEST: Final = f"{FOLDER}/manifest.json"
 SUMMARY: Final = "energy_summary.json"
+OLD: Final = f".{FOLDER}.old"
+"""The folder before, until the new one is in its place."""
+
+SIGNATURE: Final = f"{FOLDER}/signature.json"
+"""Over the hash of the manifest, so it stands in no list."""
+
+LISTS: Final = ("files", "originals", "site")
+"""Of the manifest: what Joulemark made of the evidence, and where a card was attached the benchmark's own files and those for the site."""
+
 Signer = Callable[[str], Signature]
 """Signs the hash of a chain's last event, hexadecimal."""
 
@@ -57,7 +68,7 @@ def build(evidence: Evidence, *, sign: Signer | None = None) -> dict[str, bytes]
         files[f"{FOLDER}/chain.json"] = json_bytes(chain.to_json())
     files[f"{FOLDER}/card.json"] = json_bytes(made)
     files[SUMMARY] = json_bytes(summary(made))
-    entries = [{"path": path, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for path, data in sorted(files.items())]
+    entries = [entry_of(path, data) for path, data in sorted(files.items())]
     root = chain.head_sha256 if chain.events else None
     files[MANIFEST] = json_bytes({"schema": MANIFEST_SCHEMA, "root_sha256": root, "files": entries})
     return files
@@ -95,26 +106,35 @@ def without_nulls(data: Any) -> Any:
 
 
 def write(directory: Path, evidence: Evidence, *, sign: Signer | None = None) -> Path:
-    """Write the bundle of `evidence` into `directory`; the path of its `energy` folder.
+    """Write the bundle of `evidence` into `directory`; the path of its `energy` folder. Raises what `place` and `build` do."""
+    return place(directory, build(evidence, sign=sign))
 
-    The folder appears whole or not at all; one that Joulemark wrote before is replaced, other files are not touched. Raises
-    UsageError when `energy` is somebody else's or the place is not writable, and what `build` raises.
+
+def place(directory: Path, files: Mapping[str, bytes], *, aside: Mapping[str, str] = types.MappingProxyType({})) -> Path:
+    """Write the `files` of a bundle, by path below its root, into `directory`; the path of its `energy` folder.
+
+    The folder appears whole or not at all; one that Joulemark wrote before is replaced, other files are not touched, but those of
+    `aside`: name -> name under which somebody else's file stays. Raises UsageError when `energy` is somebody else's or the place is not
+    writable.
     """
-    files = build(evidence, sign=sign)
-    folder, part, old = directory / FOLDER, directory / f".{FOLDER}.part", directory / f".{FOLDER}.old"
+    folder, part, old = directory / FOLDER, directory / f".{FOLDER}.part", directory / OLD
     if folder.exists() and not (directory / MANIFEST).is_file():
         raise UsageError(f"{folder} exists and was not written by joulemark", "move it away, or give another folder")
+    beside = [path for path in files if not path.startswith(f"{FOLDER}/")]
     try:
-        for leftover in (part, old):
-            remove(leftover)
-        for path, data in files.items():
-            if path != SUMMARY:
-                write_file(part / Path(path).relative_to(FOLDER), data)
-        write_file(directory / f".{SUMMARY}.part", files[SUMMARY])
+        remove(part)
+        for path in files.keys() - set(beside):
+            write_file(part / Path(path).relative_to(FOLDER), files[path])
+        for path in beside:
+            write_file(directory / f".{path}.part", files[path])
         if folder.exists():
+            remove(old)
             folder.rename(old)
         part.rename(folder)
-        (directory / f".{SUMMARY}.part").replace(directory / SUMMARY)
+        for path in beside:
+            if path in aside:
+                put_aside(directory / path, directory / aside[path])
+            (directory / f".{path}.part").replace(directory / path)
         sync_directory(directory)
         remove(old)
     except OSError as error:
@@ -122,9 +142,18 @@ def write(directory: Path, evidence: Evidence, *, sign: Signer | None = None) ->
     return folder
 
 
+def put_aside(path: Path, to: Path) -> None:
+    """Give the file `path` a second name, so that its bytes are never without one; where no links can be made, another name."""
+    try:
+        os.link(path, to)
+    except OSError:
+        path.rename(to)
+
+
 def verify(directory: Path) -> list[Finding]:
     """What is wrong with the bundle in `directory`: each file missing, changed, or not listed; empty when nothing is.
 
+    The benchmark's own files are looked at where the card was attached in their midst, not from a folder beside them.
     A hostile bundle is expected: no listed path is followed out of the folder, links count as unsafe, sizes are compared before a file
     is read, and files that are no plain ones are not opened. A result file of the run counts where it lies in `directory`. Raises
     FormatError for a folder beyond the limits of `foreign.files`.
@@ -133,7 +162,7 @@ def verify(directory: Path) -> list[Finding]:
     if isinstance(entries, Finding):
         return [entries]
     findings = [finding for entry in entries if (finding := checked(directory, entry)) is not None]
-    known = {entry["path"] for entry in entries} | {MANIFEST}
+    known = {entry["path"] for entry in entries} | {MANIFEST, SIGNATURE}
     extra = [Finding("extra", path, "not listed in the manifest") for path in present(directory) if path not in known]
     return findings + extra + [finding for finding in altered_results(directory) if finding.path not in known]
 
@@ -152,7 +181,7 @@ def altered_results(directory: Path) -> list[Finding]:
 
 
 def listed(directory: Path) -> list[dict[str, Any]] | Finding:
-    """The entries of the manifest, or what is wrong with it."""
+    """The entries of the manifest for what lies in `directory`, or what is wrong with it."""
     path = directory / MANIFEST
     if linked(directory, MANIFEST) or not foreign.inside(directory, path):
         return Finding("missing", MANIFEST, "no manifest")
@@ -160,18 +189,32 @@ def listed(directory: Path) -> list[dict[str, Any]] | Finding:
         data = document.load(path)
     except FormatError as error:
         return Finding("unreadable", MANIFEST, error.what)
-    if data.get("schema") != MANIFEST_SCHEMA or not isinstance(data.get("files"), list):
-        return Finding("unreadable", MANIFEST, f"not a list of files of schema {MANIFEST_SCHEMA}")
+    entries = entries_of(data)
+    if isinstance(entries, str):
+        return Finding("unreadable", MANIFEST, entries)
+    return [entry for name in LISTS for entry in entries[name] if name != "originals" or not data.get("beside")]
+
+
+def entries_of(manifest: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]] | str:
+    """The lists of a manifest by name, those it lacks empty; or why it is none."""
+    lists = {name: manifest.get(name, [] if name != "files" else None) for name in LISTS}
+    if manifest.get("schema") != MANIFEST_SCHEMA or not all(isinstance(one, list) for one in lists.values()):
+        return f"not a list of files of schema {MANIFEST_SCHEMA}"
     kinds = {"path": str, "sha256": str, "bytes": int}
-    for entry in data["files"]:
+    for entry in itertools.chain(*lists.values()):
         if not isinstance(entry, dict) or any(not isinstance(entry.get(key), kind) for key, kind in kinds.items()):
-            return Finding("unreadable", MANIFEST, f"an entry lacks {', '.join(kinds)}")
-    entries: list[dict[str, Any]] = data["files"]
+            return f"an entry lacks {', '.join(kinds)}"
     # each is hashed: one large file under a thousand entries would never come to an end
-    often = Counter(os.path.normpath(entry["path"]) for entry in entries)
-    if twice := next((path for path, count in often.items() if count > 1), None):
-        return Finding("unreadable", MANIFEST, f"{document.shown(twice)} stands in it twice")
-    return entries
+    elsewhere = "originals" if manifest.get("beside") else ""
+    often = Counter((name == elsewhere, os.path.normpath(entry["path"])) for name, entries in lists.items() for entry in entries)
+    if twice := next((path for (_, path), count in often.items() if count > 1), None):
+        return f"{document.shown(twice)} stands in it twice"
+    return lists
+
+
+def entry_of(path: str, data: bytes) -> dict[str, Any]:
+    """What the manifest says of a file of ours."""
+    return {"path": path, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def checked(directory: Path, entry: Mapping[str, Any], *, listed_in: str = "the manifest") -> Finding | None:

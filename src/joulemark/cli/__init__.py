@@ -16,7 +16,9 @@ from joulemark.errors import JoulemarkError
 
 COMMANDS: Final[dict[str, str]] = {
     "agent": "Run the agent of this host.",
+    "attach": "Attach an energy card and its evidence to a benchmark's files, or prove one.",
     "attribute": "Share the energy of a run out among requests, slices of time, prefill and decode.",
+    "board": "Hand bundles in to a board, list it, follow others, report on a quarter.",
     "calibrate": "Align a sensor with a reference meter.",
     "collector": "Run the collector.",
     "compare": "Hold two runs against each other, with the uncertainty of the difference.",

@@ -64,6 +64,11 @@ def signer(key: Ed25519PrivateKey, *, role: str) -> Callable[[str], Signature]:
     return lambda head_sha256: Signature(role, public_text(key), head_sha256, signed(key, head_sha256))
 
 
+def over_manifest(key: Ed25519PrivateKey, sha256: str, *, role: str) -> dict[str, str]:
+    """What `energy/signature.json` says: who signed the hash of a manifest, in which role."""
+    return {"role": role, "public_key": public_text(key), "manifest_sha256": sha256, "signature": signed(key, sha256)}
+
+
 def holds(public_key: str, sha256: str, signature: str) -> bool:
     """Whether `signature` over the hash was made by the holder of `public_key`; False too for what is no key, hash or signature."""
     try:

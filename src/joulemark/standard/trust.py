@@ -13,12 +13,12 @@ from joulemark import document, foreign
 from joulemark.errors import FormatError
 
 KIT: Final = "kit"
-ROLES: Final = ("agent", "collector", "board", KIT)
+ROLES: Final = ("agent", "collector", "board", "submitter", KIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key (base64 of 32 bytes), what it may do (`agent`, `collector`, `board` or `kit`) and whose it is."""
+    """A public key (base64 of 32 bytes), what it may do (`agent`, `collector`, `board`, `submitter` or `kit`) and whose it is."""
 
     public_key: str
     role: str

@@ -9,10 +9,10 @@ from typing import Final
 from joulemark.energy.series import Series
 from joulemark.errors import FormatError
 from joulemark.readings import Accuracy, Boundary
-from joulemark.traces import aiperf_telemetry, bundle, mllog_power, nvidia_smi, plain, spl
+from joulemark.traces import aiperf_telemetry, bundle, mllog_power, nvidia_smi, plain, spl, system_log
 from joulemark.traces.recording import Recording
 
-READERS: Final = (spl, mllog_power, aiperf_telemetry, nvidia_smi, bundle, plain)
+READERS: Final = (spl, mllog_power, aiperf_telemetry, nvidia_smi, bundle, system_log, plain)
 """In the order they are asked; each has `matches(head)` and `read(recording)`."""
 
 
