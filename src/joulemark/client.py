@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from joulemark import config, kept_marks, timebase
 from joulemark.addresses import is_loopback
@@ -32,6 +32,8 @@ TOKEN_VARIABLE: Final = "JOULEMARK_TOKEN_FILE"
 TIMEOUT_S: Final = 10.0
 RECORD_TIMEOUT_S: Final = 60.0
 """For what may have megabytes or is computed anew: readings, alignments, bundles."""
+UPLOAD_TIMEOUT_S: Final = 300.0
+"""For an archive that is handed in."""
 MAX_ROWS: Final = 1_000_000
 """Readings in one answer of the collector."""
 MARK_TIMEOUT_S: Final = 3.0
@@ -73,15 +75,15 @@ class Counts:
 class Client:
     """A collector's REST API: runs and their marks."""
 
-    def __init__(self, url: str | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(self, url: str | None = None, *, clock: Clock | None = None, token_file: Path | None = None) -> None:
         """`url`: of the collector's pages, default `$JOULEMARK_URL`, else `client.url` of the configuration, else this machine.
 
-        The token to show there lies in the file `$JOULEMARK_TOKEN_FILE`, else `client.token_file`. Raises ConfigError, also when
-        that token would travel in plaintext beyond this machine.
+        The token to show there lies in `token_file`, else in the file `$JOULEMARK_TOKEN_FILE`, else `client.token_file`. Raises
+        ConfigError, also when that token would travel in plaintext beyond this machine.
         """
         settings = config.load()
         self.url = (url or os.environ.get(URL_VARIABLE) or settings.client.url).rstrip("/")
-        self._token_file = os.environ.get(TOKEN_VARIABLE) or settings.client.token_file
+        self._token_file = token_file or os.environ.get(TOKEN_VARIABLE) or settings.client.token_file
         self._clock = clock or SystemClock()
         parts = urllib.parse.urlsplit(self.url)
         local = is_loopback(parts.hostname or "")
@@ -202,6 +204,20 @@ class Client:
             raise UsageError(what_failed, f"{first.next_step or 'correct it'}; they stay in {waiting.path}")
         return len(waiting.lines)
 
+    def hand_in(self, archive: Path, media_type: str, *, level: str) -> dict[str, Any]:
+        """Hand a bundle's archive in to the collector's board, below `level` to be refused; the submission. Raises as `call`, and
+        UsageError for a file that cannot be read.
+        """
+        path = f"/v1/board/submissions?{urllib.parse.urlencode({'level': level})}"
+        try:
+            with archive.open("rb") as file:
+                headers = {"Content-Type": media_type, "Content-Length": str(os.fstat(file.fileno()).st_size)}
+                raw = self._asked("POST", path, file, headers, timeout_s=UPLOAD_TIMEOUT_S)
+        except OSError as error:
+            raise UsageError(f"{archive} cannot be read: {error.strerror}", "give a bundle, or an archive of one") from error
+        taken: dict[str, Any] = json.loads(raw)
+        return taken
+
     def download(self, path: str) -> bytes:
         """The bytes at `path`. Raises as `call`."""
         return self._answer("GET", path, timeout_s=RECORD_TIMEOUT_S)
@@ -216,7 +232,10 @@ class Client:
 
     def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = TIMEOUT_S) -> bytes:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        return self._asked(method, path, data, {"Content-Type": "application/json"}, timeout_s=timeout_s)
+
+    def _asked(self, method: str, path: str, data: bytes | BinaryIO | None, headers: Mapping[str, str], *, timeout_s: float) -> bytes:
+        request = urllib.request.Request(self.url + path, data, dict(headers), method=method)
         if self._token_file:
             request.add_unredirected_header("Authorization", f"Bearer {token_of(Path(self._token_file))}")
         try:

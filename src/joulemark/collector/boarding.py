@@ -47,8 +47,12 @@ class Boarding:
         now_ns = self.desk.clock.utc_ns()
         one = Submission(arrived.sha256, submitter, now_ns, arrived.size, level=level, changed_ns=now_ns)
         taken = await self.desk.receive(one, arrived.path)
-        self._wake.set()
+        self.wake()
         return taken
+
+    def wake(self) -> None:
+        """Something waits to be judged."""
+        self._wake.set()
 
     async def withdraw(self, entry_id: str, reason: str) -> Entry:
         """Take an entry back. Raises Unknown, and FormatError for a reason that cannot be shown."""

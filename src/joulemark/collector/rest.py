@@ -97,11 +97,11 @@ async def refreshed(state: State) -> AsyncIterator[State]:
 @asynccontextmanager
 async def boarded(state: State, bound: socket.socket) -> AsyncIterator[State]:
     """`state` with its board, whose bundles are judged inside the block. Raises EnvironmentFailed for one that cannot be used."""
-    from joulemark.collector import boarding
+    from joulemark.collector import boarding, following
 
     config, host = state.config, timebase.SystemClock()
     address = f"{config.collector.rest_listen.rpartition(':')[0]}:{bound.getsockname()[1]}"
-    async with boarding.at_work(config, host, url=listen.rest_url(config, address)) as board:
+    async with boarding.at_work(config, host, url=listen.rest_url(config, address)) as board, following.going_on(config, board):
         yield replace(state, board=board)
 
 

@@ -17,6 +17,7 @@ from joulemark.pricing.dates import moment_text
 from joulemark.units import NS_PER_S
 
 PAGE_SCHEMA: Final = "joulemark.board-page/1"
+ENTRIES_SCHEMA: Final = "joulemark.board-entries/1"
 PER_PAGE: Final = 100
 MOST_KEPT: Final = 256
 """Answers to filtered questions that are kept until the board changes."""
@@ -107,6 +108,15 @@ class Shelf:
             named = {"class": class_id, "level": level, "model": model}
             self.kept[asked] = self.page(rows, number, **named) if number <= count(rows) else None
         return self.kept[asked]
+
+    def whole(self, number: int) -> Answer | None:
+        """Page `number` of all entries with everything that is stored of them, in the order of their ids; None beyond the last."""
+        asked = ("whole", number)
+        if asked not in self.kept and number <= count(self.rows):
+            chosen = list(self.entries.values())[(number - 1) * PER_PAGE : number * PER_PAGE]
+            told = {"schema": ENTRIES_SCHEMA, "page": number, "pages": count(self.rows), "entries": [one.to_json() for one in chosen]}
+            self.kept[asked] = Answer.of(encoded(told), JSON, self.modified_ns)
+        return self.kept.get(asked)
 
     def page(self, rows: Sequence[Row], number: int, **named: str | None) -> Answer:
         """One page of `rows`."""

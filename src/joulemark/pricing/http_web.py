@@ -120,9 +120,9 @@ class HttpWeb:
         """POST of JSON; asked again like a GET, because what is posted here is a question. Raises RemoteUnreachable or FormatError."""
         return await self._asked(Question("POST", url, secret, body=json.dumps(body).encode()))
 
-    async def stream(self, url: str) -> Reply:
+    async def stream(self, url: str, *, secret: Mapping[str, str] = NOTHING) -> Reply:
         """GET of a large list into a file, hashed on the way. Raises what `get` does."""
-        return await self._asked(Question("GET", url, to_file=True))
+        return await self._asked(Question("GET", url, secret, to_file=True))
 
     async def _asked(self, question: Question) -> Reply:
         """The reply to `question`, after as many attempts as it takes and the limits allow."""

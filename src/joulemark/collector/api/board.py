@@ -21,6 +21,7 @@ from joulemark.collector.api.problems import NotFound, described
 from joulemark.collector.api.refusals import Reason, Refusal
 from joulemark.collector.api.state import Served
 from joulemark.collector.boarding import Boarding
+from joulemark.collector.following import standings
 from joulemark.collector.shelf import Answer, encoded
 from joulemark.collector.tokens import Scope
 from joulemark.errors import EnvironmentFailed
@@ -96,6 +97,12 @@ async def submission(submission_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$"
     return found.to_json()
 
 
+@router.get("/follows")
+async def follows(board: Boarded) -> dict[str, Any]:
+    """How each board stands that is followed: when it was looked at, what it brought, what of it was refused and why."""
+    return {"follows": await asyncio.to_thread(standings, board.desk.store)}
+
+
 @router.get("", responses=FOUND)
 async def listed(
     request: Request,
@@ -159,6 +166,12 @@ async def snapshot_file(date: Day, name: FileName, board: Boarded) -> Response:
         raise NotFound(f"no file {name} of a snapshot of {date}", "list them with GET /v1/board/snapshots")
     headers = {"ETag": f'"{found.sha256}"', "Cache-Control": FOR_EVER}
     return Response(found.body, media_type=SNAPSHOT_TYPES.get(name), headers=headers)
+
+
+@router.get("/entries", responses=FOUND)
+async def entries(request: Request, board: Boarded, page: Number = 1) -> Response:
+    """A page of all entries, each `joulemark.board-entry/1`: what reports are made of."""
+    return answered(request, board.shelf.whole(page), what=f"page {page}")
 
 
 @router.get("/entries/{entry_id}", responses=FOUND)

@@ -1,0 +1,85 @@
+"""Following: each configured board is looked at again and again, and one that fails, hangs or lies holds up no other."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from joulemark.board.follow import Follower
+from joulemark.board.store import BoardStore
+from joulemark.board.submission import State
+from joulemark.collector.boarding import Boarding
+from joulemark.config import Config
+from joulemark.errors import JoulemarkError
+
+log = logging.getLogger("joulemark.collector.board")
+
+SOON_S: Final = 1.0
+"""Between the start of the collector and its first look at the first board; the others follow at the same distance."""
+
+
+@asynccontextmanager
+async def going_on(config: Config, board: Boarding) -> AsyncIterator[None]:
+    """Looks at the boards of `config` inside the block. Raises ConfigError for an address that is none, and for a token file."""
+    followers = [Follower.of(config, board.desk, url) for url in dict.fromkeys(one.rstrip("/") for one in config.board.follow)]
+    once = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    scheduler: Any = AsyncIOScheduler(timezone=datetime.UTC, job_defaults=once)  # type: ignore[no-untyped-call]  # APScheduler 3 has no types
+    now = datetime.datetime.now(datetime.UTC)
+    for place, follower in enumerate(followers, 1):
+        first = now + datetime.timedelta(seconds=SOON_S * place)
+        every_s = config.board.follow_every_s
+        scheduler.add_job(look, "interval", seconds=every_s, args=[follower, board], next_run_time=first, jitter=every_s // 10 or None)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+        await asyncio.sleep(0)
+
+
+async def look(follower: Follower, board: Boarding) -> None:
+    """One look; what it brings is judged, and what it took back is shown so."""
+    try:
+        seen = await follower.look()
+    except JoulemarkError as error:
+        log.error("%s cannot be followed: %s", follower.board, error)
+        return
+    if seen.taken:
+        board.wake()
+    if seen.withdrawn:
+        await board.refresh()
+
+
+def standings(store: BoardStore) -> list[dict[str, Any]]:
+    """How each board that was ever followed stands: when it was looked at, what it brought, what it does that it should not."""
+    return [standing(store, url, kept) for url, kept in store.boards().items()]
+
+
+def standing(store: BoardStore, url: str, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """One board. `refused`: entries that are not shown here, with the reasons; `waiting`: those that are not judged yet."""
+    told = store.told(url)
+    ids = {item_id: note["submission_id"] for item_id, note in told.items() if "submission_id" in note}
+    found = {item_id: store.submission(submission_id) for item_id, submission_id in ids.items()}
+    refused = [
+        {"item_id": item_id, "submission_id": one.submission_id, "reasons": [f"{reason.rule}: {reason.why}" for reason in one.reasons]}
+        for item_id, one in found.items()
+        if one is not None and one.state is State.REFUSED
+    ]
+    return {
+        "url": url,
+        "looked_ns": kept.get("looked_ns"),
+        "good_ns": kept.get("good_ns"),
+        "entries": len(told),
+        "published": sum(one is not None and one.state is State.PUBLISHED for one in found.values()),
+        "linked": sum("entry_id" in note for note in told.values()),
+        "waiting": sum(one is not None and one.waits for one in found.values()),
+        "refused": refused,
+        "findings": kept.get("findings", []),
+    }
