@@ -271,6 +271,15 @@ def test_two_runs_on_one_gpu_share_it() -> None:
     assert any("must not be added" in finding for finding in result["findings"])
 
 
+def test_every_phase_inside_another_is_told() -> None:
+    """A long phase over two short ones is named with each of them; neighbours are not."""
+    long, one, other = (
+        replace(PHASES[1], name=name, begin_ns=T0 + b * S, end_ns=T0 + e * S) for name, b, e in (("l", 0, 60), ("a", 1, 9), ("b", 9, 20))
+    )
+    findings = shared_out(evidence(counter(THREE), windows=(long, one, other)), THREE)["findings"]
+    assert [finding.split(" overlap")[0] for finding in findings if "overlap" in finding] == ["l and a", "l and b"]
+
+
 def test_a_request_over_the_edge_of_a_phase() -> None:
     """What a request of the warm-up takes in the measured phase is told apart, and its figure says that it is not whole."""
     early = Served(-10_000, None, 5000, phase="warmup")

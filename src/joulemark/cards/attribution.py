@@ -54,7 +54,7 @@ def attribution(evidence: Evidence, told: Told, asked: Asked) -> dict[str, Any]:
     alignments = [one.record for one in evidence.alignments]
     computed = compute(evidence.series, run, alignments=alignments, upper_bounds_w=evidence.nodes.upper_bounds_w)
     boundary = Boundary(computed["power"]["boundary"])
-    foreign = () if asked.whole_device else strangers(evidence.series)
+    foreign = () if asked.whole_device else strangers(evidence.series, boundary)
     findings = [*foreign, *beside(evidence), *overlaps(run), *silent(run, told), *computed["findings"]]
     because = "; ".join(foreign)
     return {
@@ -62,7 +62,7 @@ def attribution(evidence: Evidence, told: Told, asked: Asked) -> dict[str, Any]:
         "run_id": run.run_id,
         "benchmark": run.benchmark,
         "boundary": str(boundary),
-        "meters": [one["meter_id"] for one in computed["power"]["meters"] if one["used"] and one["boundary"] == boundary],
+        "meters": list(dict.fromkeys(one["meter_id"] for figure in computed["phases"] for one in figure["devices"] if one["meter_id"])),
         "requests_from": told.source or None,
         "method": {
             "name": str(asked.method),
@@ -145,9 +145,13 @@ def idle_share(idle: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str,
 
 def overlaps(run: Run) -> list[str]:
     """Phases that share time: each has the whole energy of it."""
-    windows = sorted(run.windows, key=lambda window: window.begin_ns)
-    pairs = [(a, b) for a, b in itertools.pairwise(windows) if b.begin_ns < a.end_ns]
-    return [f"{a.name} and {b.name} overlap: their energies hold the same joules and must not be added" for a, b in pairs]
+    first, *later = sorted(run.windows, key=lambda window: window.begin_ns)
+    found = []
+    for window in later:
+        if window.begin_ns < first.end_ns:
+            found.append(f"{first.name} and {window.name} overlap: their energies hold the same joules and must not be added")
+        first = max(first, window, key=lambda one: one.end_ns)
+    return found
 
 
 def silent(run: Run, told: Told) -> list[str]:

@@ -41,7 +41,7 @@ SHOWN = 40
 @click.option("--requests", "listed", is_flag=True, help="List every request.")
 @click.option("--share", type=click.Choice(["equal", "tokens"]), default="equal", help="How requests in flight share the power.")
 @click.option("--mean-power", is_flag=True, help="Share the mean power of the phase, for requests that are too short for the meters.")
-@click.option("--whole-device", is_flag=True, help="Nothing but this run used the GPUs, though they are divided into instances.")
+@click.option("--whole-device", is_flag=True, help="Nothing but this run used what the meters see: instances of a GPU, a rack.")
 @click.option("--idle-w", type=click.FloatRange(0, 1e9), callback=finite, help="Idle power in watts, for the idle share.")
 @json_option
 def command(
