@@ -28,6 +28,9 @@ SECONDS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
 """Distances of marks on the axis of time."""
 
 MOST_MARKS: Final = 9
+LAST_MARK: Final = 0.965
+"""A time further to the right would be cut off at the edge of the page."""
+
 KW: Final = 10_000.0
 """From this power on the axis is in kilowatts."""
 
@@ -186,6 +189,7 @@ def across(frame: Frame) -> list[Markup]:
             style=f"left:{100 * frame.x(t_ns):.2f}%",
         )
         for place, t_ns in enumerate(times)
+        if frame.x(t_ns) <= LAST_MARK
     ]
 
 

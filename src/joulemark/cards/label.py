@@ -24,8 +24,8 @@ PAPER: Final = "#ffffff"
 GOOD: Final = "#1b7a43"
 BAD: Final = "#b3261e"
 FONT: Final = "system-ui, sans-serif"
-REASON: Final = 38
-"""Characters of a line of text right of the level."""
+WIDEST: Final = 0.56
+"""Mean width of a character as a share of its size, in a wide font."""
 
 
 def label(report: Mapping[str, Any], *, link: str | None = None) -> str:
@@ -33,13 +33,12 @@ def label(report: Mapping[str, Any], *, link: str | None = None) -> str:
     whole = Place(report)
     target = None if link is None else safe_link(link)
     drawing = [frame(whole["validation"]), figure(whole), below(whole, target), crossed(whole["validation"])]
-    told = summary(whole)
     inside = drawing if target is None else [tag("a", drawing, href=target)]
     return (
         tag(
             "svg",
-            tag("title", told),
-            tag("desc", f"{whole['validation']['level_text'].value}: {whole['meaning'].value}. {link_text(target)}"),
+            tag("title", summary(whole)),
+            tag("desc", f"{whole['meaning'].value}. {why(whole['validation'])} {link_text(target)}"),
             *inside,
             xmlns="http://www.w3.org/2000/svg",
             width=WIDTH,
@@ -73,14 +72,14 @@ def frame(validation: Place) -> list[Markup]:
     side = {"x": 6, "y": 6, "width": SIDE - 12, "height": HEIGHT - 12, "rx": 5}
     dashes = {} if reached else {"stroke": colour, "stroke_width": 1.5, "stroke_dasharray": "4 3"}
     note = {"INVALID": "contradicts", "ES0": "not ranked"}.get(level, "test kit" if kit else "reached")
-    size = 15 if level == "INVALID" else 24
+    size = 14 if level == "INVALID" else 24
     ink = PAPER if reached else colour
     return [
         tag("rect", x=0.5, y=0.5, width=WIDTH - 1, height=HEIGHT - 1, rx=8, fill=PAPER, stroke=LINE),
         tag("rect", **side, fill=colour if reached else PAPER, **dashes),
-        line(level, SIDE / 2, 63, size, ink, weight=700, anchor="middle"),
-        line(note, SIDE / 2, 82, 11, ink, anchor="middle"),
-        line("Energy", SIDE / 2, 28, 11, ink, anchor="middle"),
+        line(level, SIDE / 2, 69, size, ink, weight=700, anchor="middle"),
+        line(note, SIDE / 2, 90, 11, ink, anchor="middle"),
+        line("Energy", SIDE / 2, 38, 11, ink, anchor="middle"),
     ]
 
 
@@ -108,7 +107,7 @@ def below(whole: Place, target: str | None) -> list[Markup]:
     card, left = whole["card"], SIDE + 8
     scope = f"{card['scope'].value or 'no scope'}, {day(card)}"
     reason = why(whole["validation"])
-    mark = reason or ("SIMULATED: no machine was measured" if card["simulated"].value else "" if card["complete"].value else "not complete")
+    mark = reason or ("SIMULATED, no machine" if card["simulated"].value else "" if card["complete"].value else "not complete")
     return [
         line(scope, left, 77, 12, SOFT),
         *([line(mark, left, 94, 12, BAD, weight=600)] if mark else []),
@@ -135,10 +134,11 @@ def crossed(validation: Place) -> list[Markup]:
 
 
 def line(text: str, x: float, y: float, size: float, fill: str, *, weight: int = 400, anchor: str = "start") -> Markup:
-    """One line of text, cut to the width of the label."""
+    """One line of text, cut to what has room from `x` to the right edge, or in the field of the level."""
+    room = SIDE if anchor == "middle" else WIDTH - 4 - x
     return tag(
         "text",
-        shown(text, longest=REASON),
+        shown(text, longest=int(room / (size * WIDEST))),
         x=f"{x:g}",
         y=f"{y:g}",
         font_size=f"{size:g}",

@@ -63,10 +63,16 @@ def headline(card: Place) -> Place | None:
 def top(whole: Place) -> Markup:
     """The figure, the level, and what must not be overlooked."""
     card = whole["card"]
-    banners = ["Simulated: the path was measured, not a machine."] if card["simulated"].value else []
-    banners += (
-        [] if card["complete"].value else ["Not complete: readings were lost, or time is not covered. The reasons stand below the phases."]
-    )
+    contradictions = ", ".join(whole["validation"]["contradictions"].value)
+    banners = []
+    if contradictions:
+        said = f"Invalid by {contradictions}: the bundle contradicts itself, and its figure stands for nothing."
+        banners.append(tag("p", said, class_="banner bad"))
+    if card["simulated"].value:
+        banners.append(tag("p", "Simulated: the path was measured, not a machine.", class_="banner"))
+    if not card["complete"].value:
+        said = "Not complete: readings were lost, or time is not covered. The reasons stand below the phases."
+        banners.append(tag("p", said, class_="banner"))
     shown = headline(card)
     if shown is None:
         big = [tag("span", "not known", class_="absent"), tag("span", "J per 1k output tokens", class_="unit")]
@@ -79,13 +85,13 @@ def top(whole: Place) -> Markup:
         ]
     return tag(
         "header",
-        [tag("p", text, class_="banner") for text in banners],
+        banners,
         tag(
             "div",
             tag(
                 "div",
                 tag("p", "Energy card, run ", tag("span", card["run_id"].value or "(no id)", class_="code"), class_="soft"),
-                tag("h1", big, class_="figure"),
+                tag("h1", big, class_="figure void" if contradictions else "figure"),
                 basis(card),
             ),
             badge(whole["validation"], whole["meaning"]),
@@ -101,7 +107,7 @@ def basis(card: Place) -> Markup:
     if score.value is None:
         phases = head["phases"]
         together = ["Of ", figures.count(phases), " measured phases together"] if len(phases) > 1 else ["Of the phase ", phases[0].value]
-        what = [*together, "; no score: ", card["score_reason"].value]
+        what = [*together, "; ", card["score_reason"].value]
     else:
         what = [
             METHODS.get(score["method"].value, "score"),
@@ -121,7 +127,8 @@ def basis(card: Place) -> Markup:
 
 def badge(validation: Place, meaning: Place) -> Markup:
     """The level in a frame."""
-    level = "ES0" if validation["kit"].value else validation["level"].value
+    level = validation["level"].value
+    level = "ES0" if validation["kit"].value and level != "INVALID" else level
     return tag(
         "div", tag("strong", validation["level_text"].value), tag("span", meaning.value), class_=f"level {LOOKS.get(level, 'unranked')}"
     )

@@ -23,7 +23,13 @@ def facts(pairs: Iterable[tuple[str, object]], *, look: str = "facts") -> Markup
 
 
 def table(
-    caption: object, heads: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Iterable[int] = (), strong: Iterable[int] = ()
+    caption: object,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numbers: Iterable[int] = (),
+    strong: Iterable[int] = (),
+    look: str | None = None,
 ) -> Markup:
     """A table that scrolls by itself where the page is narrow. `numbers`: columns to the right; `strong`: rows in bold."""
     right, bold = frozenset(numbers), frozenset(strong)
@@ -33,8 +39,10 @@ def table(
 
     body = [tag("tr", cells(row, "td"), class_="strong" if at in bold else None) for at, row in enumerate(rows[:MOST])]
     head = tag("thead", tag("tr", cells(heads, "th", scope="col")))
-    whole = tag("div", tag("table", tag("caption", caption), head, tag("tbody", body)), class_="scroll", tabindex="0")
-    return joined([whole, tag("p", "There are more lines; the JSON has all.", class_="note soft") if len(rows) > MOST else None])
+    said = None if caption is None else tag("caption", tag("span", caption))
+    whole = tag("table", said, head, tag("tbody", body), class_=look, style=f"min-width:{5 * len(heads)}rem")
+    more = tag("p", "There are more lines; the JSON has all.", class_="note soft") if len(rows) > MOST else None
+    return joined([tag("div", whole, class_="scroll", tabindex="0"), more])
 
 
 def notes(texts: Place) -> Markup:

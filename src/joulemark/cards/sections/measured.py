@@ -16,8 +16,8 @@ SYSTEM: Final[Mapping[str, str]] = {
     "workload.engine": "engine",
     "workload.engine_version": "engine version",
     "workload.dataset": "data",
-    "workload.input_length": "input, tokens",
-    "workload.output_length": "output, tokens",
+    "workload.input_length": "input tokens per request",
+    "workload.output_length": "output tokens per request",
     "workload.concurrency": "concurrency",
     "workload.request_rate_per_s": "requests per second",
     "workload.gpu_type": "GPU",
@@ -31,8 +31,8 @@ SYSTEM: Final[Mapping[str, str]] = {
     "node.cooling": "cooling",
     "benchmark": "benchmark",
     "meters": "meters",
-    "workload.model_sha256": "model, SHA-256",
-    "workload.dataset_sha256": "data, SHA-256",
+    "workload.model_sha256": "SHA-256 of the model",
+    "workload.dataset_sha256": "SHA-256 of the data",
 }
 
 

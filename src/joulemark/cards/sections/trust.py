@@ -63,7 +63,7 @@ def budget(what: str, lines: Place, key: str, unit: str, scale: float | None) ->
         for line in ordered
         if line[key].value != 0.0
     ]
-    heads = ("component", "u", "", "distribution", "degrees of freedom")
+    heads = ("component", "u", "", "distribution", "dof")
     shown = table(f"Standard uncertainties of {what}, the largest first.", heads, rows, numbers=(1, 4))
     zero = [(words(line["name"].value), line["source"].value) for line in ordered if line[key].value == 0.0]
     below = tag("details", tag("summary", "Components that are zero, and why"), facts(zero)) if zero else None
@@ -139,7 +139,7 @@ def clocks(card: Place) -> Markup:
     """Whose time it is, and how well each host kept it."""
     steps = card["clock_steps"]
     jumps = joined([figures.count(steps), " jumps of a clock during the run."]) if len(steps) else "No clock jumped during the run."
-    said = tag("p", f"The phases were told in the time {card['clock'].value}. ", jumps)
+    said = tag("p", f"Clock of the phases: {card['clock'].value}. ", jumps)
     if not len(card["clocks"]):
         return joined([said, tag("p", absent("no host told the state of its clock"))])
     rows = [

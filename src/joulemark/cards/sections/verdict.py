@@ -65,7 +65,7 @@ def counts(found: Place, validation: Place) -> Markup:
 def listing(whole: Place, rules: Iterable[Place], column: Callable[[Place], str]) -> Markup:
     """Rules with their verdict, measured value, limit, reason and source."""
     rows = [row(rule, column(rule), text=whole["rules"].value.get(rule["id"].value, "")) for rule in rules]
-    return table(None, ("rule", "verdict", "measured", "limit"), rows)
+    return table(None, ("rule", "verdict", "measured", "limit"), rows, look="rules")
 
 
 def row(rule: Place, column: str, *, text: str) -> tuple[object, ...]:
