@@ -12,10 +12,11 @@ import pytest
 from joulemark.board.entry import Entry
 from joulemark.cards.bundle import FOLDER
 from joulemark.errors import FormatError
+from joulemark.standard.case import Case
 from joulemark.standard.comparability import comparability_key
 from joulemark.standard.read import bundle
 from joulemark.standard.trust import Trust
-from joulemark.standard.validator import validate
+from joulemark.standard.validator import Report, validate
 from tests.board.entries import PUBLISHED_NS, entry, sha256
 from tests.kit.bundles import edited, gpu_only
 from tests.kit.lab import Lab, write
@@ -23,14 +24,12 @@ from tests.kit.lab import Lab, write
 ID = "urn:uuid:00000000-0000-0000-0000-000000000007"
 
 
-def of(folder: Path, **changed: Any) -> Entry:
-    """The entry of the bundle in `folder`."""
-    case = bundle(folder, trust=Trust.read())
-    report = validate(case)
-    work = None if case.evidence is None else case.evidence.workload
+def of(case: Case, report: Report | None = None, *, card: dict[str, Any] | None = None, **changed: Any) -> Entry:
+    """The entry of a case."""
+    found = report or validate(case)
     given = {
-        "key": comparability_key(case, level=report.level),
-        "workload": work,
+        "key": comparability_key(case, level=found.level),
+        "workload": None if case.evidence is None else case.evidence.workload,
         "entry_id": ID,
         "submitter": "Example Laboratory",
         "published_ns": PUBLISHED_NS,
@@ -39,19 +38,20 @@ def of(folder: Path, **changed: Any) -> Entry:
         "bundle_sha256": sha256("bundle"),
     } | changed
     assert case.rebuilt is not None
-    return Entry.of(case.rebuilt, report, **given)
+    return Entry.of(card or case.rebuilt, found, **given)
 
 
 @pytest.fixture(scope="module")
-def es1(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good bundle of level ES1, which the laboratory of the kit simulated."""
-    return write(tmp_path_factory.mktemp("es1"), Lab.of("ES1", seed=1).evidence())
+def es1(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, Report]:
+    """A good bundle of level ES1, which the laboratory of the kit simulated, and what the validator says of it."""
+    case = bundle(write(tmp_path_factory.mktemp("es1"), Lab.of("ES1", seed=1).evidence()), trust=Trust.read())
+    return case, validate(case)
 
 
-def test_a_bundle_becomes_an_entry(es1: Path) -> None:
+def test_a_bundle_becomes_an_entry(es1: tuple[Case, Report]) -> None:
     """Level, scope, boundary, labels, key and figures are those of the card as it is rebuilt; the score leads the headline."""
-    card = json.loads((es1 / FOLDER / "card.json").read_text())
-    made = of(es1)
+    card = json.loads((es1[0].folder / FOLDER / "card.json").read_text())
+    made = of(*es1)
     assert (made.level, made.scope, made.boundary, made.rule_set) == ("ES1", "NODE_AC", "server_input", "1.0")
     assert made.figures.joules_per_1k_output_tokens == card["score"]["joules_per_1k_output_tokens"]
     assert made.figures.u95_j_per_1k_output_tokens == card["score"]["u95_j"]
@@ -62,14 +62,18 @@ def test_a_bundle_becomes_an_entry(es1: Path) -> None:
     assert made.short_class == made.class_id[:12]
 
 
-def test_what_the_kit_signed_is_marked(es1: Path) -> None:
-    """A simulated bundle says so on the board."""
-    assert of(es1).simulated
+def test_what_is_simulated_is_marked(es1: tuple[Case, Report]) -> None:
+    """A replayed meter marks an entry, and so does the key of the kit alone; without either it is a measurement."""
+    case, report = es1
+    measured = {**(case.rebuilt or {}), "simulated": False}
+    assert of(*es1).simulated
+    assert of(case, report, card=measured).simulated
+    assert not of(case, dataclasses.replace(report, kit=False), card=measured).simulated
 
 
 def test_gpu_sensors_alone_are_es0(tmp_path: Path) -> None:
     """A bundle below every grade becomes an entry of ES0 with its own scope, hence another class."""
-    made = of(write(tmp_path, gpu_only(Lab.of("ES1", seed=1))))
+    made = of(bundle(write(tmp_path, gpu_only(Lab.of("ES1", seed=1)))))
     assert (made.level, made.scope, made.key.level) == ("ES0", "GPU", "ES0")
 
 
@@ -78,21 +82,21 @@ def test_invalid_never_becomes_an_entry(tmp_path: Path) -> None:
     folder = write(tmp_path, Lab.of("ES1", seed=1).evidence())
     edited(folder)
     with pytest.raises(FormatError, match="level cannot be 'INVALID'"):
-        of(folder)
+        of(bundle(folder))
 
 
-def test_without_workload_the_key_is_empty_but_for_scope_and_level(es1: Path) -> None:
+def test_without_workload_the_key_is_empty_but_for_scope_and_level(es1: tuple[Case, Report]) -> None:
     """What nobody said is missing by name, and there is no class."""
-    made = of(es1, key=None, workload=None)
+    made = of(*es1, key=None, workload=None)
     assert made.class_id is None
     assert (made.key.scope, made.key.level, made.labels) == ("NODE_AC", "ES1", {})
     assert "model_sha256" in made.key.missing
     assert made.title == "joulemark, NODE_AC"
 
 
-def test_what_is_stored_comes_back(es1: Path) -> None:
+def test_what_is_stored_comes_back(es1: tuple[Case, Report]) -> None:
     """An entry survives JSON, with every number exact."""
-    for made in (of(es1), entry(3), entry(4).withdrawn("the meter was sick", at_ns=PUBLISHED_NS + 10**15)):
+    for made in (of(*es1), entry(3), entry(4).withdrawn("the meter was sick", at_ns=PUBLISHED_NS + 10**15)):
         assert Entry.from_json(json.loads(json.dumps(made.to_json()))) == made
 
 
