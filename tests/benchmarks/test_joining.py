@@ -82,9 +82,20 @@ def test_what_cannot_be_the_command_is_refused(tmp_path: Path) -> None:
     assert "result of another run" in ran(one, command=f"{BENCHMARK} vllm {one} --claim-s 3600 --serve-s 0.1")[1][0]
     both = " && ".join(f"{BENCHMARK} vllm {path} --serve-s 0.1" for path in (one, two))
     runs, (refused,), _ = ran(one, two, command=both)
-    assert (runs, "a.json, b.json were not joined" in refused) == ([], True)
-    assert "wrote no such file" in ran(none, command="true")[1][0]
+    assert (runs, refused.startswith("Not joined: a.json, b.json.")) == ([], True)
+    assert "wrote none there" in ran(none, command="true")[1][0]
+    assert "wrote none there" in ran(tmp_path, command="true")[1][0]
     assert "holds no files of" in ran(none, command=f"echo '{{}}' > {none}")[1][0]
+
+
+def test_a_duration_alone_does_not_stand_beside_a_dated_phase(tmp_path: Path) -> None:
+    """Both would be the same seconds: the dated one is joined, the other is refused, so that no energy is counted twice."""
+    dated, alone = tmp_path / "run.json", tmp_path / "r.json"
+    phase = '{\\"name\\": \\"p\\", \\"kind\\": \\"measured\\", \\"begin_ns\\": $b, \\"end_ns\\": $(date +%s%N)}'
+    run = f'{{\\"schema\\": \\"joulemark.run/1\\", \\"phases\\": [{phase}]}}'
+    runs, refused, _ = ran(dated, alone, command=f'b=$(date +%s%N); {BENCHMARK} vllm {alone} --serve-s 0.1; echo "{run}" > {dated}')
+    assert [one.windows[0].name for one in runs] == ["p"]
+    assert [one.startswith("Not joined: r.json.") for one in refused] == [True]
 
 
 SPAN = Span(Stamp(100 * S, 7 * S), Stamp(160 * S, 67 * S))

@@ -86,3 +86,10 @@ def test_a_result_of_before_is_not_joined(measured: Any, tmp_path: Path) -> None
     assert "result_files" not in run
     assert [(p["name"], p["tokens"]["output"]) for p in run["phases"]] == [("measured", None)]
     assert "result of an earlier run" in data["findings"][0]
+
+
+def test_a_file_and_its_folder_are_not_both_taken(tmp_path: Path) -> None:
+    """Before anything is measured: exit 2 and the reason."""
+    given = ["--result", str(tmp_path / "a.json"), "--benchmark", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", "joulemark", "run", *given, "--", "true"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "counted twice" in done.stderr) == (2, True)

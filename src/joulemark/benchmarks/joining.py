@@ -64,9 +64,11 @@ def joined(paths: Iterable[Path], *, lay: Before, span: Span, tz: tzinfo | None)
             (runs if dated else undated).append(run)
         except JoulemarkError as error:
             refused.append(f"The result file was not joined: {error}")
-    if len(undated) > 1:
+    if undated and len(undated) + len(runs) > 1:
         names = ", ".join(file.name for run in undated for file in run.result_files)
-        refused.append(f"The result files {names} were not joined: each tells a duration alone, and they cannot all be the whole command.")
+        refused.append(
+            f"Not joined: {names}. What tells a duration alone is dated by the whole command, and other results stand beside it."
+        )
         undated = []
     return [*runs, *(by_command(run, span) for run in undated)], refused
 
@@ -77,7 +79,7 @@ def join(path: Path, *, earlier: ResultFile | None, span: Span, tz: tzinfo | Non
     Raises FormatError for a file that the command did not write or that is of another run, and what `benchmarks.read` does.
     """
     if not foreign.inside(path.parent, path):
-        raise FormatError(f"{path} is not there: the command wrote no such file", "give the path as the benchmark names it")
+        raise FormatError(f"{path} is no plain file: the command wrote none there", "give the path as the benchmark names it")
     file = described(path, path.name)
     refuse_stale(path, file, earlier=earlier, span=span)
     reader = next((one for one in UNDATED if one.places(path)), None)

@@ -99,6 +99,10 @@ def execute(
     **given: int | None,
 ) -> int:
     """Run CMD and measure its energy. Exits with CMD's status, or 6 before it starts when the collector does not answer."""
+    if results and folder:
+        raise UsageError(
+            "--result and --benchmark are both given", "name the folder, or the files in it: what is read twice is counted twice"
+        )
     watched = Watched(results, folder, timebase.zone(tz) if tz else None)
     client = Client(url)
     run_id = client.start(benchmark=name or Path(cmd[0]).name, labels=labels)
