@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list tamper lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -28,6 +28,9 @@ bad-input: # every bad input gets a clear error, none is accepted, none crashes;
 
 interop: # every reader of benchmarks on every sample, its figures counted once more by other code; MUTATE=tokens|requests|zone, WRITE=1 writes the page
 	@scripts/interop
+
+board: # 10,000 cards on one board: p50 and p99 of list and feed beside a route that does nothing, 304s, nobody missing; COUNT=n, ASKED=n, SEED=n
+	@scripts/board
 
 board-formats: # feed, table and data-set description of the board, each read by other code than ours, and each refused when it is spoilt
 	@scripts/board-formats
@@ -64,6 +67,9 @@ gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WR
 
 price-list: # a synthetic list of AWS streamed within 200 MB of memory, its time beside that of csv.reader; MB=n, 300 unless set
 	@scripts/price-list
+
+tamper: # attached cards tampered with in ten ways, each of which must be named; SEED=n, MUTATE=untouched|remade must turn it red
+	@scripts/tamper
 
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check

@@ -38,7 +38,7 @@ def test_how_much_is_covered() -> None:
 def test_a_boundary_is_one_of_the_known(tmp_path: Path) -> None:
     """A word is a boundary or is refused with the list."""
     assert boundary_of("outlet") is Boundary.OUTLET
-    with pytest.raises(UsageError, match="--boundary moon is none.*wall_analyzer"):
+    with pytest.raises(UsageError, match=r"--boundary moon is none.*wall_analyzer"):
         boundary_of("moon")
 
 
