@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulemark import benchmarks
-from joulemark.benchmarks.aiperf_requests import edges, slices
+from joulemark.benchmarks.aiperf_requests import edges, flights, slices
+from joulemark.energy.attribution_claims import Claimed, Method
 from joulemark.errors import FormatError
 from tests.mutations import mutated
 
@@ -94,8 +95,10 @@ def test_artifacts_made_wrong(tmp_path_factory: pytest.TempPathFactory, data: st
     for path in place.iterdir():
         path.write_bytes(data.draw(mutated(path.read_bytes())))
     try:
-        found, parts = edges(place), slices(place)
+        found, parts, flown = edges(place), slices(place), flights(place)
     except FormatError:
         return
     assert all(request.begin_ns <= request.first_ns <= request.last_ns for request in found)
     assert all(part.begin_ns < part.end_ns for part in parts)
+    claims = Claimed.of(flown, method=Method.TOKENS).claims
+    assert len(claims.begin_ns) <= 2 * len(flown)
