@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from joulemark.errors import FormatError
 from joulemark.readings import (
+    WORK,
     Accuracy,
     Averaging,
     Boundary,
@@ -179,3 +180,19 @@ def test_effective_time(meter: MeterInfo, device_ns: int | None, expected: tuple
     half the measured refresh.
     """
     assert effective_time(meter, t_read_ns=1_000_000_000, bracket_ns=4_000, t_device_ns=device_ns) == expected
+
+
+def test_counts_of_work_are_no_energy() -> None:
+    """Tokens and requests only grow, are counted and make no energy; what runs now, and for how long, is no counter."""
+    for quantity in WORK:
+        assert quantity.counts_work
+        assert quantity.cumulative
+        assert not quantity.measures_energy
+        assert quantity.unit == "count"
+    assert not Quantity.RUNNING_REQUESTS.cumulative
+    assert not Quantity.UPTIME.cumulative
+    assert Quantity.REPORTED_ENERGY.cumulative
+    assert not Quantity.REPORTED_ENERGY.measures_energy
+    assert [quantity for quantity in Quantity if quantity.measures_energy] == [Quantity.POWER, Quantity.ENERGY_COUNTER]
+    meter = MeterInfo("serving:h:s:output_tokens", "serving", Quantity.OUTPUT_TOKENS, 0, Boundary.SERVER_INPUT)
+    assert meter.value_column == "output_tokens_count"

@@ -205,3 +205,15 @@ def test_a_reason_that_cannot_be_printed_is_made_a_line() -> None:
     shown = watched(sample, [MeterWatch(POWER), MeterWatch(RAPL)]).reasons
     assert shown[0] == "power_meter? x"
     assert shown[1] == "y" * 500
+
+
+def test_a_reset_that_a_driver_tells_is_remembered() -> None:
+    """A count that its driver marks as begun anew is one reset: the next one is held against it, and not against what was before."""
+    meter = MeterInfo("serving:h:s:output_tokens", "serving", Quantity.OUTPUT_TOKENS, 0, Boundary.SERVER_INPUT)
+    watches, seen = [MeterWatch(meter)], []
+    for n, (value, quality) in enumerate([(1000, Quality.OK), (10, Quality.RESET), (20, Quality.OK), (20, Quality.OK), (5, Quality.OK)]):
+        reason = "told" if quality is Quality.RESET else ""
+        sample = Sample(meter.device_id, n * S, n * S + 1, 0, (value,), (None,), (quality,), (reason,))
+        seen.append(watched(sample, watches).qualities[0])
+    assert seen == [Quality.OK, Quality.RESET, Quality.OK, Quality.OK, Quality.RESET]
+    assert watches[0].judge(5, 3600 * S, None) == (Quality.OK, "")  # who serves nobody counts nothing

@@ -234,3 +234,10 @@ def test_a_mistake_found_at_the_device_is_told(spool: Spool, batcher_of: Callabl
     failing = settings(covers={"x": ["y"]}, on_open_error="fail")
     with pytest.raises(ConfigError, match="covers"):
         Runner("fake", meter, failing, clock=SystemClock(), batcher=batcher_of(spool), interval_ms=100).start()
+
+
+def test_cords_of_what_measures_no_energy_are_refused() -> None:
+    """A list of cords for a meter that only counts, as an engine's page, is a mistake and no crash."""
+    counter = MeterInfo("serving:node1:s:output_tokens", "serving", Quantity.OUTPUT_TOKENS, 0, Boundary.SERVER_INPUT)
+    with pytest.raises(ConfigError, match="measures no energy"):
+        known(DeviceInfo(counter.device_id, (counter,)), covers=["psu1"])

@@ -107,3 +107,15 @@ def test_corpus_result_of_inferencex(corpus: Path) -> None:
     assert (window.end_ns, window.end_ns - window.begin_ns) == (END_NS, 89_195_484_478)
     assert (window.tokens.input, window.tokens.output) == (40960, 40960)
     assert (window.requests, window.requests_failed) == (40, None)
+
+
+def test_the_energy_of_tensorrt_llm_stands_beside(tmp_path: Path) -> None:
+    """Made up: TensorRT-LLM's copy of the benchmark asks its server for an energy; it is the tool's figure, and odd ones are none."""
+    told = {"total_energy_j": 48000.5, "output_tps_per_w": 3.2, "total_gpu_power_w": 538.0}
+    figures = benchmarks.read(saved(tmp_path, energy=told), tz=UTC).tool_reported
+    assert [(f.name, f.value, f.unit, f.window) for f in figures] == [
+        ("total_gpu_energy", 48000.5, "J", "serve"),
+        ("total_gpu_power", 538.0, "W", "serve"),
+    ]
+    for odd in ({"total_energy_j": -1}, {"total_energy_j": "much"}, [1], "x", None):
+        assert benchmarks.read(saved(tmp_path, energy=odd), tz=UTC).tool_reported == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from joulemark.cards.serving import Service
-from joulemark.collector.serving import groups, joined, settled_ns
+from joulemark.collector.serving import groups, joined, settled, settled_ns
 from joulemark.errors import InsufficientData
 from tests.cards.serving_truth import LENGTH_S, T0, S, engine, gpu
 from tests.collector.api.conftest import BOOT_ID, Api, api  # noqa: F401  # the fixture
@@ -45,3 +45,13 @@ def test_until_when_it_was_read() -> None:
     dead = power.rows(power.t_ns <= T0 + 100 * S)
     assert settled_ns([Service(("a",), (dead, *counts))], end_ns) == pytest.approx(end_ns, abs=S // 100)
     assert settled_ns([], end_ns) is None
+
+
+def test_whether_more_may_arrive() -> None:
+    """Nothing of before may still arrive when every meter of every agent was read at the end or after, and not a moment earlier."""
+    power, counts = gpu(), engine()
+    end_ns = T0 + (LENGTH_S - 2) * S
+    assert settled([Service(("node1",), (power, *counts))], end_ns)
+    assert not settled([Service(("node1", "node2"), (power, *counts))], end_ns)
+    assert not settled([Service(("node1",), (power.rows(power.t_ns < end_ns), *counts))], end_ns)
+    assert not settled([Service(("node1",), ())], end_ns)

@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live_tokens.checker import Wave, distance
+from tests.live_tokens.bench import Bench
+from tests.live_tokens.checker import Wave, distance, judged
+
+S = 1_000_000_000
 
 
 def proof(repository: Path, **env: str) -> tuple[int, dict[str, Any], str]:
@@ -42,6 +46,47 @@ def test_a_spoiled_page_turns_it_red(repository: Path, mutate: str) -> None:
     status, found, _ = proof(repository, MUTATE=mutate)
     assert status == 1
     assert found["within_u95"] < found["windows"]
+
+
+@pytest.mark.timeout(260)
+def test_a_server_and_an_agent_that_are_killed(tmp_path: Path) -> None:
+    """A restart of the server leaves a window over it without tokens, and those after it right; an agent that was killed loses none."""
+    with Bench(tmp_path, [3], interval_ms=200) as bench:
+        [node] = bench.nodes
+        bench.wait_until_read(time.time_ns())
+        begin_ns = time.time_ns() + S
+        time.sleep(3.0)
+        assert node.daemon is not None
+        node.daemon.kill()
+        time.sleep(2.0)
+        node.daemon.start()
+        bench.wait_until_read(time.time_ns())
+        killed_ns = time.time_ns()
+        time.sleep(1.0)
+        old = {replica.engine: replica.answers for replica in node.service.replicas}
+        restart_ns = time.time_ns()
+        for replica in node.service.replicas:
+            replica.answers = [one for one in replica.answers if one.begin_ns > restart_ns]
+        node.service.started_ns = restart_ns
+        time.sleep(5.0)
+        end_ns = time.time_ns()
+        bench.wait_until_read(end_ns + S)
+
+        def over(from_ns: int, to_ns: int) -> dict[str, Any]:
+            [service] = bench.ask(f"/v1/serving?begin_ns={from_ns}&end_ns={to_ns}")["services"]
+            found: dict[str, Any] = service["slices"][0]
+            return found
+
+        after = judged(over(restart_ns + 2 * S, end_ns), node.wave, node.service)
+        assert after.right, after
+        spanning = over(begin_ns, end_ns)["total"]["tokens"]["output"]
+        assert spanning["value"] is None
+        assert "began anew" in spanning["reason"]
+        for replica in node.service.replicas:
+            replica.answers = old[replica.engine]
+        before = judged(over(begin_ns, killed_ns), node.wave, node.service)
+        assert before.right, before
+        assert spanning["low"] > node.service.truth(begin_ns, killed_ns)["output"] * 0.9
 
 
 def test_the_checker_integrates_a_square_wave() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulemark.errors import MeterTransient
 from joulemark.meters.prometheus_page import Row, parse_page
 from joulemark.meters.serving_page import NAMES, names_on, recognised, shown, whole
 from joulemark.readings import Quality, Quantity
+from tests.mutations import mutated
 
 Q = Quantity
 TEXT = "text/plain; version=0.0.4"
@@ -187,3 +191,17 @@ def test_the_names_of_an_unknown_page() -> None:
     assert names_on("") == "nothing"
     assert names_on('# HELP a b\nup 1\nzeta{x="1"} 2\n') == "up, zeta"
     assert names_on("".join(f"m{i:02} 1\n" for i in range(20))).endswith("m11 and 8 more")
+
+
+@given(st.sampled_from([page for page, _, _ in EXPECTED.values()]).flatmap(lambda page: mutated(page.encode())))
+def test_a_mutated_page_gives_counts_or_a_reason(page: bytes) -> None:
+    """Whatever is done to a page, reading it ends in counts with whole numbers, in gaps with reasons, or in the meter's own error."""
+    rows: list[Row] = []
+    with suppress(MeterTransient):
+        rows = parse_page(page, TEXT, NAMES)
+    for engine in recognised(rows):
+        for counts in shown(engine, rows, unnamed="x").models.values():
+            for count in counts.values():
+                value, quality, reason = count.verdict
+                assert (value is None) == bool(reason) == (quality is not Quality.OK)
+                assert value is None or (type(value) is int and value >= 0)

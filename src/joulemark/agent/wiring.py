@@ -162,6 +162,8 @@ def covered_by(
         return {}
     if not isinstance(settings.covers, Mapping):
         measuring = [meter for meter in meters if meter.quantity.measures_energy]
+        if not measuring:
+            raise ConfigError(f"{where} names cords, and the meter measures no energy", "leave the key out")
         views = Counter((meter.quantity, meter.averaging, meter.averaging_window_s) for meter in measuring)
         if len({meter.device_id for meter in measuring}) > 1 or max(views.values()) > 1:
             raise ConfigError(

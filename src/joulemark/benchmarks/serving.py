@@ -15,7 +15,7 @@ from typing import Any, Final
 from joulemark import document, foreign
 from joulemark.benchmarks import figures
 from joulemark.errors import FormatError
-from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, Window
+from joulemark.runs import ClockKind, PhaseKind, Run, Tokens, ToolReported, Window
 from joulemark.units import NS_PER_S
 
 NOT_JSON: Final = re.compile(r'("\w++":\s*+)(-?Infinity|NaN)\b')
@@ -23,6 +23,9 @@ NOT_JSON: Final = re.compile(r'("\w++":\s*+)(-?Infinity|NaN)\b')
 
 MAX_RESULTS: Final = 10_000
 """In one file: nobody appends more, and each costs its parsing."""
+
+TOLD: Final = {"total_gpu_energy": ("total_energy_j", "J"), "total_gpu_power": ("total_gpu_power_w", "W")}
+"""Our name of a figure to TensorRT-LLM's key and its unit (pull request 11855)."""
 
 UNC_NS: Final = NS_PER_S
 """The end is dated after the tokens were counted, which takes no more than this where clients are not overloaded."""
@@ -73,6 +76,17 @@ def undated(path: Path, *, after: int, benchmark: str, labels: Callable[[Mapping
     lasted_s = figures.seconds(result.get("duration")) or 0.0
     one = window(result, name="serve", end_ns=round(lasted_s * NS_PER_S), where=str(path))
     return Run((one,), benchmark=benchmark, clock=ClockKind.MONOTONIC, labels=labels(result), findings=tuple(doubts(result, one)))
+
+
+def tool_reported(result: Mapping[str, Any], window: Window) -> tuple[ToolReported, ...]:
+    """The energy that TensorRT-LLM's copy of the benchmark asked its server for (`/energy_metrics`), to stand beside ours."""
+    told = result.get("energy")
+    values = {name: figures.positive(told.get(key)) for name, (key, _) in TOLD.items()} if isinstance(told, dict) else {}
+    return tuple(
+        ToolReported(name, value, TOLD[name][1], window.name, f"energy.{TOLD[name][0]}: NVML, by the server")
+        for name, value in values.items()
+        if value is not None
+    )
 
 
 def tokens(result: Mapping[str, Any]) -> Tokens:

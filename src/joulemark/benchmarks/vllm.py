@@ -16,7 +16,7 @@ from typing import Any, Final
 from joulemark import foreign
 from joulemark.benchmarks import serving
 from joulemark.errors import FormatError
-from joulemark.runs import ClockKind, Run
+from joulemark.runs import ClockKind, Run, ToolReported
 from joulemark.traces.stamps import wall_ns
 
 NAME: Final = "vllm"
@@ -39,6 +39,7 @@ def places(root: Path) -> list[Path]:
 def read(place: Path, *, tz: tzinfo | None) -> Run:
     """The runs of one result file. Raises FormatError, and NaiveTimeError without a zone."""
     results = serving.results(place)
+    told: list[ToolReported] = []
     windows, findings = [], [f"`date` carries no zone: read in {tz}, as told."]
     findings.append("`date` is the end, cut to whole seconds and taken after the tokens were counted: both edges may be off by a second.")
     for number, result in enumerate(results, start=1):
@@ -47,9 +48,11 @@ def read(place: Path, *, tz: tzinfo | None) -> Run:
         window = serving.window(result, name=name, end_ns=_end_ns(result, tz, where=where), where=where)
         windows.append(window)
         findings += serving.doubts(result, window)
+        told += serving.tool_reported(result, window)
     shared = set.intersection(*(set(_labels(result).items()) for result in results))
     clock = ClockKind.UTC if tz is UTC else ClockKind.LOCAL
-    return Run(tuple(windows), benchmark=NAME, clock=clock, labels=dict(sorted(shared)), findings=tuple(findings))
+    labels = dict(sorted(shared))
+    return Run(tuple(windows), benchmark=NAME, clock=clock, tool_reported=tuple(told), labels=labels, findings=tuple(findings))
 
 
 def undated(place: Path, *, after: int = 0) -> Run:

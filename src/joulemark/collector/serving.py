@@ -86,3 +86,10 @@ def settled_ns(services: Sequence[Service], now_ns: int) -> int | None:
         if len(one) and (one.meter.kind == KIND or one.meter.quantity.measures_energy)
     ]
     return min((t_ns for t_ns in latest if t_ns >= now_ns - DEAD_NS), default=None)
+
+
+def settled(services: Sequence[Service], end_ns: int) -> bool:
+    """Whether every meter was read, or told that it could not be, at or after `end_ns`; so nothing of before may still arrive."""
+    last = {(service.agents, one.meter.meter_id): int(one.t_ns[-1]) for service in services for one in service.series if len(one)}
+    heard = {one.meter.host for service in services for one in service.series if len(one)}
+    return bool(last) and all(t_ns >= end_ns for t_ns in last.values()) and all(set(service.agents) <= heard for service in services)

@@ -21,7 +21,7 @@ from joulemark.collector.api.prices import Text
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.catalog import Full
-from joulemark.collector.serving import groups, settled_ns
+from joulemark.collector.serving import groups, settled, settled_ns
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.pricing import kept, sources, stated
 from joulemark.pricing.price import PriceModel
@@ -142,13 +142,12 @@ def answer(
     services = [group.read(state.store, cuts[0], cuts[-1]) for group in found]
     own = stating.labels(labels)
     prices, limits, aligned = stating.prices(state, own, cuts[0], cuts[-1]), sources.limits(), calibrations.kept(state)
-    until_ns = settled_ns(services, cuts[-1])
     return {
         "schema": SERVING_SCHEMA,
         "begin_ns": cuts[0],
         "end_ns": cuts[-1],
         "model": model,
-        "settled": until_ns is not None and until_ns >= cuts[-1],
+        "settled": settled(services, cuts[-1]),
         "services": [
             service_json(
                 service,
