@@ -18,7 +18,7 @@ import pytest
 
 from joulemark import cli, config, errors
 from joulemark.agent.wiring import RunnerConfig
-from joulemark.benchmarks import aiperf, genai_perf, llmperf, mlperf, sglang, vllm
+from joulemark.benchmarks import aiperf_names, genai_perf, llmperf, mlperf, sglang, vllm
 from joulemark.benchmarks import joulemark as joulemark_run
 from joulemark.cli import COMMANDS
 from joulemark.collector.api import app, health, price_metrics, serving_metrics
@@ -168,6 +168,8 @@ def test_recorded_benchmarks_are_documented(repository: Path) -> None:
     """The how-to names every file pattern that a benchmark's reader looks for."""
     page = text(repository, "how-to/use-recorded-logs.md").replace("[.gz]", "")
     readers = (mlperf, joulemark_run, vllm, sglang, genai_perf, llmperf)
-    named = [*(pattern for reader in readers for pattern in reader.PATTERNS), aiperf.MANIFEST, aiperf.RECORDS]
+    prefixed = aiperf_names.Names.prefixed("foo")
+    files = [aiperf_names.MANIFEST, *dataclasses.astuple(aiperf_names.DEFAULT), *dataclasses.astuple(prefixed)]
+    named = [*(pattern for reader in readers for pattern in reader.PATTERNS), *files]
     patterns = {pattern.removesuffix(".gz") for pattern in named}
     assert [p for p in patterns if f"`{p}`" not in page] == []
