@@ -172,6 +172,27 @@ def test_links_and_hidden_files_are_left_alone(tmp_path: Path, gather: Gather) -
     assert paths == set(made.docs())
 
 
+def test_a_link_in_the_place_of_ours_is_kept(tmp_path: Path, gather: Gather) -> None:
+    """A bundle whose summary is a link is refused: the link is somebody's, and would be lost."""
+    folder = made.bundle(tmp_path, made.docs())
+    (folder / "energy_summary.json").symlink_to(folder / "run.json")
+    with pytest.raises(UsageError, match=r"energy_summary\.json in .* is a link"):
+        attach(folder, gather())
+    assert (folder / "energy_summary.json").is_symlink()
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, gather: Gather, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be made beside the benchmark's is a clear error."""
+    (tmp_path / "artifacts").mkdir()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(UsageError, match=r"cannot write to .*: Permission denied"):
+        attach(tmp_path / "artifacts", gather())
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,17 @@ def test_a_run_that_does_not_hold(tmp_path: Path) -> None:
     (run / "energy/clock.json").write_text("{}")
     with pytest.raises(NotCompliant, match=r"does not hold: energy/clock\.json"):
         found(Measurement(run=str(run)), made.bundle(tmp_path, made.four_cards_one_log()))
+
+
+def test_a_packed_bundle_of_a_run(tmp_path: Path) -> None:
+    """A run as the collector gives it, a ZIP, is the same evidence as its folder."""
+    run = write(tmp_path / "run", Lab.of("ES1", seed=5).evidence())
+    folder = made.bundle(tmp_path, made.four_cards_one_log())
+    packed = Path(shutil.make_archive(str(tmp_path / "run-1"), "zip", run))
+    at = Place.of(folder)
+    both = [Measurement(run=str(one)).found(at, attached.originals(at)) for one in (run, packed)]
+    assert both[0].files == both[1].files
+    assert both[0].files["energy/chain.json"] == (run / "energy/chain.json").read_bytes()
 
 
 def test_a_collector_that_is_away(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ checkers hash everything they find in theirs, and one more file would make a val
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -108,6 +108,8 @@ def originals(place: Place) -> dict[str, Original]:
     Links and hidden files are left alone. Raises NotCompliant when a file was changed since a card was attached, FormatError for a
     manifest that is none, UsageError where a name is taken that an original would be put aside under.
     """
+    if links := [] if place.beside else sorted(name for name in ASIDE if (place.root / name).is_symlink()):
+        raise UsageError(f"{links[0]} in {place.root} is a link", "put the file itself in its place")
     told = [manifest for folder in (FOLDER, OLD) if (manifest := manifest_in(place.into, folder)) is not None]
     ours = {(entry["path"], entry["sha256"]) for one in told for name in ("files", "site") for entry in lists(one)[name]}
     kept = {entry["name"]: entry for one in reversed(told) for entry in lists(one)["originals"] if isinstance(entry.get("name"), str)}
@@ -202,8 +204,8 @@ def attach(
     """Write `files`, those of a bundle, and `site`, those for the site, by path, with a manifest that names the originals too.
 
     `own`: from `originals`. `read`: by what reader and in what zone the phases were read from the originals; None where they were marked.
-    `sign`: makes the object of a signature out of the hash of the manifest. What is attached again is the same, byte for byte. Raises what
-    `bundle.place` does.
+    `sign`: makes the object of a signature out of the hash of the manifest. What is attached again is the same, byte for byte. Raises
+    UsageError where nothing can be written, and what `bundle.place` does.
     """
     aside = {} if at.beside else {name: ASIDE[name] for name in ASIDE if name in own and (name in files or name in site)}
     entries = [entry_of_original(one, aside) for one in sorted(own.values(), key=lambda one: one.name)]
@@ -214,16 +216,28 @@ def attach(
     whole = {**{path: data for path, data in files.items() if path != SIGNATURE}, **site, MANIFEST: json_bytes(manifest)}
     if sign is not None:
         whole[SIGNATURE] = json_bytes({"schema": SIGNATURE_SCHEMA, **sign(hashlib.sha256(whole[MANIFEST]).hexdigest())})
-    at.into.mkdir(exist_ok=True)
-    for name, one in own.items():  # under the old manifest, which knows both names
-        if name not in aside and one.path != at.root / name:
-            one.path.replace(at.root / name)
-    for name in () if at.beside else ASIDE.keys() - own.keys() - whole.keys():
-        remove(at.into / name)  # ours of another time, since no original has the name
-    place(at.into, whole, aside={name: to for name, to in aside.items() if own[name].path == at.root / name})
-    for name in ASIDE:
-        remove(at.into / f".{name}.part")
+    try:
+        at.into.mkdir(exist_ok=True)
+        if not at.beside:
+            restore(at, own, keep=aside.keys() | whole.keys())
+        place(at.into, whole, aside={name: to for name, to in aside.items() if own[name].path == at.root / name})
+        for name in ASIDE:
+            remove(at.into / f".{name}.part")
+    except OSError as error:
+        raise UsageError(f"cannot write to {at.into}: {error.strerror}", "give a bundle that is writable") from error
     return Attached(at, whole, aside, manifest)
+
+
+def restore(at: Place, own: Mapping[str, Original], *, keep: Set[str]) -> None:
+    """Undo what an older card needed and the new one does not, while the old manifest still tells both names of a file.
+
+    An original gets its name back, and a file of ours goes whose name no original has; those of `keep` stay.
+    """
+    for name in ASIDE.keys() - keep:
+        if name not in own:
+            remove(at.into / name)
+        elif own[name].path != at.root / name:
+            own[name].path.replace(at.root / name)
 
 
 def entry_of_original(one: Original, aside: Mapping[str, str]) -> dict[str, Any]:

@@ -113,6 +113,7 @@ class Measurement:
 
     def recorded(self, at: Place, own: Mapping[str, Original]) -> Found:
         """Recorded power, over the phases that the benchmark's own log tells."""
+        from joulemark.benchmarks import TOOLS
         from joulemark.cards import bundle
         from joulemark.cards import card as cards
         from joulemark.cards.contents import contents
@@ -132,7 +133,7 @@ class Measurement:
         bare = [phase["name"] for phase in card["phases"] if phase["name"] in card["headline"]["phases"] and phase["energy_j"] is None]
         if bare:
             raise uncovered(f"the power does not cover {', '.join(bare)}", [w for w in counted(run) if w.name in bare], series)
-        read = {"tool": OPENAIPERF if not at.beside else run.benchmark, "tz": self.tz}
+        read = {"tool": run.benchmark if run.benchmark in TOOLS else None, "tz": self.tz}
         return Found(evidence, bundle.build(evidence), card, run.benchmark, read, notes)
 
     def own_run(self, at: Place) -> Run:
