@@ -139,16 +139,24 @@ def test_no_power_is_no_verdict() -> None:
     assert edges([], CLAIM).reason == edges([warm], CLAIM).reason == "there is no power"
 
 
+def stepped(*levels: tuple[float, float, int], span_s: float = 400.0) -> Series:
+    """Power that is 90 W but for (begin in s, end in s, W) of each of `levels`."""
+    t_s = np.arange(0.0, span_s, 0.5)
+    power_w = np.full(len(t_s), 90)
+    for begin_s, end_s, level_w in levels:
+        power_w[(t_s >= begin_s) & (t_s < end_s)] = level_w
+    return Series.plain(meter("power", Quantity.POWER), T0_NS + np.round(t_s * S).astype(np.int64), power_w * 1000)
+
+
 def test_repeated_loads_are_one_pattern() -> None:
-    """Loads of two lengths are found hours away; two alike in the log for one in the claim are not told apart."""
-    t_s = np.arange(0.0, 400.0, 0.5)
-    power_w = np.where(((t_s >= 50) & (t_s < 100)) | ((t_s >= 200) & (t_s < 330)), 500, 90)
-    series = Series.plain(meter("power", Quantity.POWER), T0_NS + np.round(t_s * S).astype(np.int64), power_w * 1000)
-    far = edges([series], (phase(50 - 7200, 100 - 7200), phase(200 - 7200, 330 - 7200)))
+    """Loads of two lengths are found hours away; one of two in the log, alike or nearly so, is not picked."""
+    far = edges([stepped((50, 100, 500), (200, 330, 500))], (phase(50 - 7200, 100 - 7200), phase(200 - 7200, 330 - 7200)))
     assert (far.verdict, round(far.offset_s or 0.0), far.edges) == (Verdict.OFFSET, 7200, 4)
-    twice_w = np.where(((t_s >= 50) & (t_s < 100)) | ((t_s >= 300) & (t_s < 350)), 500, 90)
-    series = replace(series, value=twice_w * 1000)
-    assert edges([series], (phase(50 - 7200, 100 - 7200),)).verdict is Verdict.UNKNOWN
+    one = (phase(50 - 7200, 100 - 7200),)
+    assert edges([stepped((50, 100, 500), (300, 350, 500))], one).verdict is Verdict.UNKNOWN
+    nearly = edges([stepped((50, 100, 600), (1500, 1550, 575), span_s=2000.0)], one)
+    assert "more than one place" in nearly.reason
+    assert edges([stepped((50, 100, 600), (1500, 1550, 300), span_s=2000.0)], one).verdict is Verdict.OFFSET
 
 
 def test_uncertain_phases_and_clocks_are_allowed_for() -> None:

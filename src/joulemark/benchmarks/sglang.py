@@ -36,7 +36,7 @@ DATED: Final = r"{}_(\d{{4}})_\d+_.*\.jsonl"
 """How the tool names its file itself: backend, month and day, number of prompts, dataset or lengths."""
 
 DAY: Final = timedelta(days=1)
-WRAP: Final = "measure it with joulemark run -- COMMAND, which dates the run itself"
+WRAP: Final = "measure it with joulemark run --result FILE -- COMMAND, which dates the run itself"
 
 
 def places(root: Path) -> list[Path]:

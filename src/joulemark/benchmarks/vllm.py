@@ -66,7 +66,7 @@ def _end_ns(result: Mapping[str, Any], tz: tzinfo | None, *, where: str) -> int:
     if match is None:
         raise FormatError(
             f"{where}: date {str(date)[:40]!r} is not the YYYYMMDD-HHMMSS that vLLM writes",
-            "if --metadata set a date of its own, take that out and run again, under joulemark run -- COMMAND",
+            "if --metadata set a date of its own, take that out and run again, under joulemark run --result FILE -- COMMAND",
         )
     return wall_ns("{}-{}-{} {}:{}:{}".format(*match.groups()), tz, where=f"{where} date")
 

@@ -226,7 +226,7 @@ def summary(data: dict[str, Any]) -> str:
         shown = "no energy" if energy_j is None else f"{energy_j:.1f} J" + (f" ± {u95_j:.1f} J" if u95_j is not None else "")
         rate = f", {per_1k:.2f} J per 1k output tokens" if per_1k is not None else ""
         lines.append(f"  {phase['name']} at {phase['boundary']}: {shown} in {phase['duration_s']:.2f} s{rate}")
-    lines += [f"  {finding}" for finding in [*data["findings"], *(data["energy"] or {}).get("findings", [])]]
+    lines += [f"  {finding}" for finding in dict.fromkeys([*data["findings"], *(data["energy"] or {}).get("findings", [])])]
     return "\n".join(lines)
 
 
