@@ -160,3 +160,14 @@ def test_a_gauge_at_a_moment() -> None:
     assert standing(gauge, T0 + 9 * S) == 3
     assert standing(gauge, T0 - S) is None
     assert standing(None, T0) is None
+
+
+def test_a_part_that_went_in_a_process_that_stayed() -> None:
+    """A reset while the process stayed, as when an engine went, began at no 0: the new sum held most of it before, and nothing is bridged."""
+    times = [0, 10, 20, 30]
+    one, up = series(times, [1000, 1100, 600, 700], resets=(2,)), uptime(times, [-500] * 4)
+    found = window(one, 0.0, 30.0, up)
+    assert found.value is None
+    assert found.low == 100 + 100
+    assert window(one, 0.0, 10.0, up).value == 100
+    assert window(one, 20.0, 30.0, up).value == 100
