@@ -44,6 +44,12 @@ async def bound_grpc(settings: Config) -> int:
     return listen.bind_grpc(grpc.aio.server(options=(("grpc.so_reuseport", 0),)), settings)
 
 
+def test_answers_are_sent_at_once() -> None:
+    """The socket of the pages names TCP, without which asyncio lets each small answer wait for the acknowledgement of its head: 40 ms."""
+    with listen.bind_rest(Config(collector=CollectorConfig(rest_listen="127.0.0.1:0"))) as bound:
+        assert bound.proto == socket.IPPROTO_TCP
+
+
 def test_a_port_in_use_says_how_to_find_its_holder() -> None:
     """Both listeners end with the address and the command that shows what has the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

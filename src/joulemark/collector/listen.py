@@ -42,7 +42,8 @@ def bind_rest(config: Config) -> socket.socket:
     address = config.collector.rest_listen
     host, port = split(address, "collector.rest_listen")
     refuse_plaintext(host, config.tls, "collector.rest_listen")
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once only where TCP is named
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
