@@ -127,7 +127,7 @@ def test_a_step_of_the_wall_clock_is_told() -> None:
     assert len(joining.by_command(Run((window(0, 30),)), SPAN).findings) == 1
 
 
-def test_a_folder_names_what_was_written(tmp_path: Path) -> None:
+def test_a_folder_names_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hashes of new and of changed files, not of others; at most so many; nothing written is refused."""
     (tmp_path / "sub").mkdir()
     for name in ("left.txt", "changed.txt"):
@@ -140,4 +140,11 @@ def test_a_folder_names_what_was_written(tmp_path: Path) -> None:
     (tmp_path / "sub" / "run.json").write_text(f'{{"schema": "joulemark.run/1", "phases": [{phase}]}}')
     run = joining.in_folder(tmp_path, lay=lay, span=SPAN, tz=None)
     assert [file.name for file in run.result_files] == ["changed.txt", "sub/run.json"]
+    assert run.findings == ()
+    monkeypatch.setattr(joining, "MOST_FILES", 1)
+    few = joining.in_folder(tmp_path, lay=lay, span=SPAN, tz=None)
+    assert ([file.name for file in few.result_files], few.findings[0].startswith("The command wrote 2 files; 1 that")) == (
+        ["changed.txt"],
+        True,
+    )
     assert joining.states(tmp_path / "none") == {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -50,7 +51,7 @@ def described(path: Path, name: str) -> ResultFile:
         last = os.fstat(file.fileno())
     if (first.st_size, first.st_mtime_ns) != (last.st_size, last.st_mtime_ns):
         raise FormatError(f"{path} was changed while it was read", "wait until the benchmark has ended")
-    return ResultFile(name, sha256, last.st_size, last.st_mtime_ns)
+    return ResultFile(name, sha256, last.st_size, max(0, last.st_mtime_ns))
 
 
 def joined(paths: Iterable[Path], *, lay: Before, span: Span, tz: tzinfo | None) -> tuple[list[Run], list[str]]:
@@ -170,8 +171,12 @@ def beyond(window: Window, span: Span) -> tuple[int, int]:
 
 def states(folder: Path) -> dict[Path, tuple[int, int]]:
     """(size, time it was last written) of every plain file below `folder`, none where there is no folder. Raises FormatError."""
-    found = foreign.files(folder, "*") if folder.exists() else []
-    return {path: (stat.st_size, stat.st_mtime_ns) for path in found for stat in (path.stat(),)}
+    found: dict[Path, tuple[int, int]] = {}
+    for path in foreign.files(folder, "*") if folder.exists() else ():
+        with suppress(FileNotFoundError):  # somebody's temporary file
+            stat = path.stat()
+            found[path] = stat.st_size, stat.st_mtime_ns
+    return found
 
 
 def in_folder(folder: Path, *, lay: Mapping[Path, tuple[int, int]], span: Span, tz: tzinfo | None) -> Run:
@@ -179,11 +184,13 @@ def in_folder(folder: Path, *, lay: Mapping[Path, tuple[int, int]], span: Span, 
 
     Raises FormatError when it wrote none there, and what `fitting` and `benchmarks.read` do.
     """
-    fresh = [path for path, state in states(folder).items() if lay.get(path) != state]
+    fresh = {path: state for path, state in states(folder).items() if lay.get(path) != state}
     if not fresh:
         raise FormatError(f"the command wrote no file in {folder}", "check that the benchmark writes there, and measure it again")
     run = fitting(benchmarks.read(folder, tz=tz), span)
     root = folder if folder.is_dir() else folder.parent
-    files = [described(path, path.relative_to(root).as_posix()) for path in fresh[:MOST_FILES]]
-    more = (f"The command wrote {len(fresh)} files; the hashes of {MOST_FILES} are kept.",) if len(fresh) > MOST_FILES else ()
-    return replace(run, result_files=tuple(files), findings=(*run.findings, *more))
+    small = [path for path, (size, _) in fresh.items() if size <= foreign.MAX_BYTES][:MOST_FILES]
+    files = tuple(described(path, path.relative_to(root).as_posix()) for path in small)
+    left = len(fresh) - len(files)
+    more = (f"The command wrote {len(fresh)} files; {left} that are many or large have no hash on record.",) if left else ()
+    return replace(run, result_files=files, findings=(*run.findings, *more))

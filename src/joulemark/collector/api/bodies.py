@@ -147,7 +147,7 @@ class ToldFigure(Body):
 class ToldFile(Body):
     """A file that the benchmark wrote."""
 
-    name: Name
+    name: Annotated[str, Field(min_length=1, max_length=4096, pattern=PRINTABLE)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size_bytes: Count
     mtime_ns: Nanoseconds
