@@ -84,6 +84,13 @@ def test_two_runs_in_a_folder_are_never_mixed(corpus: Path, tmp_path: Path) -> N
     assert benchmarks.read(tmp_path / DEFAULT.records, tz=None).measured[0].tokens.output == 1920
 
 
+def test_a_copy_of_the_summary_is_no_other_run(corpus: Path, tmp_path: Path) -> None:
+    """Beside records only records are a run: somebody's copy of the summary changes nothing."""
+    renamed(corpus / TRUTH, tmp_path, "foo")
+    shutil.copyfile(tmp_path / "foo.json", tmp_path / "copy.json")
+    assert benchmarks.read(tmp_path, tz=None).windows == benchmarks.read(corpus / TRUTH, tz=None).windows
+
+
 def test_a_run_without_records_has_its_summary(tmp_path: Path) -> None:
     """With `--profile-export-level summary` the manifest dates the run, and its summary is found under the prefix."""
     phase = {

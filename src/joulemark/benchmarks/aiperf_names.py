@@ -79,10 +79,11 @@ def located(place: Path) -> Located:
 
 
 def runs(folder: Path) -> list[Names]:
-    """The runs whose records or summary lie in `folder`, each once."""
-    records = [path.name for path in foreign.files(folder, "*.jsonl", deep=False) if is_records(path)]
-    summaries = [path.name for path in foreign.files(folder, "*.json", deep=False) if foreign.mentions(path, *SUMMARY)]
-    return list(dict.fromkeys(named(file) for file in (*records, *summaries)))
+    """The runs whose records, or where there are none whose summaries, lie in `folder`, each once."""
+    found = [path.name for path in foreign.files(folder, "*.jsonl", deep=False) if is_records(path)]
+    if not found:
+        found = [path.name for path in foreign.files(folder, "*.json", deep=False) if foreign.mentions(path, *SUMMARY)]
+    return list(dict.fromkeys(named(file) for file in found))
 
 
 def named(file: str) -> Names:
