@@ -139,7 +139,9 @@ def guarded(send: Send) -> Send:
 
 def is_large(path: str) -> bool:
     """Whether the answer, or the body, may have many megabytes."""
-    return path in ("/v1/readings", archives.PATH) or path.endswith("/bundle") or path.startswith("/v1/calibrations/")
+    if path.endswith(("/bundle", "/card.html", "/label.svg")):
+        return True
+    return path in ("/v1/readings", archives.PATH) or path.startswith("/v1/calibrations/")
 
 
 def run_of(path: str) -> str | None:

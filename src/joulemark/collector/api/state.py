@@ -14,6 +14,7 @@ from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
 from joulemark.collector.recorded import Recorded
 from joulemark.collector.serving_totals import Totals
+from joulemark.collector.showing import Showing
 from joulemark.collector.store.base import ReadingStore
 from joulemark.config import Config
 from joulemark.timebase import Clock
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class State:
     """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles;
     `refresh`: reads the feeds of prices, None where none is configured; `board`: what was published here, None where nothing runs it;
-    `totals`: what services took and did, for the metrics.
+    `totals`: what services took and did, for the metrics. `showing`: pages and labels of runs.
     """
 
     config: Config
@@ -41,6 +42,7 @@ class State:
     refresh: Refresh | None = None
     board: Boarding | None = None
     totals: Totals = field(default_factory=Totals)
+    showing: Showing = field(default_factory=Showing)
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""
