@@ -105,6 +105,25 @@ def test_the_report_keeps_its_schema(entries: list[Entry]) -> None:
         Draft202012Validator(schemas()[REPORT_SCHEMA]).validate(json.loads(json.dumps(report(entries, quarter).to_json(), allow_nan=False)))
 
 
+def test_the_median_of_two_lies_between() -> None:
+    """An even number of entries has the mean of the two in the middle."""
+    middle = report([at(1, Q4, 200.0), at(2, Q4, 230.0)]).trends[0].now
+    assert middle is not None
+    assert (middle.n, middle.median_j) == (2, 215.0)
+
+
+def test_the_edges_of_a_quarter() -> None:
+    """Its first moment belongs to it, and the last of the quarter before does not."""
+    edges = [entry(number, published_ns=t_ns) for number, t_ns in enumerate((Q4.begin_ns - 1, Q4.begin_ns, Q4.end_ns - 1, Q4.end_ns), 1)]
+    found = report(edges)
+    assert [one.entry_id[-1] for one in found.entered] == ["2", "3"]
+    trend = found.trends[0]
+    assert (trend.now and trend.now.n, trend.before and trend.before.n, trend.entered) == (3, 1, 2)
+    gone = report([edges[0].withdrawn("mistaken", at_ns=Q4.begin_ns)])
+    assert [one.entry_id[-1] for one in gone.withdrawn] == ["1"]
+    assert gone.trends[0].before is not None
+
+
 def test_no_change_from_zero() -> None:
     """A median of zero has no relative change."""
     found = report([at(1, Q3, 0.0), at(2, Q4, 5.0)]).trends[0]
