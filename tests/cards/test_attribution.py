@@ -26,8 +26,9 @@ from joulemark.energy.attribution_claims import Flight, Method
 from joulemark.energy.series import Float64
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.node import Component, Nodes
+from joulemark.readings import Quantity
 from joulemark.request_log import Status
-from joulemark.runs import PhaseKind, Window
+from joulemark.runs import IdleKind, PhaseKind, Window
 from joulemark.standard.schema import schemas
 from tests.cards.attribution_truth import GPU, IDLE_W, PHASES, T0, S, Served, counter, evidence, flights
 from tests.kit.lab import Lab
@@ -140,6 +141,9 @@ def test_a_recorded_run_of_aiperf(corpus: Path) -> None:
         t_ns, active, watts = np.array([[float(cell) for cell in line] for line in list(csv.reader(file))[1:]]).T
     for cut in phase["slices"]:
         assert abs(cut["energy_j"] - true_j(t_ns, watts, cut)) <= cut["u95_j"]
+    counters = tuple(one for one in series if one.meter.quantity is Quantity.ENERGY_COUNTER)
+    alone = phase_of(attribution(Evidence(run, counters), Told(inside.flights, "", inside.slices), Asked()), "profiling")
+    assert [cut["u95_j"] for cut in alone["slices"]] == [cut["u95_j"] for cut in phase["slices"]]
     equal_w = watts / np.maximum(active, 1.0)
     assert max(abs(row["energy_j"] / true_j(t_ns, equal_w, row) - 1.0) for row in rows) < 0.07
 
@@ -175,6 +179,9 @@ def test_the_mean_power_is_shared_and_named() -> None:
     assert phase["requests"]["list"][1]["energy_j"] == pytest.approx(phase["energy_j"] * 0.5 / 60.0, rel=1e-9)
     assert "mean power of the phase" in result["method"]["label"]
     closed(phase)
+    part = replace(PHASES[1], name="slice 0", end_ns=T0 + 30 * S)
+    told = Told(flights(served), "t", (part,))
+    assert [len(phase_of(attribution(evidence(slow), told, Asked(mean_power=mean)))["slices"]) for mean in (True, False)] == [0, 1]
     with pytest.raises(UsageError, match="mean power"):
         shared_out(evidence(slow), served, mean_power=True, slice_s=10.0)
 
@@ -192,11 +199,13 @@ def test_slices_too_short_for_the_meter() -> None:
 
 
 def test_slices_come_to_the_phase() -> None:
-    """Slices of 5 s add up to the phase, part by part, each with the budget of itself."""
+    """Slices of 5 s add up to the phase, part by part, each with the budget of itself; 600 of them go without."""
     phase = phase_of(shared_out(evidence(counter(THREE)), THREE, slice_s=5.0))
     for name in ("energy_j", "requests_j", "idle_j", "unattributed_j"):
         assert math.fsum(cut[name] for cut in phase["slices"]) == pytest.approx(phase[name], rel=1e-9), name
     assert all(cut["u95_j"] > 0.0 for cut in phase["slices"])
+    many = phase_of(shared_out(evidence(counter(THREE)), THREE, slice_s=0.1))["slices"]
+    assert (len(many), {cut["u95_j"] for cut in many}) == (600, {None})
 
 
 def test_a_gap_is_not_bridged() -> None:
@@ -264,6 +273,9 @@ def test_two_runs_on_one_gpu_share_it() -> None:
     """Phases of two runs that overlap on one GPU: each request counts once, with its own run, and the overlap is told."""
     a, b = (replace(PHASES[1], name=name, requests=None) for name in ("a/p", "b/p"))
     served = tuple(replace(one, phase=name) for one, name in zip(THREE, ("a/p", "b/p", "b/p"), strict=True))
+    parts = tuple(replace(a, name=f"{run}/slice 0", end_ns=T0 + 30 * S) for run in "ab")
+    cut = attribution(evidence(counter(served), windows=(a, b)), Told(flights(served), "t", parts), Asked())
+    assert [[part["name"] for part in phase["slices"]] for phase in cut["phases"]] == [["a/slice 0"], ["b/slice 0"]]
     result = shared_out(evidence(counter(served), windows=(a, b)), served)
     one, other = phase_of(result, "a/p"), phase_of(result, "b/p")
     assert (one["requests_j"], other["requests_j"]) == pytest.approx((2000.0, 3000.0), rel=1e-9)
@@ -306,7 +318,8 @@ def test_what_no_meter_sees_is_not_shared_out() -> None:
 
 def test_the_idle_share() -> None:
     """Measured idle power with the engine loaded times the duration, from the phase that it names; stated, or null with the reason."""
-    share = phase_of(shared_out(evidence(counter(THREE)), THREE))["idle_share"]
+    bare = replace(PHASES[0], name="bare", begin_ns=T0 - 29 * S, end_ns=T0 - 21 * S, idle_kind=IdleKind.BARE)
+    share = phase_of(shared_out(evidence(counter(THREE), windows=(bare, *PHASES)), THREE))["idle_share"]
     assert (share["power_w"], share["energy_j"]) == pytest.approx((IDLE_W, IDLE_W * 60.0), rel=1e-6)
     assert share["source"] == "idle_ready: idle"
     stated = phase_of(shared_out(evidence(counter(THREE)), THREE, idle_w=50.0))["idle_share"]

@@ -1,8 +1,13 @@
 """What an attribution is asked for, and what is known inside the phases."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from joulemark.energy.attribution_claims import Flight, Method
+from joulemark.request_log import Request
 from joulemark.runs import Window
 
 
@@ -27,3 +32,9 @@ class Told:
     flights: tuple[Flight, ...] = ()
     source: str = ""
     slices: tuple[Window, ...] = ()
+
+    @classmethod
+    def logged(cls, requests: Sequence[Request] | None) -> Self:
+        """What the request log of a bundle tells: no first tokens."""
+        flights = tuple(Flight(request) for request in requests or ())
+        return cls(flights, "the request log of the bundle" if flights else "")

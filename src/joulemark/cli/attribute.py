@@ -98,15 +98,13 @@ def bundled(name: str) -> tuple[Evidence, Told]:
     from joulemark.cards.attribution_asked import Told
     from joulemark.cards.attribution_records import in_flight
     from joulemark.cli import subject
-    from joulemark.energy.attribution_claims import Flight
 
     evidence = subject.read(name).evidence
     inside = per_request.read(Path(name)) if Path(name).exists() else per_request.Inside()
     named = {window.name: window for window in evidence.run.windows}
     if any((window := named.get(flight.request.phase)) and in_flight(flight, window) for flight in inside.flights):
         return evidence, Told(inside.flights, "the benchmark's records beside the bundle", inside.slices)
-    flights = tuple(Flight(request) for request in evidence.requests or ())
-    return evidence, Told(flights, "the request log of the bundle" if flights else "")
+    return evidence, Told.logged(evidence.requests)
 
 
 def text(found: Mapping[str, Any]) -> str:

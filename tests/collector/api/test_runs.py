@@ -15,6 +15,7 @@ from joulemark.collector.api.bodies import DATE_END_NS
 from joulemark.collector.api.runs import zipped
 from joulemark.pki import seal
 from joulemark.proto.messages import Loss
+from joulemark.request_log import Request, Status
 from joulemark.runs import PhaseKind, Run, ToolReported, Window
 from joulemark.standard.fitting import unfit
 from joulemark.workload import Workload
@@ -50,6 +51,22 @@ def test_card_and_bundle_of_a_run(api: Api) -> None:
         documents = {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json") and "/" in name}
     assert documents["energy/card.json"]["schema"] == card["schema"]
     assert {name: reason for name, data in documents.items() if (reason := unfit(data["schema"], data))} == {}
+
+
+def test_attribution_of_a_run(api: Api) -> None:
+    """Without a request log the energy is nobody's; with one a request has what flowed while it ran, and a wrong method is refused."""
+    run_id = api.run_of_three_seconds()
+    (phase,) = api.get(f"/v1/runs/{run_id}/attribution").json()["phases"]
+    assert (phase["requests_j"], phase["unattributed_j"]) == (None, pytest.approx(3 * POWER_W, rel=1e-6))
+    begin_ns = phase["begin_ns"]
+    rows = [Request(n, "measured", begin_ns, begin_ns + 2 * S, Status.COMPLETED) for n in range(3)]
+    log = request_log.to_csv(rows)
+    assert api.post(f"/v1/runs/{run_id}/evidence", {"requests": log}).status_code == 201
+    found = api.get(f"/v1/runs/{run_id}/attribution?share=tokens").json()
+    assert unfit(found["schema"], found) == ""
+    (phase,) = found["phases"]
+    assert (phase["requests_j"], phase["idle_j"]) == pytest.approx((2 * POWER_W, POWER_W), rel=1e-6)
+    assert api.get(f"/v1/runs/{run_id}/attribution?share=power").status_code == 422
 
 
 @pytest.mark.parametrize("device_id", ["fake:host-a:0", ""])

@@ -13,8 +13,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from joulemark.cards import attribution as attributions
 from joulemark.cards import bundle as bundles
 from joulemark.cards import card as cards
+from joulemark.cards.attribution_asked import Asked, Told
 from joulemark.cards.evidence import Evidence
 from joulemark.collector import chain as chains
 from joulemark.collector import measure
@@ -26,6 +28,7 @@ from joulemark.collector.api.state import Served, State
 from joulemark.collector.documents import Documents, with_receipts
 from joulemark.collector.evidence import alignments_of, evidence_of, known_prices
 from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.energy.attribution_claims import Method
 from joulemark.errors import InsufficientData
 from joulemark.proto.messages import Directive
 from joulemark.runs import PhaseKind, new_run_id
@@ -133,6 +136,13 @@ async def phases(run_id: str, state: Served) -> list[dict[str, Any]]:
 async def energy(run_id: str, state: Served) -> dict[str, Any]:
     """Energy of every phase at every boundary. `settled` is false while readings of the run's end may still arrive."""
     return await asyncio.to_thread(measure.energy_json, await gathered(state, run_id))
+
+
+@router.get("/{run_id}/attribution")
+async def attribution(run_id: str, state: Served, share: Method = Method.EQUAL) -> dict[str, Any]:
+    """The energy of each phase shared out among its requests, as the request log tells them: schema `joulemark.attribution/1`."""
+    made = await evidence(state, run_id)
+    return await asyncio.to_thread(attributions.attribution, made, Told.logged(made.requests), Asked(share))
 
 
 @router.get("/{run_id}/card")
