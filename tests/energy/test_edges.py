@@ -27,6 +27,8 @@ DGX = f"{V20}/NVIDIA/results/DGX-A100_A100-SXM-80GBx8_TRT_MaxQ/bert-99/Server/pe
 H200 = "mlperf_power/inference_v4.1_nvidia_h200x8_llama2-70b-99"
 SMC = "mlperf_power/training_v4.0_smc_llama2_70b_lora_1node"
 NOISES = ("white", "correlated", "spikes", "bursts")
+DRIFT = "drift"
+"""No idle machine wanders so far, and still next to nothing may be made of it."""
 
 
 def phase(begin_s: float, end_s: float, kind: PhaseKind = PhaseKind.MEASURED, *, unc_s: float = 0.0) -> Window:
@@ -42,10 +44,9 @@ def noise(rng: np.random.Generator, kind: str, t_s: Float64) -> Float64:
     if kind == "white":
         return white
     if kind == "correlated":
-        out = white.copy()
-        for row in range(1, len(out)):
-            out[row] = 0.98 * out[row - 1] + 0.2 * white[row]
-        return out
+        return np.asarray(np.convolve(white, 0.2 * 0.98 ** np.arange(300))[: len(t_s)])
+    if kind == DRIFT:
+        return np.asarray(np.cumsum(white)) * 0.3
     if kind == "spikes":
         return 0.2 * white + (rng.random(len(t_s)) < 0.05) * rng.uniform(0.0, 60.0, len(t_s))
     out = 0.2 * white
@@ -97,15 +98,16 @@ def test_what_is_in_time_is_consistent(kind: str, pace_s: float, span_s: float) 
 
 
 def test_nothing_is_made_of_constant_load_and_noisy_idle(capsys: pytest.CaptureFixture[str]) -> None:
-    """The rate of false alarms over seeds, by noise and level; it is printed, and it is none in 200 of each."""
+    """The rate of false alarms over seeds, by noise and level, is printed: none in 200 of each, and of a random walk at most two."""
     rates = {}
-    for kind in NOISES:
+    for kind in (*NOISES, DRIFT):
         for name, level_w in (("idle", 100.0), ("load", 600.0)):
-            told = [edges([recorded(seed, kind=kind, idle_w=level_w, load_w=level_w)], CLAIM) for seed in SEEDS]
+            told = [edges([recorded(seed, kind=kind, idle_w=level_w, load_w=level_w, pace_s=0.25)], CLAIM) for seed in SEEDS]
             rates[f"{kind} {name}"] = sum(one.verdict is Verdict.OFFSET for one in told)
             assert all(one.reason for one in told if one.verdict is Verdict.UNKNOWN)
     with capsys.disabled():
         print(f"\nfalse alarms of {len(SEEDS)}: {rates}")
+    assert max(rates.pop(f"{DRIFT} idle"), rates.pop(f"{DRIFT} load")) <= 2
     assert set(rates.values()) == {0}
 
 
@@ -241,6 +243,21 @@ def test_recorded_runs(corpus: Path, name: str, run: str, power: str, zone: tzin
     assert found.verdict is (Verdict.OFFSET if expected_s else Verdict.CONSISTENT), name
     assert abs((found.offset_s or 0.0) - expected_s) < 4.0
     assert ("time zone" in (found.finding(ClockKind.LOCAL) or "")) == bool(expected_s)
+
+
+@pytest.mark.parametrize(
+    "log", [f"{H200}/*spl.txt.gz", f"{SMC}/ac/result_4951*", f"{SMC}/dc/result_5027*", f"{A100}/spl.txt", f"{DGX}/spl.txt"]
+)
+def test_a_phase_anywhere_in_a_recorded_load_is_not_suspected(corpus: Path, log: str) -> None:
+    """Claims at random in real power, with its epochs, pauses and ramps: over seeds not one is told an offset."""
+    (path,) = corpus.glob(log)
+    series = traces.read(path, tz=UTC)
+    first_s, last_s = ((max if row == 0 else min)(int(one.t_ns[row]) for one in series) / S for row in (0, -1))
+    rng = np.random.default_rng(7)
+    for length_s, share in zip(rng.uniform(30, 600, 40), rng.random(40), strict=True):
+        begin_s = first_s + share * (last_s - first_s - length_s)
+        claim = Window("p", PhaseKind.MEASURED, round(begin_s * S), round((begin_s + length_s) * S))
+        assert edges(series, (claim,)).verdict is not Verdict.OFFSET
 
 
 @pytest.mark.parametrize(
