@@ -141,17 +141,18 @@ def test_snapshots_are_made_once_a_date(store: BoardStore) -> None:
     assert store.snapshot("2026-11-21", "c.csv") is None
 
 
-def test_the_revision_tells_a_change(store: BoardStore, tmp_path: Path) -> None:
-    """Publishing and withdrawing change it, by another process too; a submission does not."""
-    seen = [store.revision()]
+def test_changes_are_told_once(store: BoardStore, tmp_path: Path) -> None:
+    """What was published and withdrawn since a mark, in its order, by another process too; a submission is no change."""
+    store.publish_all([(entry(1), "run-1")])
+    mark, changed = store.changes()
+    assert changed == [entry(1)]
     store.receive(handed_in())
-    assert store.revision() == seen[0]
+    assert store.changes(mark) == (mark, [])
     with BoardStore(tmp_path / "board.db") as other:
-        other.publish_all([(entry(1), "run-1")])
-        seen.append(store.revision())
-        other.withdraw(entry(1).entry_id, "wrong", now_ns=NOW_NS)
-        seen.append(store.revision())
-    assert len(set(seen)) == 3
+        other.publish_all([(entry(2), "run-2")])
+        gone = other.withdraw(entry(1).entry_id, "wrong", now_ns=NOW_NS)
+    later, changed = store.changes(mark)
+    assert (changed, later > mark) == ([entry(2), gone], True)
 
 
 def test_what_followed_boards_said_is_kept(store: BoardStore) -> None:

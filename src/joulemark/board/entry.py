@@ -6,6 +6,7 @@ An entry is never changed but to be withdrawn, and its id is never given again.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -149,10 +150,7 @@ class Entry:
     @property
     def class_id(self) -> str | None:
         """SHA-256 of the canonical key: entries that have it in common may be compared. None where the key is not complete."""
-        if self.key.missing:
-            return None
-        parts = {name: float(value) if isinstance(value, int | float) else value for name, value in dataclasses.asdict(self.key).items()}
-        return hashlib.sha256(canonical(parts)).hexdigest()
+        return class_of(self.key)
 
     @property
     def short_class(self) -> str:
@@ -204,6 +202,15 @@ class Entry:
             "replaces": self.replaces,
             "origin": self.origin,
         }
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def class_of(key: Key) -> str | None:
+    """The class of a key, which has to be complete; asked for again and again of few keys."""
+    if key.missing:
+        return None
+    parts = {name: float(value) if isinstance(value, int | float) else value for name, value in dataclasses.asdict(key).items()}
+    return hashlib.sha256(canonical(parts)).hexdigest()
 
 
 def labels_of(workload: Workload | None) -> dict[str, str]:

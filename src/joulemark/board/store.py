@@ -140,11 +140,6 @@ class BoardStore:
         with self._turn:
             self._db.close()
 
-    def revision(self) -> tuple[int, int]:
-        """Differs from what it was before whenever the entries or the snapshots have changed, whichever process did it."""
-        ((entries, snapshots),) = self._asked("SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM snapshot)")
-        return entries, snapshots
-
     # --- submissions
 
     def receive(self, submission: Submission) -> Submission:
@@ -271,6 +266,11 @@ class BoardStore:
         newest = "SELECT entry_id, max(version) AS version FROM entry GROUP BY entry_id"
         rows = self._asked(f"SELECT body FROM entry JOIN ({newest}) USING (entry_id, version) ORDER BY entry_id")
         return [self._entry(body) for (body,) in rows]
+
+    def changes(self, since: int = 0) -> tuple[int, list[Entry]]:
+        """A mark to ask with again, and every version of an entry that came after the mark `since`, oldest first."""
+        rows = self._asked("SELECT rowid, body FROM entry WHERE rowid > ? ORDER BY rowid", since)
+        return (rows[-1][0] if rows else since), [self._entry(body) for _, body in rows]
 
     def shows(self, bundle_sha256: str) -> bool:
         """Whether an archive belongs to an entry, published or withdrawn, or to a submission that waits."""

@@ -39,7 +39,8 @@ class Boarding:
     def __init__(self, desk: Desk, site: Site) -> None:
         self.desk, self.site, self.shelf = desk, site, Shelf.of((), site)
         self._wake = asyncio.Event()
-        self._revision: tuple[int, int] | None = None
+        self._entries: dict[str, Entry] = {}
+        self._mark = 0
         self._making = asyncio.Lock()
 
     async def submit(self, arrived: Arrived, submitter: str, level: str) -> Submission:
@@ -76,10 +77,10 @@ class Boarding:
     async def refresh(self) -> None:
         """Make the shelf anew where the board has changed."""
         async with self._making:
-            revision = await asyncio.to_thread(self.desk.store.revision)
-            if revision != self._revision:
-                self.shelf = await asyncio.to_thread(lambda: Shelf.of(self.desk.store.entries(), self.site, self.shelf))
-                self._revision = revision
+            self._mark, changed = await asyncio.to_thread(self.desk.store.changes, self._mark)
+            if changed or not self.shelf.pages:
+                self._entries |= {entry.entry_id: entry for entry in changed}
+                self.shelf = await asyncio.to_thread(Shelf.of, list(self._entries.values()), self.site, self.shelf)
 
     async def run(self) -> None:
         """Judge what waits, until cancelled. The queue of a desk that another process has is left to it."""
