@@ -43,7 +43,8 @@ def test_between_readings_it_lies_on_the_line_within_bounds() -> None:
     found = window(series([0, 10, 20, 30], [0, 100, 200, 500]), 5.0, 22.0)
     assert found.value == pytest.approx(200 + 60 - 50)
     assert (found.low, found.high) == (200 - 100, 500 - 0)
-    assert found.half == pytest.approx(500 - 210)
+    assert found.half == pytest.approx(np.hypot(50, 240))
+    assert found.u95 == pytest.approx(2 * found.half / np.sqrt(3))
 
 
 def test_on_readings_it_is_exact() -> None:
@@ -147,8 +148,8 @@ def test_a_gap_inside_costs_nothing() -> None:
 
 def test_sums() -> None:
     """Counts of several counters add up, their bounds too; with one that is not known the sum is not, and nothing counts to nothing."""
-    found = summed([Count(10, 9, 12), Count(5, 5, 5, extra=3.0)])
-    assert (found.value, found.low, found.high) == (15, 14, 17)
+    found = summed([Count(10, 9, 12, half=2.0), Count(5, 2, 8, half=3.0)])
+    assert (found.value, found.low, found.high) == (15, 11, 20)
     assert found.half == pytest.approx(np.hypot(2, 3))
     assert summed([Count(10, 9, 12), Count.none("why", 4)]) == Count.none("why", 13)
     assert summed([]).value is None
@@ -163,7 +164,7 @@ def test_a_gauge_at_a_moment() -> None:
 
 
 def test_a_part_that_went_in_a_process_that_stayed() -> None:
-    """A reset while the process stayed, as when an engine went, began at no 0: the new sum held most of it before, and nothing is bridged."""
+    """A reset while the process stayed, as when an engine went, began at no 0: the sum held most of it before."""
     times = [0, 10, 20, 30]
     one, up = series(times, [1000, 1100, 600, 700], resets=(2,)), uptime(times, [-500] * 4)
     found = window(one, 0.0, 30.0, up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -73,7 +74,7 @@ def count_of(device: Device, quantity: Quantity, begin_ns: int, end_ns: int) -> 
     requests = counted(device[Quantity.REQUESTS], begin_ns, end_ns, uptime=uptime).value if Quantity.REQUESTS in device else None
     edges = [standing(device.get(Quantity.RUNNING_REQUESTS), t_ns) for t_ns in (begin_ns, end_ns)]
     across = max((one for one in edges if one is not None), default=0)
-    return replace(found, extra=across * found.value / requests if requests else 0.0)
+    return replace(found, half=math.hypot(found.half, across * found.value / requests if requests else 0.0))
 
 
 def booked(series: Series) -> Booked:

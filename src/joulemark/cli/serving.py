@@ -81,7 +81,7 @@ def slice_lines(each: dict[str, Any]) -> list[str]:
     total, boundary = each["total"], each["boundary"]
     energy = next((one for one in each["energy"] if one["boundary"] == boundary), None)
     took = (
-        "energy not known"
+        f"energy not known: {'; '.join(finding for one in each['energy'][:1] for finding in one['findings']) or 'no meter measures it'}"
         if energy is None
         else f"{energy['energy_j']:.1f} J +- {energy['u95_j'] or 0.0:.1f} at {boundary}, {energy['mean_power_w']:.1f} W"
     )

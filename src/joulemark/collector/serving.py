@@ -20,7 +20,7 @@ DEAD_NS: Final = 60 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Agents that serve models together, and the ids of all their meters."""
+    """Agents that serve models together, and the ids of their meters."""
 
     agents: tuple[str, ...]
     meter_ids: tuple[str, ...]
@@ -60,8 +60,14 @@ def serves(described: Described) -> bool:
 
 
 def meters_of(described: Iterable[Described], agents: Collection[str]) -> tuple[str, ...]:
-    """The ids of all meters of `agents`."""
-    return tuple(meter.meter_id for one in described if one.agent_id in agents for meter in one.device.meters)
+    """The ids of the meters of `agents` that the figures rest on: energy, temperatures around the meters, counters."""
+    return tuple(
+        meter.meter_id
+        for one in described
+        if one.agent_id in agents
+        for meter in one.device.meters
+        if meter.quantity.measures_energy or meter.quantity is Quantity.TEMPERATURE or meter.kind == KIND
+    )
 
 
 def joined(parts: Iterable[Collection[str]]) -> list[frozenset[str]]:

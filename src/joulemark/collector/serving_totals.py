@@ -27,13 +27,13 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass
 class Totals:
-    """What every service took and did since it was first asked for. Safe to use from several threads."""
+    """What every service took and did since it was first asked for, and until when. Safe to use from several threads."""
 
     joules: defaultdict[Labels, float] = field(default_factory=lambda: defaultdict(float))
     tokens: defaultdict[Labels, float] = field(default_factory=lambda: defaultdict(float))
     requests: defaultdict[Labels, float] = field(default_factory=lambda: defaultdict(float))
     unknown_s: defaultdict[Labels, float] = field(default_factory=lambda: defaultdict(float))
-    _until_ns: dict[tuple[str, ...], int] = field(default_factory=dict)
+    until_ns: dict[Labels, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def advance(self, store: ReadingStore, now_ns: int, known: Callable[[Service, int], Known]) -> None:
@@ -45,13 +45,13 @@ class Totals:
                 return
             for group in found:
                 until_ns = settled_ns([group.read(store, now_ns, now_ns)], now_ns)
-                last_ns = self._until_ns.get(group.agents)
+                name = ("service", "+".join(group.agents))
+                last_ns = self.until_ns.get((name,))
                 if until_ns is None or (last_ns is not None and until_ns - last_ns < SHORTEST_NS):
                     continue
-                self._until_ns[group.agents] = until_ns
+                self.until_ns[name,] = until_ns
                 if last_ns is None:
                     continue
-                name = ("service", "+".join(group.agents))
                 if until_ns - last_ns > LONGEST_NS:
                     self.unknown_s[name, ("what", "everything")] += (until_ns - last_ns - LONGEST_NS) / NS_PER_S
                     last_ns = until_ns - LONGEST_NS

@@ -29,22 +29,15 @@ SQRT3: Final = math.sqrt(3.0)
 class Count:
     """Pieces of work in a window. `value`: None where a part of it is not known, which `reason` says; then `low` is what is known of it.
 
-    `low` and `high` hold for certain; `high` is None where `value` is. `extra`: half-width of what the counter may have booked outside of
-    the window that was done inside it, and the other way round.
+    `low` and `high` hold for certain; `high` is None where `value` is. `half`: half-widths of both edges together, which are independent,
+    and of what the counter may have booked outside of the window that was done inside it.
     """
 
     value: float | None
     low: float
     high: float | None
     reason: str = ""
-    extra: float = 0.0
-
-    @property
-    def half(self) -> float:
-        """Half-width of what is not known of the value, 0.0 without one."""
-        if self.value is None or self.high is None:
-            return 0.0
-        return math.hypot(max(self.high - self.value, self.value - self.low), self.extra)
+    half: float = 0.0
 
     @property
     def u95(self) -> float:
@@ -67,7 +60,7 @@ def summed(counts: Sequence[Count]) -> Count:
         math.fsum(one.value or 0.0 for one in counts),
         low,
         math.fsum(one.high or 0.0 for one in counts),
-        extra=math.hypot(*(one.extra for one in counts)),
+        half=math.hypot(*(one.half for one in counts)),
     )
 
 
@@ -143,7 +136,8 @@ def part(runs: Sequence[Run], k: int, begin_ns: int, end_ns: int) -> Count | Non
     low = max(0.0, high_edge[1] - low_edge[2])
     if reasons:
         return Count.none("; ".join(reasons), low)
-    return Count(high_edge[0] - low_edge[0], low, high_edge[2] - low_edge[1])
+    half = math.hypot(*(max(value - least, most - value) for value, least, most in (low_edge, high_edge)))
+    return Count(high_edge[0] - low_edge[0], low, high_edge[2] - low_edge[1], half=half)
 
 
 def edge(value: float) -> tuple[float, float, float]:
