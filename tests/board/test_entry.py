@@ -144,6 +144,16 @@ def test_equal_keys_are_one_class() -> None:
     assert len({one.class_id for one in (first, *others)}) == 4
 
 
+def test_anybody_can_compute_the_class() -> None:
+    """The class is the SHA-256 that the reference describes, of text that is written here by hand."""
+    model, data = "22" * 32, "33" * 32
+    text = (
+        f'{{"concurrency":64.0,"dataset_sha256":"{data}","input_length":640.0,"level":"ES1","model_sha256":"{model}",'
+        '"output_length":480.0,"precision":"fp8","request_rate_per_s":null,"scope":"NODE_AC"}'
+    )
+    assert entry(1).class_id == sha256(text)
+
+
 def test_withdrawn_needs_a_reason_and_keeps_the_rest() -> None:
     """A retraction says why and when, and changes nothing else."""
     first = entry(1)
