@@ -151,14 +151,16 @@ def stepped(*levels: tuple[float, float, int], span_s: float = 400.0) -> Series:
 
 
 def test_repeated_loads_are_one_pattern() -> None:
-    """Loads of two lengths are found hours away; one of two in the log, alike or nearly so, is not picked."""
+    """Loads of two lengths are found hours away; six of the seven alike in the log, or one of two, are not picked."""
     far = edges([stepped((50, 100, 500), (200, 330, 500))], (phase(50 - 7200, 100 - 7200), phase(200 - 7200, 330 - 7200)))
     assert (far.verdict, round(far.offset_s or 0.0), far.edges) == (Verdict.OFFSET, 7200, 4)
+    seven = stepped(*((120 * n + 60, 120 * n + 120, 500) for n in range(7)), span_s=900.0)
+    claims = [phase(120 * n - 7200, 120 * n - 7140) for n in range(7)]
+    assert edges([seven], claims).verdict is Verdict.OFFSET
+    assert "more than one place" in edges([seven], claims[:6]).reason
     one = (phase(50 - 7200, 100 - 7200),)
-    assert edges([stepped((50, 100, 500), (300, 350, 500))], one).verdict is Verdict.UNKNOWN
-    nearly = edges([stepped((50, 100, 600), (1500, 1550, 575), span_s=2000.0)], one)
-    assert "more than one place" in nearly.reason
-    assert edges([stepped((50, 100, 600), (1500, 1550, 300), span_s=2000.0)], one).verdict is Verdict.OFFSET
+    assert edges([stepped((50, 100, 600), (300, 350, 600))], one).verdict is Verdict.UNKNOWN
+    assert edges([stepped((50, 100, 600), (300, 350, 200))], one).verdict is Verdict.OFFSET
 
 
 def test_uncertain_phases_and_clocks_are_allowed_for() -> None:

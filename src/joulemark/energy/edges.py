@@ -44,7 +44,7 @@ LEAST_S: Final = 0.1
 ALIKE_S: Final = 5.0
 """A load may take so much longer to rise than to fall, and all edges still tell of one offset."""
 
-LEAST_EXPLAINED: Final = 0.5
+LEAST_EXPLAINED: Final = 0.75
 """Share of the variance of power that the phases have to explain where they are moved to from far away."""
 LEAST_LEAD: Final = 0.1
 """By so much more than anywhere else, else the place is not the only one."""
