@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -16,6 +17,7 @@ from joulemark.pricing.price import PriceModel, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Boundary
 from joulemark.standard.schema import schemas
+from tests.cards import pages
 
 Gather = Callable[..., Evidence]
 
@@ -122,3 +124,65 @@ def test_lists_of_names_are_those_of_the_code(validator: jsonschema.Draft202012V
     assert defs["price"]["properties"]["price_model"]["enum"] == [str(m) for m in PriceModel]
     assert defs["price"]["properties"]["unit"]["enum"] == [str(u) for u in Unit]
     assert defs["market"]["properties"]["status"]["enum"] == [str(s) for s in Status]
+
+
+def undescribed(data: Any, schema: Any, root: Any, way: str = "") -> list[str]:
+    """Where an object has a key that its schema does not describe."""
+    schema = resolved(schema, root)
+    choices = [resolved(one, root) for one in schema.get("anyOf", ())]
+    if choices:
+        return min((undescribed(data, one, root, way) for one in choices if fits(data, one)), key=len)
+    if isinstance(data, dict):
+        known, other = schema.get("properties", {}), schema.get("additionalProperties")
+        every = {key: known.get(key, other if isinstance(other, dict) else None) for key in data}
+        wrong = [f"{way}/{key}" for key, one in every.items() if one is None]
+        return wrong + [fault for key, one in every.items() if one for fault in undescribed(data[key], one, root, f"{way}/{key}")]
+    if isinstance(data, list):
+        return [fault for one in data for fault in undescribed(one, schema.get("items", {}), root, f"{way}[]")]
+    return []
+
+
+def resolved(schema: Any, root: Any) -> Any:
+    return root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def fits(data: Any, schema: Any) -> bool:
+    kinds = schema.get("type", ())
+    name = "null" if data is None else {dict: "object", list: "array", str: "string", bool: "boolean"}.get(type(data), "number")
+    return not kinds or name in kinds or (name == "number" and "integer" in kinds)
+
+
+@pytest.mark.parametrize("kind", pages.EVIDENCE)
+def test_every_key_of_a_real_card_is_described(kind: str, validator: jsonschema.Draft202012Validator) -> None:
+    """Cards of the laboratory with everything on them, and with little: no key that the published schema does not tell of."""
+    made = json.loads(json.dumps(pages.EVIDENCE[kind]().card))
+    validator.validate(made)
+    assert undescribed(made, validator.schema, validator.schema) == []
+
+
+def test_what_is_not_described_is_found(validator: jsonschema.Draft202012Validator) -> None:
+    """The search above sees a new key at any depth, also where the schema lets more through."""
+    made = json.loads(json.dumps(pages.EVIDENCE["ES1"]().card))
+    made["clocks"]["node-1"]["new"] = made["phases"][3]["uncertainty"]["new"] = made["meters"][0]["accuracy_new"] = 1
+    assert undescribed(made, validator.schema, validator.schema) == [
+        "/phases[]/uncertainty/new",
+        "/meters[]/accuracy_new",
+        "/clocks/node-1/new",
+    ]
+
+
+@pytest.mark.parametrize("path", [("meters", 0), ("phases", 1, "uncertainty", "components", 0)])
+def test_meters_and_components_are_closed(gather: Gather, validator: jsonschema.Draft202012Validator, path: tuple[Any, ...]) -> None:
+    """A key that is no description of a meter, or no part of a budget, fails."""
+    made = json.loads(json.dumps(card.build(gather())))
+    place = made
+    for step in path:
+        place = place[step]
+    place["tokens_per_s"] = 1
+    assert not validator.is_valid(made)
+
+
+def test_the_published_schema_is_the_one_in_force(repository: Path, validator: jsonschema.Draft202012Validator) -> None:
+    """docs/standard/schemas/card.schema.json is what the validator holds cards against."""
+    published = json.loads((repository / "docs/standard/schemas/card.schema.json").read_text(encoding="utf-8"))
+    assert published == validator.schema

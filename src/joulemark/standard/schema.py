@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any, Final
 
 from joulemark.calibration.alignment import CALIBRATION_SCHEMA, Record
+from joulemark.cards.card import CARD_SCHEMA
 from joulemark.cards.contents import METERS_SCHEMA
 from joulemark.chain import CHAIN_SCHEMA, Chain
 from joulemark.document import kinds, required
@@ -63,7 +64,19 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
     for path in resources.files("joulemark.standard").joinpath("schemas").iterdir():
         data = json.loads(path.read_text(encoding="utf-8"))
         found[data["$id"]] = data
+    card = found[CARD_SCHEMA]["properties"]["meters"]
+    card["items"] = described(meter, card["items"])
     return dict(sorted(found.items()))
+
+
+def described(meter: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a meter on a card: what it says of itself, and its `own` keys there; no other."""
+    return {
+        **own,
+        "properties": {**meter["properties"], **own["properties"]},
+        "required": list(dict.fromkeys([*own["required"], *meter["required"]])),
+        "additionalProperties": False,
+    }
 
 
 def whole(name: str, cls: type[Any]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from joulemark.standard.schema import schemas
 from tests.cards import reading
+from tests.cards.test_card_schema import undescribed
 from tests.collector.api.conftest import Api
 
 
@@ -59,3 +61,12 @@ def test_names_from_outside_stay_text(api: Api) -> None:
         text = api.get(f"/v1/runs/{one}/card.html").text
         assert reading.Page.of(text).faults == []
         assert "<script" not in text
+
+
+def test_every_key_of_its_card_is_described(api: Api) -> None:
+    """What a collector says of clocks, losses and cost of monitoring stands in the published schema, key by key."""
+    card = api.get(f"/v1/runs/{api.run_of_three_seconds()}/card").json()
+    schema = schemas()["joulemark.card/1"]
+    assert card["clocks"]
+    assert card["overhead"]
+    assert undescribed(card, schema, schema) == []
