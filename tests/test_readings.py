@@ -189,6 +189,9 @@ def test_counts_of_work_are_no_energy() -> None:
         assert quantity.cumulative
         assert not quantity.measures_energy
         assert quantity.unit == "count"
+        assert quantity.of_engine
+    assert Quantity.UPTIME.of_engine
+    assert not Quantity.TEMPERATURE.of_engine
     assert not Quantity.RUNNING_REQUESTS.cumulative
     assert not Quantity.UPTIME.cumulative
     assert Quantity.REPORTED_ENERGY.cumulative

@@ -73,6 +73,11 @@ class Quantity(enum.StrEnum):
         return self in WORK
 
     @property
+    def of_engine(self) -> bool:
+        """Whether a serving engine tells it: an engine that serves nothing, or is not there, takes nothing from a measurement."""
+        return self.counts_work or self in (Quantity.RUNNING_REQUESTS, Quantity.UPTIME, Quantity.REPORTED_ENERGY)
+
+    @property
     def cumulative(self) -> bool:
         """Whether it only grows, so that a fall is a wrap or a new beginning."""
         return self in (Quantity.ENERGY_COUNTER, Quantity.REPORTED_ENERGY) or self.counts_work

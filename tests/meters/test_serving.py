@@ -172,6 +172,18 @@ def test_a_model_that_went_is_a_gap() -> None:
         assert "no longer shows" in second.reasons[0]
 
 
+def test_names_without_end_are_not_kept() -> None:
+    """A page that shows another model at each look is described by what it shows now, and what it showed is forgotten."""
+    looks = iter(range(100))
+    with reading(lambda: f'vllm:generation_tokens_total{{model_name="m{next(looks)}"}} 5\n') as (_, meter):
+        for _ in range(5):
+            with pytest.raises(MeterGone):
+                meter.read(CLOCK)
+            meter.close()
+            meter.open()
+            assert len(meter.info) == 1
+
+
 def test_what_an_engine_says_of_its_energy_stands_beside() -> None:
     """TensorRT-LLM's own energy is a device of its own, a counter in J that makes no energy; without it, or unwanted, there is none."""
     answer: dict[str, object] = {"total_energy_j": 1234.5678, "query_time": 5.0}
@@ -187,8 +199,9 @@ def test_what_an_engine_says_of_its_energy_stands_beside() -> None:
         assert not info.quantity.measures_energy
         assert info.quantity.cumulative
         assert tokens.values == (40,)
-        answer["total_energy_j"] = float("nan")
-        assert meter.read(CLOCK)[1].qualities == (Quality.GAP,)
+        for odd in (float("nan"), float("inf"), -1, 10**400, True, "much", None):
+            answer["total_energy_j"] = odd
+            assert meter.read(CLOCK)[1].qualities == (Quality.GAP,)
         meter.close()
         unwanted = meter_of(server, tool_energy=False)
         answer["total_energy_j"] = 1.0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from joulemark.cards import bundle
+from joulemark.cards import card as cards
 from joulemark.cards.evidence import Evidence
 from joulemark.cards.served import tokens_of, with_tokens
 from joulemark.energy.series import Series
@@ -55,9 +56,16 @@ def evidence() -> Evidence:
     return replace(plain, series=(*plain.series, *counters(plain)))
 
 
-def test_no_rule_is_disturbed(evidence: Evidence) -> None:
-    """Every rule comes to the same verdict as without the counters: they are no energy, and stand in no rule's way."""
-    plain, more = case_of(good("ES1")), case_of(evidence)
+def without(evidence: Evidence) -> Evidence:
+    """The same with an engine that is not there: gaps alone."""
+    gone = [replace(one, quality=np.full_like(one.quality, Quality.GAP)) if one.meter.kind == "serving" else one for one in evidence.series]
+    return replace(evidence, series=tuple(gone))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_no_rule_is_disturbed(evidence: Evidence, there: bool) -> None:
+    """Every rule comes to the same verdict as without the counters, and with an engine that is gone: they stand in no rule's way."""
+    plain, more = case_of(good("ES1")), case_of(evidence if there else without(evidence))
     for rule in edition().rules:
         if check := checks().get(rule.id):
             before, after = check(plain, rule, "ES1"), check(more, rule, "ES1")
@@ -88,3 +96,8 @@ def test_a_card_may_rest_on_them(evidence: Evidence) -> None:
         assert window.tokens.source == "engine_counter"
         assert window.tokens == tokens_of(evidence.series, window.begin_ns, window.end_ns)[0]
     assert [w for w in told.windows if w not in told.measured] == [w for w in bare.windows if w not in bare.measured]
+
+
+def test_an_engine_that_is_gone_leaves_a_card_complete(evidence: Evidence) -> None:
+    """Gaps of an engine are no gaps of the energy: the card is as complete as without it."""
+    assert cards.build(good("ES1"))["incomplete_because"] == cards.build(without(evidence))["incomplete_because"]

@@ -268,14 +268,17 @@ def display(work: Work, ratios: Mapping[str, Ratio | None], k: float, u95_j: flo
 
 
 def gaps_and_losses(evidence: Evidence, phases: list[dict[str, Any]]) -> list[str]:
-    """Why the card is not complete: energies that are missing, time without readings, gaps and losses. Empty when it is."""
+    """Why the card is not complete: energies that are missing, time without readings, gaps and losses. Empty when it is.
+
+    What the counters of an engine lack stands with the tokens: a model that is no longer served has gaps for ever.
+    """
     reasons = [f"{p['name']}: the energy is not known" for p in phases if p["energy_j"] is None]
     reasons += [
         f"{p['name']}: {p['coverage']:.4%} of the time has readings, largest gap {p['max_gap_s']:.3f} s"
         for p in phases
         if p["coverage"] is not None and p["coverage"] < 1.0
     ]
-    for one in evidence.series:
+    for one in (one for one in evidence.series if not one.meter.quantity.of_engine):
         for window in counted(evidence.run):
             inside = (one.t_ns >= window.begin_ns) & (one.t_ns <= window.end_ns) & (one.quality == Quality.GAP)
             if lost := int(inside.sum()):

@@ -9,7 +9,6 @@ Source: Prometheus exposition formats, text format 0.0.4.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
@@ -144,9 +143,11 @@ class ServingMeter(AsyncMeter):
         self._tells_energy = (
             bool(found.engine.energy_path) and self._config.tool_energy and (await self._energy(found.engine))[0] is not None
         )
+        self._channels = {model: channels for model, channels in self._channels.items() if model in found.models}
+        self._memory.rows = {key: rows for key, rows in self._memory.rows.items() if key[0] in found.models}
         self._know(found)
         energy = (self._energy_device(found.engine),) if self._tells_energy else ()
-        return (*(self._described(model, found) for model in self._channels if model in found.models), *energy)
+        return (*(self._described(model, found) for model in self._channels), *energy)
 
     async def poll(self, clock: Clock) -> list[Sample]:
         """One sample per model. Raises MeterGone when the page shows a model or a count that is not described: opened again, it is."""
@@ -199,12 +200,12 @@ class ServingMeter(AsyncMeter):
             told = answer.json().get("total_energy_j") if answer.status == 200 else None
         except (MeterTransient, AttributeError) as error:
             return None, Quality.GAP, f"{engine.energy_path}: {error}"
-        if not isinstance(told, int | float) or isinstance(told, bool) or not math.isfinite(told) or not 0 <= told < LARGEST_J:
+        if not isinstance(told, int | float) or isinstance(told, bool) or not 0 <= told < LARGEST_J:
             return None, Quality.GAP, f"{engine.energy_path} answers with status {answer.status} and no energy"
         return scaled(told, ENERGY_EXPONENT), Quality.OK, ""
 
     def _know(self, found: Shown) -> bool:
-        """Whether the page shows what was not described; it is from the next opening on. What went away stays described."""
+        """Whether the page shows what was not described; it is from the next opening on. What went away stays described until then."""
         more = False
         for model, counts in found.models.items():
             before = self._channels.get(model, ())
