@@ -54,6 +54,8 @@ def test_time_without_a_request_is_idle_only_where_all_are_known() -> None:
     assert found["unattributed_j"] == pytest.approx(all_known["idle_j"], rel=1e-12)
     assert found["requests_j"] == all_known["requests_j"]
     assert "1 of 2 completed requests" in found["unattributed_because"]
+    _, busy = made(Served(-1000, 5000, 61_000), requests=2)
+    assert (busy["unattributed_j"], busy["unattributed_because"]) == (0.0, "")
 
 
 def test_a_phase_without_records_is_not_shared_out() -> None:
