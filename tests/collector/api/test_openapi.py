@@ -21,8 +21,9 @@ from tests.collector.conftest import Agent, Collector, S
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 RUN = "one-that-exists"
-NOTHING_WRONG = [(f"GET {path}", GenerationMode.NEGATIVE) for path in ("/healthz", "/readyz", "/v1/calibrations")]
-"""They take neither parameters nor a token, or any text: so there is no bad request."""
+ANYTHING = ("GET /healthz", "GET /readyz", "GET /v1/calibrations", "POST /v1/board/submissions")
+NOTHING_WRONG = [(operation, GenerationMode.NEGATIVE) for operation in ANYTHING]
+"""They take neither parameters nor a token, any text, or any bytes as an archive to be judged later: so there is no bad request."""
 HEAD_TOO_LONG = 431
 """What answers a request whose head is too long to be looked at; the checks of negative examples do not know it."""
 MORE_THAN_A_SCHEMA = (
@@ -30,12 +31,20 @@ MORE_THAN_A_SCHEMA = (
     "POST /v1/runs/{run_id}/benchmark",
     "POST /v1/runs/{run_id}/evidence",
     "POST /v1/calibrations",
+    "POST /v1/board/snapshots",
+    "POST /v1/board/entries/{entry_id}/withdraw",
     "GET /v1/prices",
     "GET /v1/cost",
 )
-"""A phase ends after it begins, documents and alignments have schemas of their own, a date has its zone: what this one does not tell.
+"""A phase ends after it begins, documents and alignments have schemas of their own, a date has its zone, or is over: this does not tell it.
 So what fits it may be refused.
 """
+
+
+@schemathesis.serializer("application/zip", "application/gzip")
+def archive(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """An archive is bytes as they are."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
 @pytest.fixture(scope="module")

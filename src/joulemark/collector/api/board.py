@@ -53,7 +53,7 @@ Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern=PRINTAB
 class Withdrawal(Body):
     """Why an entry is taken back; it is shown with it."""
 
-    reason: str
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=PRINTABLE)]
 
 
 class SnapshotBody(Body):
