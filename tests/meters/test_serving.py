@@ -151,7 +151,7 @@ def test_a_model_that_appears_later_is_described() -> None:
     with reading(page) as (_, meter):
         assert len(meter.read(CLOCK)) == 1
         page.replicas.append(Replica("acme/other", "5", load(5, T0_NS, 20.0, rate_per_s=2.0)))
-        with pytest.raises(MeterGone, match="a model or a count"):
+        with pytest.raises(MeterGone, match="an engine, a model or a count"):
             meter.read(CLOCK)
         assert {info.meters[0].model for info in meter.info} == {MODEL}
         meter.close()
@@ -170,6 +170,19 @@ def test_a_model_that_went_is_a_gap() -> None:
         assert first.values[0] is not None
         assert set(second.qualities[:-1]) == {Quality.GAP}
         assert "no longer shows" in second.reasons[0]
+
+
+def test_another_engine_behind_the_address() -> None:
+    """An engine that was exchanged for another is described anew, and its counts begin anew."""
+    page = ['vllm:generation_tokens_total{model_name="m"} 5\n']
+    with reading(lambda: page[0]) as (_, meter):
+        first = meter.read(CLOCK)[0]
+        page[0] = 'sglang:generation_tokens_total{model_name="m"} 9\n'
+        second = again(meter)[0]
+        assert meter.info[0].meters[0].vendor == "sglang"
+        assert (first.values, second.values) == ((5,), (9,))
+        assert (second.qualities, second.reasons) == ((Quality.RESET,), ("another engine counts",))
+        assert meter.read(CLOCK)[0].qualities == (Quality.OK,)
 
 
 def test_names_without_end_are_not_kept() -> None:

@@ -79,10 +79,11 @@ class ServingConfig:
 
 @dataclass(slots=True)
 class Memory:
-    """What the page showed last: rows of each count, and when its process began."""
+    """What the page showed last: rows of each count, when its process began, and by which engine."""
 
     rows: dict[tuple[str, Quantity], dict[Labels, int]] = field(default_factory=dict)
     started_s: float | None = None
+    engine: str = ""
 
     def broken(self, found: Shown) -> dict[tuple[str, Quantity], str]:
         """The counts whose growth since the last look is not known, with the reason; remembers `found`.
@@ -90,6 +91,7 @@ class Memory:
         A row that is new began at 0 in a process that was there before, and only there.
         """
         before, self.started_s = self.started_s, found.started_s if found.started_s is not None else self.started_s
+        exchanged, self.engine = self.engine not in ("", found.engine.name), found.engine.name
         known = before is not None and found.started_s is not None
         restarted = known and abs((found.started_s or 0.0) - (before or 0.0)) > SAME_START_S
         reasons = {}
@@ -101,7 +103,9 @@ class Memory:
                 last, self.rows[key] = self.rows.get(key), dict(count.rows)
                 if last is None:
                     continue
-                if restarted:
+                if exchanged:
+                    reasons[key] = "another engine counts"
+                elif restarted:
                     reasons[key] = "the server was started anew"
                 elif any(labels not in count.rows for labels in last):
                     reasons[key] = "a part of the count is no longer on the page"
@@ -130,6 +134,7 @@ class ServingMeter(AsyncMeter):
         self._channels: dict[str, tuple[Quantity, ...]] = {}
         self._memory = Memory()
         self._tells_energy = False
+        self._engine = ""
 
     async def connect(self) -> tuple[DeviceInfo, ...]:
         """Read the page, recognise the engine, and name its models."""
@@ -145,6 +150,7 @@ class ServingMeter(AsyncMeter):
         )
         self._channels = {model: channels for model, channels in self._channels.items() if model in found.models}
         self._memory.rows = {key: rows for key, rows in self._memory.rows.items() if key[0] in found.models}
+        self._engine = found.engine.name
         self._know(found)
         energy = (self._energy_device(found.engine),) if self._tells_energy else ()
         return (*(self._described(model, found) for model in self._channels), *energy)
@@ -155,7 +161,7 @@ class ServingMeter(AsyncMeter):
         found = await self._look()
         t_read1_ns = clock.mono_ns()
         if self._know(found):
-            raise MeterGone(f"{self._config.url} shows a model or a count that it did not show before", AGAIN)
+            raise MeterGone(f"{self._config.url} shows an engine, a model or a count that it did not show before", AGAIN)
         bracket = (t_read0_ns, t_read1_ns, shift_ns)
         broken = self._memory.broken(found)
         samples = [self._sample(device, found, broken, bracket) for device in self.info if not is_energy(device)]
@@ -206,7 +212,7 @@ class ServingMeter(AsyncMeter):
 
     def _know(self, found: Shown) -> bool:
         """Whether the page shows what was not described; it is from the next opening on. What went away stays described until then."""
-        more = False
+        more = found.engine.name != self._engine
         for model, counts in found.models.items():
             before = self._channels.get(model, ())
             uptime = (Quantity.UPTIME,) if found.started_s is not None else ()
