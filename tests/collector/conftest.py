@@ -192,6 +192,14 @@ def collector(start_collector: Callable[..., Collector]) -> Collector:
     return start_collector()
 
 
+@pytest.fixture(scope="module")
+def lasting_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """One collector for a file of tests that bring runs and devices of their own and leave it running."""
+    collector = Collector(tmp_path_factory.mktemp("collector") / "collector").start()
+    yield collector
+    collector.kill()
+
+
 @pytest.fixture
 def http(collector: Collector) -> Iterator[httpx.Client]:
     """A client of the collector's REST API."""
