@@ -23,10 +23,15 @@ from joulemark.client import Client, Counts, refusal
 from joulemark.collector.tokens import Scope, Tokens
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, RemoteUnreachable, UsageError
 from tests.collector.conftest import Agent, Collector, S
-from tests.collector.conftest import collector as collector
+from tests.collector.conftest import lasting_collector as lasting_collector
 from tests.collector.conftest import start_collector as start_collector
 
 NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def collector(lasting_collector: Collector) -> Collector:
+    return lasting_collector
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from joulemark.proto import convert
 from joulemark.proto.messages import Ack, BatchView, ClockProbe, ClockReply, ClockState, Directive, FrozenBatch, Hello, Overhead, Welcome
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from joulemark.timebase import SystemClock
+from tests import waiting
 from tests.agent.agent_process import AgentProcess
 from tests.agent.link import Link
 
@@ -102,14 +103,7 @@ def collector_at() -> Iterator[Callable[..., MemoryCollector]]:
 @pytest.fixture
 def eventually() -> Callable[..., None]:
     """Waits until a condition holds, and fails when it does not."""
-
-    def wait(condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
-        give_up = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < give_up, f"not within {timeout_s} s: {what}"
-            time.sleep(0.01)
-
-    return wait
+    return waiting.eventually
 
 
 @pytest.fixture

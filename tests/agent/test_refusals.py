@@ -64,7 +64,7 @@ def test_a_refused_stream_loses_nothing(
         assert words in said
         assert str(link.spool.path) in said
         collector.refuse = None
-        eventually(lambda: link.spool.batch_count() == 0, "all is delivered", 40.0)
+        eventually(lambda: link.spool.batch_count() == 0, "all is delivered")
     assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"]
 
 
@@ -129,7 +129,7 @@ def test_a_fenced_agent_waits_for_its_turn(
         (said,) = [r.message for r in caplog.records if r.name == "joulemark.agent"]
         assert all(word in said for word in ("already_exists", "spool aa", "spool unknown", "agent.agent_id", str(link.spool.path)))
         call.cancel()
-        eventually(lambda: link.spool.batch_count() == 0, "it delivers", 40.0)
+        eventually(lambda: link.spool.batch_count() == 0, "it delivers")
 
 
 def test_readings_of_another_host_stay_in_the_spool(

@@ -66,7 +66,7 @@ def test_agent_without_collector_keeps_what_it_measures(tmp_path: Path, free_por
     agent = subprocess.Popen(
         [sys.executable, "-m", "joulemark", "agent", "run", "--config", str(config)], stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while spooled_rows(tmp_path / "spool.db") <= 20 and time.monotonic() < until:
         time.sleep(0.2)
     agent.terminate()

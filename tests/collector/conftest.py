@@ -68,7 +68,7 @@ class Collector:
     def close(self) -> int:
         assert self.process is not None
         assert self.process.stdout is not None
-        status = self.process.wait(20)
+        status = self.process.wait(60)
         self.process.stdout.close()
         return status
 
@@ -194,8 +194,16 @@ def collector(start_collector: Callable[..., Collector]) -> Collector:
     return start_collector()
 
 
+@pytest.fixture(scope="module")
+def lasting_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """One collector for a file of tests that bring runs and devices of their own and leave it running."""
+    collector = Collector(tmp_path_factory.mktemp("collector") / "collector").start()
+    yield collector
+    collector.kill()
+
+
 @pytest.fixture
 def http(collector: Collector) -> Iterator[httpx.Client]:
     """A client of the collector's REST API."""
-    with httpx.Client(base_url=collector.rest, timeout=20) as client:
+    with httpx.Client(base_url=collector.rest, timeout=60) as client:
         yield client

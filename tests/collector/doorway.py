@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -123,11 +121,3 @@ def refused(doorway: Doorway, agent: Agent, *messages: Any) -> tuple[grpc.Status
     """How the doorway refuses `agent` when it sends `messages` after its Hello."""
     with grpc.insecure_channel(doorway.address, (("grpc.max_send_message_length", 2**24),)) as channel:
         return refusal_of(agent.open(channel, *messages))
-
-
-def eventually(condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
-    """Wait until a condition holds; fail when it does not."""
-    give_up = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)

@@ -11,7 +11,8 @@ import pytest
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, Welcome
 from tests.collector.conftest import Agent
-from tests.collector.doorway import Doorway, eventually, refusal_of, refused
+from tests.collector.doorway import Doorway, refusal_of, refused
+from tests.waiting import eventually
 
 S = 1_000_000_000
 

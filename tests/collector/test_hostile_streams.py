@@ -19,7 +19,8 @@ from joulemark.proto import convert
 from joulemark.proto.messages import MAX_BATCH_BYTES, REFUSED_BATCH, STREAM_METHOD, Ack, FrozenBatch, Hello, Welcome
 from joulemark.proto.v1 import telemetry_pb2 as pb
 from tests.collector.conftest import Agent, Collector
-from tests.collector.doorway import Doorway, eventually, refusal_of, refused
+from tests.collector.doorway import Doorway, refusal_of, refused
+from tests.waiting import eventually
 
 S = 1_000_000_000
 NOISE = {

@@ -20,7 +20,8 @@ from joulemark.timebase import SystemClock
 from tests import certificates
 from tests.certificates import DAY_NS, Shifted
 from tests.collector.conftest import Agent
-from tests.collector.doorway import Doorway, eventually, refusal_of
+from tests.collector.doorway import Doorway, refusal_of
+from tests.waiting import eventually
 
 S = 1_000_000_000
 HELLO = Hello("host-a", 7, "boot", "1.0")

@@ -18,7 +18,8 @@ from joulemark.proto.messages import STREAM_METHOD, Ack, ClockProbe, ClockReply,
 from joulemark.proto.v1 import telemetry_pb2 as pb
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quantity
 from tests.collector.conftest import Agent
-from tests.collector.doorway import Doorway, bulky, eventually, refusal_of, refused
+from tests.collector.doorway import Doorway, bulky, refusal_of, refused
+from tests.waiting import eventually
 
 S = 1_000_000_000
 EXHAUSTED, INVALID, TIMED_OUT = (

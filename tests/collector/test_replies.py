@@ -20,7 +20,7 @@ from tests.standins.price_server import Answer, PriceServer
 
 def reply(body: bytes, **more: object) -> Reply:
     values = {"url": "http://x/list", "http_status": 200, "fetched_at_ns": 1, "sha256": hashlib.sha256(body).hexdigest(), "body": body}
-    return Reply(**{**values, **more})  # type: ignore[arg-type]
+    return Reply(**{**values, **more})  # type: ignore[arg-type]  # the fields of a reply, by name
 
 
 def kept(folder: Path) -> list[Path]:

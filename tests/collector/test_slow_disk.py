@@ -16,7 +16,8 @@ from joulemark.config import LimitsConfig
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, ClockProbe, ClockReply
 from tests.collector.conftest import Agent
-from tests.collector.doorway import Doorway, bulky, eventually
+from tests.collector.doorway import Doorway, bulky
+from tests.waiting import eventually
 
 MIB = 1024 * 1024
 LIMITS = LimitsConfig(pending_bytes_per_agent=6 * MIB, pending_bytes=10 * MIB)

@@ -19,7 +19,7 @@ from joulemark.proto.v1 import telemetry_pb2 as pb
 from tests.conservation.__main__ import execute
 from tests.conservation.faults import COLLECTOR, agent_name, sequence
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SEED = 20261121
 SPAN_S = 35.0
 MIDDLE = "(SELECT id FROM log ORDER BY id LIMIT 1 OFFSET (SELECT count(*) / 2 FROM log))"

@@ -21,7 +21,7 @@ def stub_url() -> Iterator[str]:
     command = [sys.executable, "-m", "joulemark.demo.service", "--port", str(port), "--first-token-s", "0.01", "--per-token-s", "0.001"]
     process = subprocess.Popen(command)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
+    for _ in range(1200):
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=1):
                 break

@@ -48,8 +48,8 @@ def child_of(daemon: Daemon) -> psutil.Process:
 
 
 def gone(process: psutil.Process) -> bool:
-    """Whether it ended within five seconds; who reaps it does not matter."""
-    give_up = time.monotonic() + 5.0
+    """Whether it ended within half a minute; who reaps it does not matter."""
+    give_up = time.monotonic() + 30.0
     while time.monotonic() < give_up:
         if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
             return True
@@ -90,7 +90,7 @@ def test_a_daemon_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
     begin = time.monotonic()
     with pytest.raises(EnvironmentFailed, match="did not come up: port is taken") as caught:
         daemon.wait_for_port(free_port())
-    assert time.monotonic() - begin < 10.0
+    assert time.monotonic() - begin < 20.0
     assert str(tmp_path / "x.log") in caught.value.next_step
 
 

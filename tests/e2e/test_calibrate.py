@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from joulemark.calibration import lag
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
 from joulemark.errors import InsufficientData
+from tests.waiting import eventually
 
 GAIN, OFFSET_W = 1.05, 12.0
 IDLE_W, SPAN_W = 200.0, 400.0
@@ -114,18 +116,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             if name == "collector":
                 daemon.wait_for_port(rest)
         client = joulemark.Client(f"http://127.0.0.1:{rest}")
-        until(lambda: len(client.meters()) == 2)
+        eventually(lambda: len(client.meters()) == 2, "two meters")
         sensor, reference = sorted(m["meter_id"] for m in client.meters())
-        until(lambda: all(len(one["t_ns"]) > 6 for one in client.readings([sensor, reference], 0, time.time_ns() + 10**9)))
+        eventually(
+            lambda: all(len(one["t_ns"]) > 6 for one in client.readings([sensor, reference], 0, time.time_ns() + 10**9)), "readings of both"
+        )
         yield Site(folder, client, sensor, reference)
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    give_up_s = time.monotonic() + 40.0
-    while not done():
-        assert time.monotonic() < give_up_s
-        time.sleep(0.1)
 
 
 def test_an_alignment_from_gates_to_the_next_card(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +164,7 @@ def used(site: Site) -> str:
             return bool(site.client.energy(run_id)["settled"])
         return False
 
-    until(settled)
+    eventually(settled, "the run is settled")
     with zipfile.ZipFile(io.BytesIO(site.client.download(f"/v1/runs/{run_id}/bundle"))) as archive:
         return str(json.loads(archive.read("energy/calibration.json"))["alignments"][0]["alignment_id"])
 
@@ -185,15 +181,25 @@ def test_a_shut_gate_ends_it_before_anything_runs(site: Site, tmp_path: Path) ->
     assert len(site.client.call("GET", "/v1/runs")) == runs
 
 
+def default_sigint() -> None:
+    """Tests started in the background inherit it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_alignment_goes_on(site: Site, tmp_path: Path) -> None:
     """Ctrl-C in the second plateau keeps the first, stops the load and names the command; with it the first is not measured again."""
     out = tmp_path / "made"
     arguments = ["--sensor", site.sensor, "--reference", site.reference, "--load", site.load, "--out", str(out), *SHORT, *HERE]
     command = command_line("calibrate", "align", *arguments, "--url", site.client.url)
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    until(lambda: (out / "procedure.json").is_file() and len(json.loads((out / "procedure.json").read_text())["done"]) == 1)
-    child.send_signal(2)
-    _, stderr = child.communicate(timeout=20)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=default_sigint
+    )
+    eventually(
+        lambda: (out / "procedure.json").is_file() and len(json.loads((out / "procedure.json").read_text())["done"]) >= 1,
+        "the first plateau is done",
+    )
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130, stderr
     assert f"--resume {out}" in stderr
     before = json.loads((out / "procedure.json").read_text())

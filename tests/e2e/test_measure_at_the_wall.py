@@ -24,6 +24,7 @@ from tests.standins.scpi_bench import bench
 from tests.standins.scpi_standin import Analyser
 from tests.standins.snmp_pdus import apc
 from tests.standins.snmp_standin import Pdu
+from tests.waiting import eventually
 
 PAGE = Path("docs/how-to/measure-a-server-at-the-wall.md")
 CORD_W, BMC_W = 512.0, 980
@@ -113,7 +114,9 @@ def run_of(file: Path, rest: int, folder: Path) -> dict[str, Any]:
             if name == "collector":
                 daemon.wait_for_port(rest)
         client = joulemark.Client(f"http://127.0.0.1:{rest}")
-        until(lambda: {m["kind"] for m in client.call("GET", "/v1/meters")} == {"scpi", "snmp", "ipmi", "nvml"})
+        eventually(
+            lambda: {m["kind"] for m in client.call("GET", "/v1/meters")} == {"scpi", "snmp", "ipmi", "nvml"}, "four kinds of meters"
+        )
         time.sleep(1.5)
         run_id = client.start(benchmark="how-to")
         client.begin(run_id, "load")
@@ -121,14 +124,6 @@ def run_of(file: Path, rest: int, folder: Path) -> dict[str, Any]:
         client.end(run_id, "load", Counts(output_tokens=1000))
         client.stop(run_id)
         time.sleep(1.5)
-        until(lambda: client.energy(run_id)["settled"])
+        eventually(lambda: client.energy(run_id)["settled"], "the energy is settled")
         card: dict[str, Any] = client.call("GET", f"/v1/runs/{run_id}/card")
         return card
-
-
-def until(done: Any) -> None:
-    """Wait until it is so."""
-    give_up_s = time.monotonic() + 40.0
-    while not done():
-        assert time.monotonic() < give_up_s
-        time.sleep(0.2)

@@ -52,7 +52,7 @@ def daemons() -> Iterator[list[Daemon]]:
 
 def wait_for(text: str, log: Path) -> None:
     """Until a log says so."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while not log.exists() or text not in log.read_text():
         assert time.monotonic() < give_up, log.read_text() if log.exists() else f"no {log}"
         time.sleep(0.1)

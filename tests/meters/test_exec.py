@@ -208,7 +208,7 @@ def test_hung_commands_do_not_gather(tool: Tool, opened: Open) -> None:
         begin_s = time.monotonic()
         with pytest.raises(MeterTransient, match=r"did not end within 0\.3 s"):
             one(meter)
-        assert time.monotonic() - begin_s < 0.3 + 2 * KILL_S + GRACE_S + 1.0
+        assert time.monotonic() - begin_s < 0.3 + 2 * KILL_S + GRACE_S + 10.0
         assert meter.pid is not None
         assert not psutil.pid_exists(meter.pid)
     assert psutil.Process().children() == []

@@ -52,7 +52,7 @@ def test_a_late_answer_is_never_the_next_ones(serve: Serve, opened: Open) -> Non
     begin_s = time.monotonic()
     with pytest.raises(MeterTransient, match=r"no answer within 0.6 s"):
         one(meter)
-    assert time.monotonic() - begin_s < DEADLINE_S + 0.5
+    assert time.monotonic() - begin_s < DEADLINE_S + 5.0
     daemon.resume()
     with pytest.raises(MeterGone, match="given up"):
         one(meter)
@@ -143,7 +143,7 @@ def test_slow_start(serve: Serve, opened: Open) -> None:
     begin_s = time.monotonic()
     with pytest.raises(MeterUnavailable, match="no answer within"):
         opened(daemon)
-    assert time.monotonic() - begin_s < 2 * DEADLINE_S + 2.0
+    assert time.monotonic() - begin_s < 2 * DEADLINE_S + 10.0
     daemon.stop()
     with pytest.raises(MeterUnavailable, match=r"cannot be reached.*30 s to listen"):
         opened(daemon)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from joulemark.timebase import SystemClock
 from tests.meters.conformance import built
 from tests.meters.living.redfish import options, serving
 from tests.standins.redfish_standin import ENVIRONMENT, POWER, ROOT, SENSOR, SUPPLIES, SYSTEM_UUID, RedfishServer
+from tests.waiting import eventually
 
 
 async def stuck(_request: web.Request) -> web.Response:
@@ -48,26 +49,21 @@ def read(meter: Meter) -> list[Sample]:
     return meter.read(SystemClock())
 
 
-def until(what: Callable[[], bool]) -> None:
-    give_up_s = time.monotonic() + 5
-    while not what():
-        assert time.monotonic() < give_up_s
-        time.sleep(0.01)
-
-
 def test_reading_is_what_the_bmc_says(server: RedfishServer) -> None:
     """Power and energy are the BMC's, in milliwatts and millijoules, and follow what it measures; the counter is the integral."""
     server.set_power_w(611.5)
     with opened(server) as meter:
         [before] = read(meter)
+        least_j = server.energy_j
         server.set_power_w(2000)
         time.sleep(0.2)
         [after] = read(meter)
+        most_j = server.energy_j
     assert (before.values[0], after.values[0]) == (611_500, 2_000_000)
     assert after.values[1] is not None
     assert before.values[1] is not None
-    assert 350_000 < after.values[1] - before.values[1] < 2_000_000
-    assert abs(after.values[1] / 1000 - server.energy_j) < 1000
+    assert after.values[1] - before.values[1] > 350_000
+    assert least_j < after.values[1] / 1000 < most_j + 1
 
 
 def test_it_describes_itself(server: RedfishServer) -> None:
@@ -163,16 +159,16 @@ async def brief(_request: web.Request) -> web.Response:
 
 def test_a_slow_login_leaves_no_sessions_behind(server: RedfishServer) -> None:
     """A login that takes longer than the read goes on beside it: the next read finds it done, and there is one session, not two."""
-    with opened(server, deadline_s=0.5) as meter:
+    with opened(server, deadline_s=2.0) as meter:
         server.expire_sessions()
-        server.delay_s = 0.3
+        server.delay_s = 1.2
         with pytest.raises(MeterTransient, match="no answer within"):
             read(meter)
-        until(lambda: server.session_count == 1)
-        time.sleep(0.1)
+        eventually(lambda: server.session_count == 1, "the login is done")
+        server.delay_s = 0.0
         assert read(meter)[0].qualities[0] is Quality.OK
         assert (server.logins, server.session_count) == (2, 1)
-    until(lambda: server.session_count == 0)
+    eventually(lambda: server.session_count == 0, "the session is ended")
 
 
 def test_a_password_that_changed_is_not_tried_at_every_read(server: RedfishServer) -> None:
@@ -232,10 +228,10 @@ def test_one_part_that_fails_is_a_gap_beside_the_others(server: RedfishServer) -
 
 def test_one_part_that_hangs_is_a_gap_within_the_deadline(server: RedfishServer) -> None:
     """A part that does not answer costs its own reading only."""
-    with opened(server, origin="supplies", deadline_s=1.0) as meter:
+    with opened(server, origin="supplies", deadline_s=3.0) as meter:
         server.overrides = {f"{SUPPLIES}/Bay1/Metrics": stuck}
         first, second = read(meter)
-        assert "no answer within 0.8 s" in first.reasons[0]
+        assert "no answer within 2.4 s" in first.reasons[0]
         assert second.qualities[0] is Quality.OK
 
 
@@ -275,13 +271,12 @@ def test_a_pushed_value_is_taken_instead(server: RedfishServer) -> None:
     """Where reports come, a fresh value in text is read from them with the BMC's date in UTC, and nothing is asked for."""
     server.overrides = {ENVIRONMENT: {"PowerWatts": {"Reading": 1, "DataSourceUri": SENSOR}}}
     with opened(server, stream=True) as meter:
-        until(lambda: read(meter)[0].values == (512_000,))
-        until(lambda: (sample := read(meter)[0]).values == (512_000,) and sample.t_device_ns[0] is not None)
+        eventually(lambda: (sample := read(meter)[0]).values == (512_000,) and sample.t_device_ns[0] is not None, "a report is read")
         sample = read(meter)[0]
         while sample.t_device_ns[0] is None:
             time.sleep(0.05)
             sample = read(meter)[0]
-        assert abs(sample.t_device_ns[0] - SystemClock().utc_ns()) < 2_000_000_000
+        assert abs(sample.t_device_ns[0] - SystemClock().utc_ns()) < 60_000_000_000
         asked = [path for _, path in server.requests].count(ENVIRONMENT)
         time.sleep(0.3)
         read(meter)
@@ -293,7 +288,7 @@ def test_an_old_pushed_value_is_asked_for(server: RedfishServer) -> None:
     server.overrides = {ENVIRONMENT: {"PowerWatts": {"Reading": 1, "DataSourceUri": SENSOR}}}
     server.report_age_s = 5.0
     with opened(server, stream=True) as meter:
-        until(lambda: ("GET", f"{ROOT}/EventService/SSE") in server.requests)
+        eventually(lambda: ("GET", f"{ROOT}/EventService/SSE") in server.requests, "it listens")
         time.sleep(0.3)
         assert read(meter)[0].values == (1000,)
 

@@ -17,6 +17,7 @@ from joulemark.meters.scpi_models import WT300, Identity
 from joulemark.readings import Averaging, Boundary, Current, MeterRange, Quality, Quantity
 from tests.meters.scpi_benches import CLOCK, DEADLINE_S, PERIOD_S, Opened, benches, infos, one, read_w, updated
 from tests.standins.scpi_standin import Analyser
+from tests.waiting import eventually
 
 SLACK_S = 3.0
 """What a machine that is busy with other tests may add: pyvisa itself would wait for much longer."""
@@ -220,10 +221,7 @@ def test_language_is_set_back(opened: Opened) -> None:
     meter, standin = opened("LMG671", elements=(1,))
     assert standin.analyser.short_language
     meter.close()
-    give_up_s = time.monotonic() + 5.0
-    while standin.analyser.short_language:
-        assert time.monotonic() < give_up_s
-        time.sleep(0.01)
+    eventually(lambda: not standin.analyser.short_language, "it speaks the long language again")
 
 
 def test_doubts_are_told(opened: Opened) -> None:

@@ -19,8 +19,10 @@ from joulemark.timebase import SystemClock
 from tests import certificates
 from tests.meters.living.tasmota import options, plugged
 from tests.standins.tasmota_standin import PASSWORD, USER, Broker, Plug
+from tests.waiting import eventually
 
 CLOCK = SystemClock()
+DEADLINE_S = 10.0
 
 
 @pytest.fixture
@@ -56,13 +58,6 @@ def one(meter: TasmotaMeter) -> Sample:
 def infos(meter: TasmotaMeter) -> tuple[MeterInfo, ...]:
     (device,) = meter.info
     return device.meters
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 3.0
-    while not true():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
 
 
 def test_reading_is_what_the_plug_says(plug: Plug, opened: Opened) -> None:
@@ -161,16 +156,16 @@ def test_what_is_no_number_is_a_gap(plug: Plug, opened: Opened) -> None:
 
 def test_an_offline_plug_is_a_gap_at_once(plug: Plug, opened: Opened) -> None:
     """The broker tells when a plug is pulled: reads are gaps that cost no waiting, and go on when it is back, without a new opening."""
-    meter = opened()
+    meter = opened(deadline_s=DEADLINE_S)
     plug.unplug()
-    eventually(lambda: one_or_none(meter) is not None)
+    eventually(lambda: one_or_none(meter) is not None, "the broker tells that it is gone")
     began_s = time.monotonic()
     sample = one(meter)
-    assert time.monotonic() - began_s < 0.6
+    assert time.monotonic() - began_s < DEADLINE_S / 2
     assert set(sample.qualities) == {Quality.GAP}
     assert "offline (tele/plug1/LWT)" in sample.reasons[0]
     plug.start()
-    eventually(lambda: one(meter).values[0] == 26_000)
+    eventually(lambda: one(meter).values[0] == 26_000, "it is back")
 
 
 def one_or_none(meter: TasmotaMeter) -> Sample | None:
@@ -242,7 +237,7 @@ def test_a_broker_that_restarts(plug: Plug, opened: Opened) -> None:
     meter = opened()
     assert one(meter).values[0] == 26_000
     plug.broker.stop()
-    eventually(lambda: gone(meter))
+    eventually(lambda: gone(meter), "the broker is gone")
     meter.close()
     with pytest.raises(MeterUnavailable, match=r"broker 127\.0\.0\.1:\d+ cannot be used.*check broker, port and tls"):
         meter.open()
@@ -256,13 +251,13 @@ def test_a_broker_that_restarts(plug: Plug, opened: Opened) -> None:
 
 def test_a_broker_that_leaves_during_a_read(plug: Plug, opened: Opened) -> None:
     """A read that waits for an answer ends as soon as the broker is gone, long before its deadline."""
-    meter = opened(deadline_s=8.0)
+    meter = opened(deadline_s=30.0)
     plug.pause()
     threading.Timer(0.2, plug.broker.stop).start()
     began_s = time.monotonic()
     with pytest.raises(MeterGone, match="closed the connection"):
         meter.read(CLOCK)
-    assert time.monotonic() - began_s < 4.0
+    assert time.monotonic() - began_s < 15.0
 
 
 def gone(meter: TasmotaMeter) -> bool:
@@ -286,7 +281,7 @@ def test_a_broker_that_hangs(plug: Plug, opened: Opened) -> None:
         began_s = time.monotonic()
         with pytest.raises(MeterUnavailable, match=r"127\.0\.0\.1"):
             meter.open()
-        assert time.monotonic() - began_s < 1.5
+        assert time.monotonic() - began_s < 10.0
     finally:
         plug.broker.resume()
     gc.collect()

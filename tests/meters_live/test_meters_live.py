@@ -14,6 +14,8 @@ from tests.meters_live.__main__ import execute
 from tests.meters_live.checker import told_j, trapezoid_j
 from tests.meters_live.places import PLACES, server_w
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
 S = 10**9
 SECONDS = 30.0
 
@@ -34,8 +36,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_every_kind_is_read_at_once_and_comes_out_as_told(work: Path) -> None:
     """Half a minute of fourteen kinds, a hung BMC and a PDU that reboots among them: the separate checker finds nothing wrong."""
     status, figures, complaints = verdict(work)
@@ -68,7 +68,6 @@ def not_compared(left: dict[str, Any]) -> None:
     left["card"]["closure"] = left["card"]["closure"][:1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [silent, inflated, unreasoned, unbroken, not_compared])
 def test_the_checker_sees_what_is_spoilt(work: Path, tmp_path: Path, spoil: Callable[[dict[str, Any]], None]) -> None:
     """No readings of a kind, energy that nobody told, gaps without reasons, levels that do not close or are not compared: each is red."""

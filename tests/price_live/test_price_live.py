@@ -35,7 +35,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_good_feeds_are_read_while_others_fail_hang_and_lie(work: Path) -> None:
     """One feed down, one too slow, three that lie: the checker finds nothing wrong, and no good feed was late."""
     status, figures, complaints = verdict(work)
@@ -64,7 +64,7 @@ def better(left: dict[str, Any]) -> None:
     feed_of(left, "lambda_cloud").update(outcome="ok", error="")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -86,7 +86,7 @@ def test_the_checker_sees_what_is_wrong(work: Path, tmp_path: Path, spoil: Calla
     assert said in complaints
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_key_that_is_written_down_is_seen(work: Path, tmp_path: Path) -> None:
     """The key of a provider in any file of the collector, its log among them, is red."""
     folder = tmp_path / "spoilt"

@@ -81,9 +81,9 @@ def test_what_is_no_answer_is_refused(wrong: Any) -> None:
 
 
 def test_a_hundred_thousand_readings_are_read_at_once() -> None:
-    """A day at 1 Hz takes well below a second."""
+    """A day at 1 Hz takes well below a second; quadratic work would take minutes."""
     n = 86_400
     long = Series.plain(METER, np.arange(n, dtype=np.int64), np.arange(n, dtype=np.int64))
     begin_s = time.perf_counter()
     assert len(collected.series(columns(long, n), METER)) == n
-    assert time.perf_counter() - begin_s < 2.0
+    assert time.perf_counter() - begin_s < 10.0

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
+from joulemark.cards.text import day
+
 PRINTED: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
 """Digits of an amount whose uncertainty is not known, or is nothing."""
 
@@ -131,8 +133,3 @@ def age(age_s: int | None) -> str:
     if age_s is None:
         return ""
     return f", {abs(age_s) / 86_400:.1f} days {'old' if age_s >= 0 else 'after the begin of the run'}"
-
-
-def day(moment: str) -> str:
-    """The date of an RFC 3339 time."""
-    return moment.partition("T")[0]

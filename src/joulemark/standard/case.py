@@ -23,6 +23,7 @@ from joulemark.energy.device import devices
 from joulemark.energy.frozen import marked
 from joulemark.energy.series import Float64, Series
 from joulemark.errors import JoulemarkError
+from joulemark.node import Nodes
 from joulemark.readings import Boundary, Quantity
 from joulemark.runs import PhaseKind, Run, Window
 from joulemark.standard.trust import KIT, Trust
@@ -49,6 +50,11 @@ class Case:
     def run(self) -> Run | None:
         """The run with its phases."""
         return None if self.evidence is None else self.evidence.run
+
+    @property
+    def nodes(self) -> Nodes:
+        """What is recorded of the nodes; empty where nothing is."""
+        return Nodes() if self.evidence is None else self.evidence.nodes
 
     @property
     def kit(self) -> bool:

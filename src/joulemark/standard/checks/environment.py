@@ -12,7 +12,7 @@ import numpy as np
 from joulemark.cards.evidence import Aligned
 from joulemark.energy.cords import hosts, named
 from joulemark.energy.series import Float64, Series
-from joulemark.node import Node, Nodes
+from joulemark.node import Node
 from joulemark.readings import Quantity
 from joulemark.runs import Window
 from joulemark.standard.case import Case, inside
@@ -35,7 +35,7 @@ BOUND: Final = re.compile(r"\s*(-?\d{1,3}(?:\.\d{1,3})?)\s*\.\.\s*(-?\d{1,3}(?:\
 def description(case: Case, rule: Rule, grade: str) -> Outcome:
     """ENV-1: each node that did the work is described."""
     source = f"nodes.json: nodes[].{{psus,gpus,{','.join((*DESCRIBED, *OF_ACCELERATORS))}}}"
-    nodes = nodes_of(case)
+    nodes = case.nodes
     if not nodes.nodes:
         return cannot_tell("no node is described", source=source, limit=rule.wanted(grade))
     told = {f"{name} of {node.host}": text for node in nodes.nodes for name, text in texts(node)}
@@ -68,7 +68,7 @@ def texts(node: Node) -> Iterator[tuple[str, str]]:
 def settings(case: Case, rule: Rule, grade: str) -> Outcome:
     """ENV-2: power settings are the same before and after, and those that an alignment was made at."""
     source = "nodes.json: nodes[].settings; calibration.json: alignments[].binding.settings_sha256"
-    run, nodes = case.run, nodes_of(case)
+    run, nodes = case.run, case.nodes
     if run is None or not run.windows or not nodes.nodes:
         return cannot_tell("no node is described", source=source, limit=rule.wanted(grade))
     begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
@@ -117,7 +117,7 @@ def alignments_of(case: Case, node: Node) -> Iterator[Aligned]:
 def temperature(case: Case, rule: Rule, grade: str) -> Outcome:
     """ENV-3: the air that the node takes in, and around the meter, is recorded and steady; at ES1 only warned of."""
     source = "readings of temperature; phases.json: labels"
-    measured_hosts = sorted(node.host for node in nodes_of(case).nodes)
+    measured_hosts = sorted(node.host for node in case.nodes.nodes)
     if not measured_hosts:
         return softened(cannot_tell("no node is described", source=source, limit=rule.wanted(grade)), rule, grade)
     values: dict[str, float | int | str | None] = {}
@@ -194,7 +194,7 @@ def ambient(case: Case, device: str) -> bool:
 def throttling(case: Case, rule: Rule, grade: str) -> Outcome:
     """ENV-4: heat held no accelerator back; the worst one in the worst phase counts."""
     source = "readings of throttle; nodes.json: nodes[].gpus"
-    nodes = nodes_of(case)
+    nodes = case.nodes
     if not case.measured or not nodes.nodes or any(node.gpus is None for node in nodes.nodes):
         return cannot_tell("measured phases or the inventory of accelerators are not recorded", source=source, limit=rule.wanted(grade))
     uuids = [gpu.uuid for node in nodes.nodes for gpu in node.gpus or ()]
@@ -219,7 +219,7 @@ def throttling(case: Case, rule: Rule, grade: str) -> Outcome:
 def exclusive(case: Case, rule: Rule, grade: str) -> Outcome:
     """ENV-5: nothing else ran on the nodes, which somebody looked at in each measured phase."""
     source = "nodes.json: nodes[].surveys"
-    run, nodes = case.run, nodes_of(case)
+    run, nodes = case.run, case.nodes
     if run is None or not case.measured or not nodes.nodes:
         return cannot_tell("no measured phase or no node is recorded", source=source, limit=rule.wanted(grade))
     begin_ns, end_ns = min(w.begin_ns for w in run.windows), max(w.end_ns for w in run.windows)
@@ -241,7 +241,7 @@ def exclusive(case: Case, rule: Rule, grade: str) -> Outcome:
 def overhead(case: Case, rule: Rule, grade: str) -> Outcome:
     """ENV-6: what monitoring costs was measured for the build of each agent, not long ago, in pairs of runs."""
     source = "nodes.json: overheads[], builds[]"
-    nodes = nodes_of(case)
+    nodes = case.nodes
     digests = sorted({one.source_sha256 for one in nodes.builds if one.role == "agent" and one.source_sha256})
     if not case.measured or not digests:
         return cannot_tell("the build of the agent is not recorded", source=source, limit=rule.wanted(grade))
@@ -258,11 +258,6 @@ def overhead(case: Case, rule: Rule, grade: str) -> Outcome:
         if not loss_rel <= limits["loss_rel"] or pairs < limits["pairs"] or not 0.0 <= age_d <= limits["age_d"]:
             return judged(False, measured=found, limit=rule.wanted(grade), source=source)
     return judged(True, measured=found, limit=rule.wanted(grade), source=source)
-
-
-def nodes_of(case: Case) -> Nodes:
-    """What is recorded of the nodes; empty where nothing is."""
-    return Nodes() if case.evidence is None else case.evidence.nodes
 
 
 CHECKS: Final[Mapping[str, Check]] = {

@@ -125,7 +125,7 @@ def int_4(case: Case, rule: Rule, grade: str) -> Outcome:
 def int_5(case: Case, rule: Rule, grade: str) -> Outcome:
     """Agent and collector say their version and the digest of their source."""
     limit, source = "agent and collector, each with version and sha256 of its source", f"{FOLDER}/nodes.json: builds"
-    builds = () if case.evidence is None else case.evidence.nodes.builds
+    builds = case.nodes.builds
     if not builds:
         return cannot_tell("no builds: nobody says which programs took part", source=source, limit=limit)
     roles = Counter(one.role for one in builds)

@@ -289,7 +289,7 @@ def plausibility(case: Case, rule: Rule, grade: str) -> Outcome:
 
 def divisible(case: Case) -> bool:
     """Whether there is a part to hold against the whole: not where every node is said to have no accelerator."""
-    nodes = () if case.evidence is None else case.evidence.nodes.nodes
+    nodes = case.nodes.nodes
     return not nodes or any(node.gpus != () for node in nodes)
 
 

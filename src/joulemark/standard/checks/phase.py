@@ -131,7 +131,7 @@ def of_gpus(case: Case, begin_ns: int, end_ns: int) -> dict[str, float | None]:
 
 def gpus(case: Case) -> tuple[str, ...] | None:
     """Ids of all GPUs; None where one node does not name its own."""
-    nodes = () if case.evidence is None else case.evidence.nodes.nodes
+    nodes = case.nodes.nodes
     if not nodes or any(node.gpus is None for node in nodes):
         return None
     return tuple(gpu.uuid for node in nodes for gpu in node.gpus or ())
@@ -157,7 +157,7 @@ def within(series: Series, begin_ns: int, end_ns: int) -> Stretch | None:
 def strangers(case: Case, window: Window) -> tuple[list[str], list[str]]:
     """(nodes whose processes nobody looked at in a phase, processes that do not belong to the benchmark)."""
     unseen, seen = [], []
-    for node in () if case.evidence is None else case.evidence.nodes.nodes:
+    for node in case.nodes.nodes:
         surveys = [one for one in node.surveys if window.begin_ns <= one.t_ns <= window.end_ns]
         told = [one.foreign_processes for one in surveys if one.foreign_processes is not None]
         if not told or len(told) < len(surveys):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from joulemark.energy.cords import hosts, named, seen
-from joulemark.node import Component, Nodes, Psu
+from joulemark.node import Component, Psu
 from joulemark.readings import LARGEST_W, Boundary, Current
 from joulemark.standard.aligned import IN_BAND
 from joulemark.standard.case import Case, inside
@@ -39,7 +39,7 @@ def scope_declared(case: Case, rule: Rule, grade: str) -> Outcome:
 def nodes_measured(case: Case, rule: Rule, grade: str) -> Outcome:
     """SCO-2: every node that did the work was measured, or as many as stand for the others."""
     source = "nodes.json: participating, nodes; meters.json: meters[].covers"
-    nodes = nodes_of(case)
+    nodes = case.nodes
     if nodes.participating is None or not nodes.nodes:
         return cannot_tell("nobody said how many nodes did the work, or which", source=source, limit=rule.wanted(grade))
     known = {node.host for node in nodes.nodes}
@@ -73,7 +73,7 @@ def extrapolated_from(rule: Rule, grade: str, participating: int) -> float | Non
 def inventory(case: Case, rule: Rule, grade: str) -> Outcome:
     """SCO-3: the accelerators that were read are those of the inventory, each once."""
     source = "nodes.json: nodes[].gpus; meters.json: meters[].covers"
-    nodes = nodes_of(case)
+    nodes = case.nodes
     if twins := twice(case):
         values = {"devices": len(twins)}
         return Outcome(Verdict.FAIL, values, rule.wanted(grade), source, f"two devices with one identity: {', '.join(twins)}", True)
@@ -113,7 +113,7 @@ def used_gpus(case: Case) -> int:
 
 def twice(case: Case) -> list[str]:
     """Identities that stand for two things: a uuid in the inventory twice, or read by one kind of driver as two devices."""
-    nodes = nodes_of(case).nodes
+    nodes = case.nodes.nodes
     listed = Counter(gpu.uuid for node in nodes for gpu in node.gpus or ())
     machines = Counter(node.serial for node in nodes if node.serial)
     read = Counter((device.partition(":")[0], uuid) for device, uuids in readers(case, witnesses=False).items() for uuid in uuids)
@@ -127,7 +127,7 @@ def inlets(case: Case, rule: Rule, grade: str) -> Outcome:
     source = f"{SUPPLIES}[].inlet, live; meters.json: meters[].covers"
     if why := undescribed(case):
         return cannot_tell(why, source=source, limit=rule.wanted(grade))
-    supplies = [psu for node in nodes_of(case).nodes for psu in node.psus or ()]
+    supplies = [psu for node in case.nodes.nodes for psu in node.psus or ()]
     unknown = [psu.name for psu in supplies if psu.live is None or (psu.live and not psu.inlet)]
     if unknown:
         what = f"whether they are live, and on which inlet, is not recorded of {', '.join(unknown)}"
@@ -149,7 +149,7 @@ def inlets(case: Case, rule: Rule, grade: str) -> Outcome:
 def components(case: Case, rule: Rule, grade: str) -> Outcome:
     """SCO-5: interconnect, CDU and front-end hosts are measured, or an upper bound for them is part of the energy."""
     source = "nodes.json: components[]"
-    parts = nodes_of(case).components
+    parts = case.nodes.components
     if not parts:
         return cannot_tell("components beside the nodes are not recorded, not even as absent", source=source, limit=rule.wanted(grade))
     if strange := [f"{part.name}: {part.method}" for part in parts if part.method not in METHODS]:
@@ -229,21 +229,16 @@ def direct_current(case: Case, rule: Rule, grade: str) -> Outcome:
     return judged(set(models.values()) <= set(LOSS_MODELS), measured=models, limit=rule.wanted(grade), source=source)
 
 
-def nodes_of(case: Case) -> Nodes:
-    """What is recorded of the nodes; empty where nothing is."""
-    return Nodes() if case.evidence is None else case.evidence.nodes
-
-
 def undescribed(case: Case) -> str:
     """What is not recorded of power supplies, in words; empty where each node lists its own."""
-    nodes = nodes_of(case).nodes
+    nodes = case.nodes.nodes
     without = [node.host for node in nodes if not node.psus]
     return f"power supplies of {', '.join(without)} are not recorded" if without else "" if nodes else "no node is described"
 
 
 def live_supplies(case: Case) -> list[Psu]:
     """Every power supply that is not known to be dead."""
-    return [psu for node in nodes_of(case).nodes for psu in node.psus or () if psu.live is not False]
+    return [psu for node in case.nodes.nodes for psu in node.psus or () if psu.live is not False]
 
 
 def metered_w(case: Case) -> float:
