@@ -86,6 +86,15 @@ def test_signatures(folder: Path) -> None:
     assert (faults(folder), faults(folder, OURS)) == (set(), {(bundle.SIGNATURE, "signature")})
 
 
+def test_a_signature_of_another_manifest(folder: Path) -> None:
+    """A signature that holds, over the manifest before it was made anew, is none of this one."""
+    kept = (folder / bundle.SIGNATURE).read_bytes()
+    (folder / "run.log").write_text((folder / "run.log").read_text() + "\n")
+    rehashed(folder)
+    (folder / bundle.SIGNATURE).write_bytes(kept)
+    assert faults(folder) == faults(folder, OURS) == {(bundle.SIGNATURE, "signature")}
+
+
 def test_the_published_key_of_the_kit_signs_nothing(folder: Path) -> None:
     """A key whose private half is published is no trusted key of a submitter."""
     kit = Trust((Key(seal.public_text(KEY), "kit"),))

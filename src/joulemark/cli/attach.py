@@ -197,7 +197,8 @@ def verified(bundle: Path, trust: Path | None, *, as_json: bool) -> None:
 
 def verified_text(result: Mapping[str, Any]) -> str:
     """The proof for people."""
-    who = f"signed by {result['owner'] or result['signed_by']}" if result["signed_by"] else "not signed: who changes it can hash it anew"
+    signer = result["owner"] or result["signed_by"]
+    who = f"signed by {signer}" if signer else "the manifest is not signed: who changes a file can hash it anew"
     if result["holds"]:
         return f"{result['bundle']} holds; {who}"
     return "\n".join(f"{fault['file']}: {fault['kind']} ({fault['rule']}): {fault['what']}" for fault in result["faults"])

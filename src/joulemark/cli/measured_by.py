@@ -108,7 +108,8 @@ class Measurement:
         except NaiveTimeError:
             return ["The benchmark's own times carry no zone: with --tz they are compared with those of the run."]
         except FormatError as error:
-            return [f"The benchmark's own files do not tell when it ran: {error.what}."]
+            what = error.what.replace(f"{at.root}/", "").replace(str(at.root), at.root.name)
+            return [f"The benchmark's own files do not tell when it ran: {what}."]
         return []
 
     def recorded(self, at: Place, own: Mapping[str, Original]) -> Found:
