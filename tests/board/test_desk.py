@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,14 @@ def test_what_a_dead_process_left_is_removed(desk: Desk) -> None:
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"x")
     (desk.judge.place / "judging-x/energy").mkdir(parents=True)
+    (desk.incoming / "following-x").mkdir(parents=True)
+    (desk.incoming / "arriving-x").write_bytes(b"x")
+    for left in (stray, *desk.incoming.iterdir()):
+        os.utime(left, (0, 0))
+    (desk.incoming / "arriving-y").write_bytes(b"y")
+    os.utime(desk.incoming / "arriving-y", ns=(desk.clock.utc_ns(),) * 2)
     desk.sweep()
+    assert [left.name for left in desk.incoming.iterdir()] == ["arriving-y"]
     assert not stray.exists()
     assert not list(desk.judge.place.iterdir())
     assert desk.archives.sound(archives.sha256(NOT_A_BUNDLE))

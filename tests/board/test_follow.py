@@ -144,7 +144,10 @@ def test_what_a_board_changes_or_hides_is_named(desk: Desk) -> None:
             }
             assert "joules_per_1k_output_tokens: the board says 200.0, verified here it is 250.0" in [one.detail for one in look.findings]
             assert [one.status for one in desk.store.entries()] == ["published"] * 3
-            assert desk.store.board(board.url)["findings"]
+            named = desk.store.board(board.url)["findings"]
+            assert len(named) == 3
+            assert not (await follower(desk, board).look()).changed
+            assert desk.store.board(board.url)["findings"] == named
 
     run(scene)
 
@@ -270,6 +273,25 @@ def test_a_board_that_is_gone_is_said(desk: Desk) -> None:
         assert kinds(look) == ["unreachable"]
         assert desk.store.entries()[0].status == "published"
         assert desk.store.board(board.url)["good_ns"] == good_ns
+
+    run(scene)
+
+
+def test_what_is_left_to_fetch_outlasts_a_board_that_is_gone(desk: Desk) -> None:
+    """A bundle that could not be had is asked for again after a look that found nobody, though the feed says that nothing has changed."""
+
+    async def scene() -> None:
+        async def none(request: web.Request) -> web.StreamResponse:
+            return web.Response(status=404)
+
+        async with another(theirs(1)) as board:
+            path, feed = f"/v1/board/entries/{theirs(1).entry_id.rpartition(':')[2]}/bundle", "/v1/board/feed.json"
+            board.answers[path] = none
+            assert (await follower(desk, board).look()).taken == []
+            board.answers = {feed: none}
+            assert kinds(await follower(desk, board).look()) == ["unreachable"]
+            board.answers = {}
+            assert len((await follower(desk, board).look()).taken) == 1
 
     run(scene)
 

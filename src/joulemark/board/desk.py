@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from joulemark.board.entry import Entry
 from joulemark.board.examining import Question
@@ -25,6 +26,10 @@ from joulemark.board.submission import MOST_TRIES, Examined, Reason, State, Subm
 from joulemark.config import Config
 from joulemark.errors import EnvironmentFailed, UsageError
 from joulemark.timebase import Clock
+from joulemark.units import NS_PER_S
+
+ARRIVING_NS: Final = 3600 * NS_PER_S
+"""So old is nothing that is still on its way."""
 
 log = logging.getLogger("joulemark.board")
 
@@ -47,6 +52,11 @@ class Desk:
         store = BoardStore(config.collector.data_dir / "board.db")
         judge = Judge(folder / "judging", board.judge_s, board.judge_bytes, board.trust_file)
         return cls(store, Archives(folder / "archives", board.max_bytes), judge, clock, folder / "lock", board.kit)
+
+    @property
+    def incoming(self) -> Path:
+        """Where archives arrive, on the file system of those that are kept."""
+        return self.lock.parent / "incoming"
 
     def close(self) -> None:
         """Close the store."""
@@ -72,9 +82,13 @@ class Desk:
 
     def sweep(self) -> None:
         """Remove what a process that died left behind. Only for who is alone."""
-        self.archives.sweep(self.store.shows)
+        before_ns = self.clock.utc_ns() - ARRIVING_NS
+        self.archives.sweep(self.store.shows, before_ns=before_ns)
         for folder in self.judge.place.glob("judging-*"):
             shutil.rmtree(folder, ignore_errors=True)
+        for left in self.incoming.glob("*"):
+            if left.stat().st_mtime_ns < before_ns:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     async def receive(self, submission: Submission, arrived: Path) -> Submission:
         """Take the file `arrived` for a submission, or find it. Raises Crowded, and EnvironmentFailed where the disk is full."""

@@ -37,6 +37,8 @@ MOST_NEW: Final = 200
 """Bundles that one look fetches; the next look goes on."""
 
 MOST_FINDINGS: Final = 200
+LASTING: Final = ("rewritten", "vanished", "returned", "differs")
+"""Kinds of findings that are made of the feed, and so hold until it is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,10 @@ class Follower:
         except JoulemarkError as error:
             look.findings.append(Finding("unreachable", "", error.what))
             pages = Pages()
-        waiting = False
+        waiting = bool(kept.get("waiting"))
         if pages is None:
             look.changed = False
-        else:
+        elif pages.items or pages.whole:
             look.seen = len(pages.items)
             look.findings += [Finding("feed", "", what) for what in pages.wrong[:MOST_FINDINGS]]
             waiting = await self._reconcile(pages, told, changes, look) or bool(await asyncio.to_thread(store.waiting))
@@ -122,7 +124,10 @@ class Follower:
         for finding in look.findings:
             log.warning("%s: %s %s: %s", self.board, finding.kind, finding.item_id, finding.detail)
         unread = any(finding.kind in ("feed", "unreachable") for finding in look.findings)
-        kept |= {"looked_ns": now_ns, "waiting": waiting, "findings": [asdict(one) for one in look.findings[:MOST_FINDINGS]]}
+        findings = [asdict(one) for one in look.findings]
+        if pages is None or unread:  # what it was found to do before, it still does
+            findings += [one for one in kept.get("findings", []) if one["kind"] in LASTING]
+        kept |= {"looked_ns": now_ns, "waiting": waiting, "findings": findings[:MOST_FINDINGS]}
         kept |= {} if unread else {"good_ns": now_ns}
         await asyncio.to_thread(store.note, self.board, kept, changes)
         return look
@@ -259,9 +264,8 @@ class Follower:
 
     def _place(self) -> Path:
         """Where bundles arrive, on the file system of the archives."""
-        place = self.desk.lock.parent / "incoming"
-        place.mkdir(parents=True, exist_ok=True)
-        return place
+        self.desk.incoming.mkdir(parents=True, exist_ok=True)
+        return self.desk.incoming
 
 
 def digest(energy: Mapping[str, Any]) -> str:

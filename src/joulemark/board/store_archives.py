@@ -53,10 +53,10 @@ class Archives:
         for path in (self.path(sha256), self.card(sha256)):
             path.unlink(missing_ok=True)
 
-    def sweep(self, needed: Callable[[str], bool]) -> None:
-        """Remove what a process that died left behind: archives that nothing needs."""
+    def sweep(self, needed: Callable[[str], bool], *, before_ns: int) -> None:
+        """Remove what a process that died left behind: archives from before `before_ns` that nothing needs."""
         for path in list(self.folder.glob("*/*")):
-            if not needed(path.name.removesuffix(CARD)):
+            if path.stat().st_mtime_ns < before_ns and not needed(path.name.removesuffix(CARD)):
                 path.unlink(missing_ok=True)
 
     def size(self) -> int:

@@ -112,6 +112,12 @@ class Boarding:
                 return
 
 
+def told_of(task: asyncio.Task[None]) -> None:
+    """Say why a board judges no more, when nobody ended it: that is a bug, and what waits is judged after a restart."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the board judges no more; restart the collector, and report this", exc_info=error)
+
+
 @asynccontextmanager
 async def at_work(config: Config, clock: Clock, *, url: str) -> AsyncIterator[Boarding]:
     """The board of `config`, judging inside the block; `url`: the collector's own address. Raises EnvironmentFailed, ConfigError."""
@@ -120,6 +126,7 @@ async def at_work(config: Config, clock: Clock, *, url: str) -> AsyncIterator[Bo
         boarding = Boarding(desk, Site(config.board.url or url, config.board.title, config.board.license_url))
         await boarding.refresh()
         task = asyncio.create_task(boarding.run(), name="board")
+        task.add_done_callback(told_of)
         try:
             yield boarding
         finally:

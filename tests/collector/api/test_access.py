@@ -84,7 +84,7 @@ def test_the_door_stays_shut_when_the_tokens_go_away(api: Api, tokens: Tokens) -
 
 
 def test_each_scope_opens_what_it_says(api: Api, tokens: Tokens) -> None:
-    """Read asks, submit adds the board's desk, write also marks, admin does all; a token too narrow is told 403 and the scope that is missing."""
+    """Read asks, submit adds the board's desk, write marks, admin does all; a token too narrow is told 403 and the missing scope."""
     secret = {scope: tokens.create(scope, scope, created_ns=0) for scope in Scope}
     assert [api.get("/v1/runs", headers=bearer(secret[s])).status_code for s in Scope] == [200] * 4
     assert [start(api, **bearer(secret[s])) for s in Scope] == [403, 403, 201, 201]
