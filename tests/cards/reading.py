@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import Any, Final
 from xml.etree import ElementTree
 
+from joulemark.markup import LONGEST
 from joulemark.timebase import iso_utc
 
 VOID: Final = {"meta", "br", "col", "!doctype"}
@@ -118,7 +119,7 @@ def at(document: Any, pointer: str) -> Any:
 def untrue(page: Page, document: Any) -> list[str]:
     """What on the page is not in its document: figures that are no rounding of theirs, and other numbers in none of its texts."""
     wrong = [f"{given} shows {text!r}" for given, text in page.figures if not true(given, text, document)]
-    texts = "\n".join(strings(document))
+    texts = {number for text in strings(document) for number in re.findall(r"\d+", text[:LONGEST])}
     free = [number for words in page.words for number in re.findall(r"\d+", words)]
     return wrong + [f"{number} stands nowhere" for number in free if number not in OURS and number not in texts]
 
