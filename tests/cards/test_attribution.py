@@ -250,6 +250,8 @@ def test_a_divided_gpu_is_not_given_to_one_run() -> None:
         assert phase["requests_j"] is None
         assert phase["unattributed_j"] == pytest.approx(phase["energy_j"], rel=1e-12)
         assert "MIG" in phase["unattributed_because"]
+    (cut,) = phase_of(shared_out(evidence(series), THREE, slice_s=60.0))["slices"]
+    assert (cut["requests_j"], cut["idle_j"], cut["unattributed_j"]) == (None, None, pytest.approx(cut["energy_j"], rel=1e-12))
     vouched = phase_of(shared_out(evidence(series), THREE, whole_device=True))
     assert vouched["requests_j"] == pytest.approx(sum(one.true_j for one in THREE), rel=1e-9)
 

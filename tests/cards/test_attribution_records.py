@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from joulemark.cards.attribution_records import NO_RECORDS, in_flight, missing, partial
+from joulemark.request_log import Status
 from joulemark.runs import PhaseKind
 from tests.cards.attribution_truth import PHASES, T0, Served, flights
 
@@ -43,4 +44,6 @@ def test_records_that_are_not_all() -> None:
     assert partial(DECODE, THREE[:2]) == "the records tell of 2 of 3 completed requests"
     assert partial(DECODE, (*THREE[:2], endless)) == "1 requests have no end on record"
     assert partial(replace(DECODE, requests=None), THREE[:2]) == ""
-    assert partial(IDLE, THREE) == ""
+    assert partial(IDLE, THREE) == partial(replace(DECODE, name="other"), THREE) == ""
+    failed = replace(THREE[2], request=replace(THREE[2].request, status=Status.FAILED))
+    assert partial(DECODE, (*THREE[:2], failed)) == "the records tell of 2 of 3 completed requests"
