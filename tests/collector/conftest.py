@@ -42,7 +42,9 @@ class Collector:
         self.folder.mkdir(exist_ok=True)
         config = self.folder / "collector.toml"
         lines = {"grpc_listen": "127.0.0.1:0", "rest_listen": "127.0.0.1:0", "data_dir": str(self.folder / "data"), **settings}
-        config.write_text("[collector]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items()) + f"\n{self.tables}\n")
+        config.write_text(
+            "[collector]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items()) + f"\n{self.tables}\n"
+        )
         command = [sys.executable, "-m", "joulemark", "collector", "run", "--config", str(config), "--json"]
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
