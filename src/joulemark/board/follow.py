@@ -102,19 +102,11 @@ class Follower:
         url = follow_feed.address(self.board)
         again = whole or kept.get("waiting") or now_ns - kept.get("whole_ns", 0) > WHOLE_NS
         known = {} if again else {url: (kept.get("etag", ""), kept.get("last_modified", ""))}
-        try:
-            async with HttpWeb(frozenset({origin(url)}), clock=self.desk.clock, limits=PAGES, known=known) as web:
-                pages = await follow_feed.pages(web, url, secret=self.secret)
-        except UsageError as error:
-            look.findings.append(Finding("feed", "", error.what))
-            pages = Pages()
-        except JoulemarkError as error:
-            look.findings.append(Finding("unreachable", "", error.what))
-            pages = Pages()
+        pages, read = await self._read(url, known, look)
         waiting = bool(kept.get("waiting"))
         if pages is None:
             look.changed = False
-        elif pages.items or pages.whole:
+        elif read:
             look.seen = len(pages.items)
             look.findings += [Finding("feed", "", what) for what in pages.wrong[:MOST_FINDINGS]]
             waiting = await self._reconcile(pages, told, changes, look) or bool(await asyncio.to_thread(store.waiting))
@@ -123,14 +115,24 @@ class Follower:
         await self._spot_check({**told, **changes}, changes, look)
         for finding in look.findings:
             log.warning("%s: %s %s: %s", self.board, finding.kind, finding.item_id, finding.detail)
-        unread = any(finding.kind in ("feed", "unreachable") for finding in look.findings)
         findings = [asdict(one) for one in look.findings]
-        if pages is None or unread:  # what it was found to do before, it still does
+        if pages is None or not read:  # what it was found to do before, it still does
             findings += [one for one in kept.get("findings", []) if one["kind"] in LASTING]
         kept |= {"looked_ns": now_ns, "waiting": waiting, "findings": findings[:MOST_FINDINGS]}
-        kept |= {} if unread else {"good_ns": now_ns}
+        kept |= {"good_ns": now_ns} if read else {}
         await asyncio.to_thread(store.note, self.board, kept, changes)
         return look
+
+    async def _read(self, url: str, known: Mapping[str, tuple[str, str]], look: Look) -> tuple[Pages | None, bool]:
+        """The feed, None where it is the one that is `known`; and whether it was read at all, if not that is a finding."""
+        try:
+            async with HttpWeb(frozenset({origin(url)}), clock=self.desk.clock, limits=PAGES, known=known) as web:
+                return await follow_feed.pages(web, url, secret=self.secret), True
+        except UsageError as error:
+            look.findings.append(Finding("feed", "", error.what))
+        except JoulemarkError as error:
+            look.findings.append(Finding("unreachable", "", error.what))
+        return Pages(), False
 
     async def _reconcile(self, pages: Pages, told: Mapping[str, Mapping[str, Any]], changes: dict[str, dict[str, Any]], look: Look) -> bool:
         """Hold what the board says now against what it said before, and against what is known here; whether something is left to fetch."""
