@@ -172,6 +172,32 @@ def test_links_and_hidden_files_are_left_alone(tmp_path: Path, gather: Gather) -
     assert paths == set(made.docs())
 
 
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("files", {"path": "run.log"}),
+        ("site", {"path": "run.log"}),
+        ("files", {"path": "../secret"}),
+        ("originals", {"path": "x", "name": "../../secret"}),
+        ("originals", {"path": "../secret", "name": "system.log"}),
+    ],
+)
+def test_a_manifest_that_claims_too_much(tmp_path: Path, gather: Gather, name: str, entry: dict[str, str]) -> None:
+    """A manifest that calls an original ours, or names a file elsewhere, is refused before anything is written."""
+    folder = made.bundle(tmp_path, made.docs())
+    attach(folder, gather())
+    path = folder / bundle.MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest[name] = [one for one in manifest[name] if one["path"] != entry["path"]]
+    manifest["originals"] = [one for one in manifest["originals"] if one["path"] != entry["path"]]
+    manifest[name].append({"bytes": 0, "sha256": "0" * 64, **entry})
+    path.write_text(json.dumps(manifest))
+    before = bytes_of(tmp_path)
+    with pytest.raises(FormatError, match="which joulemark does not"):
+        attach(folder, gather())
+    assert bytes_of(tmp_path) == before
+
+
 def test_a_link_in_the_place_of_ours_is_kept(tmp_path: Path, gather: Gather) -> None:
     """A bundle whose summary is a link is refused: the link is somebody's, and would be lost."""
     folder = made.bundle(tmp_path, made.docs())

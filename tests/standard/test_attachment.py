@@ -146,6 +146,15 @@ def test_a_line_of_the_site_log(folder: Path) -> None:
         assert faults(folder) == {("system.log", "recomputed")}
 
 
+@pytest.mark.parametrize("path", ["energy/approved.json", "approved.json"])
+def test_a_file_that_was_slipped_in_and_listed(folder: Path, path: str) -> None:
+    """A file that no bundle has is a fault although the manifest lists it with its hash."""
+    (folder / path).write_text("{}")
+    edit(folder / bundle.MANIFEST, lambda told: told["files"].append({"path": path, "bytes": 0, "sha256": ""}))
+    rehashed(folder)
+    assert faults(folder) == {(path, "extra")}
+
+
 def test_the_benchmarks_own_log(folder: Path) -> None:
     """A log of the benchmark that was changed and hashed anew does not tell the same phases any more."""
     path = folder / "run.log"

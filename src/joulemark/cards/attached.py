@@ -111,6 +111,8 @@ def originals(place: Place) -> dict[str, Original]:
     if links := [] if place.beside else sorted(name for name in ASIDE if (place.root / name).is_symlink()):
         raise UsageError(f"{links[0]} in {place.root} is a link", "put the file itself in its place")
     told = [manifest for folder in (FOLDER, OLD) if (manifest := manifest_in(place.into, folder)) is not None]
+    for manifest in told:
+        plausible(manifest)
     ours = {(entry["path"], entry["sha256"]) for one in told for name in ("files", "site") for entry in lists(one)[name]}
     kept = {entry["name"]: entry for one in reversed(told) for entry in lists(one)["originals"] if isinstance(entry.get("name"), str)}
     where = {entry["path"]: name for name, entry in kept.items()}
@@ -160,6 +162,20 @@ def lists(manifest: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     if isinstance(found, str):
         raise FormatError(f"{MANIFEST}: {found}", "take the bundle as the benchmark wrote it, and attach anew")
     return found
+
+
+def plausible(manifest: Mapping[str, Any]) -> None:
+    """Raise FormatError where a manifest claims one of the benchmark's files for ours, or another name for one than we ever give.
+
+    What it says decides which file is left out of an archive, and under which name one is read.
+    """
+    told = lists(manifest)
+    ours = [entry["path"] for name in ("files", "site") for entry in told[name]]
+    strange = [path for path in ours if path not in ASIDE and not path.startswith(f"{FOLDER}/")]
+    strange += [entry["path"] for entry in told["originals"] if "name" in entry and ASIDE.get(str(entry["name"])) != entry["path"]]
+    if strange:
+        again = "take the bundle as the benchmark wrote it, and attach anew"
+        raise FormatError(f"{MANIFEST} claims {document.shown(strange[0])}, which joulemark does not", again)
 
 
 def digest(path: Path) -> str:

@@ -79,7 +79,7 @@ def proof(at: Place, *, trust: Trust | None = None) -> Proof:
         return Proof((Fault(MANIFEST, "unreadable", error.what, "INT-1"),))
     hashes = [Fault(one.path, one.kind, one.detail, "INT-1") for one in (*case.findings, *extra)]
     signed, signed_by, owner = signature(at, trust)
-    more = [*figures(case), *chain(case), *schema(case), *phases(at, case), *power_log(at, case)]
+    more = [*figures(case), *strangers(case), *chain(case), *schema(case), *phases(at, case), *power_log(at, case)]
     return Proof(tuple(dict.fromkeys([*hashes, *signed, *more])), signed_by, owner)
 
 
@@ -99,6 +99,16 @@ def figures(case: Case) -> Iterator[Fault]:
     most = edition().rule("INT-2").limit(GRADES[0], "rel")
     wrong = [one.text for one in differences(case.card, case.rebuilt, name="card") if one.beyond(most)]
     yield from (Fault(CARD, "recomputed", what, "INT-2") for what in wrong[:MOST])
+
+
+def strangers(case: Case) -> Iterator[Fault]:
+    """Files that the manifest lists and that nothing in a bundle is: listed or not, they were slipped in."""
+    entries = (case.manifest or {}).get("files")
+    if case.rebuilt is None or not isinstance(entries, list):
+        return
+    known = {CARD, CHAIN, SUMMARY, *(f"{FOLDER}/{path}" for path in case.rebuilt["hashes"])}
+    paths = [str(entry.get("path")) for entry in entries if isinstance(entry, Mapping)]
+    yield from (Fault(path, "extra", "listed in the manifest, and no file of a bundle", "INT-1") for path in paths if path not in known)
 
 
 def unequal(told: Mapping[str, Any], right: Mapping[str, Any], path: str) -> Iterator[Fault]:
