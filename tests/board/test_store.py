@@ -30,13 +30,18 @@ def handed_in(number: int = 1) -> Submission:
 
 
 def test_nothing_that_was_shown_is_changed_or_removed(store: BoardStore) -> None:
-    """Neither an entry nor a snapshot can be updated, deleted, or replaced, by whatever statement."""
+    """Neither an entry nor a snapshot can be updated, deleted, or replaced, by its key or by the place of its row."""
     store.publish_all([(entry(1), "run-1")])
     store.freeze([Frozen("2026-11-21", "energy.csv", NOW_NS, sha256("x"), b"x")])
     tampering = [
         f"{verb} {table} {rest}"
         for table in ("entry", "snapshot")
         for verb, rest in (("UPDATE", "SET body = 'x'"), ("DELETE FROM", ""), ("INSERT OR REPLACE INTO", f"SELECT * FROM {table}"))
+    ]
+    tampering += [
+        "INSERT OR REPLACE INTO entry (rowid, entry_id, version, run_id, bundle_sha256, modified_ns, body) "
+        "SELECT rowid, 'another', 1, run_id, bundle_sha256, modified_ns, body FROM entry",
+        "INSERT OR REPLACE INTO snapshot (rowid, date, name, made_ns, sha256, body) SELECT rowid, date, 'b', made_ns, sha256, body FROM snapshot",
     ]
     with sqlite3.connect(store.path) as db:
         for statement in tampering:
