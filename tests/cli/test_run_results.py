@@ -79,13 +79,14 @@ def test_a_result_without_a_begin_is_dated_by_the_command(measured: Any, collect
 
 
 def test_a_result_of_before_is_not_joined(measured: Any, tmp_path: Path) -> None:
-    """The run has no tokens and no hash of it, and the reason is told; the command's status is not touched."""
+    """The run has no tokens and no hash of it, and the reason is on record; the command's status is not touched."""
     path = tmp_path / "old.jsonl"
     path.write_text(serving_benchmark.result("sglang", 0.01))
     data, run = measured("--result", str(path), "--", "touch", str(path))
     assert "result_files" not in run
     assert [(p["name"], p["tokens"]["output"]) for p in run["phases"]] == [("measured", None)]
     assert "result of an earlier run" in data["findings"][0]
+    assert run["findings"] == data["findings"]
 
 
 def test_a_file_and_its_folder_are_not_both_taken(tmp_path: Path) -> None:

@@ -173,6 +173,8 @@ def ended(client: Client, run_id: str, counts: Counts, watched: Watched, span: S
         runs, findings = watched.runs(span)
         for source, run in runs:
             client.benchmark(run_id, run, source=f"{run.benchmark}: {source}"[:LONGEST_SOURCE])
+        if findings:
+            client.benchmark(run_id, Run((), findings=tuple(findings)), source="result files")
         return [*findings, *(finding for _, run in runs for finding in run.findings)]
     except JoulemarkError as error:
         return [f"The end of the run is not on record as it should be: {error}"]
