@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 NS_PER_S = 1_000_000_000
+NEAR_S = 1_699_999_998
+"""A beginning of every period of 1, 2 and 3 s, near to now, so that nothing is lost in rounding."""
 
 
 class Record(Protocol):
@@ -33,7 +35,7 @@ class Wave:
 
     def _since_epoch(self, t_ns: int) -> float:
         period_ns = round(self.period_s * NS_PER_S)
-        whole, into = divmod(t_ns - 1_700_000_000 * NS_PER_S, period_ns)
+        whole, into = divmod(t_ns - NEAR_S * NS_PER_S, period_ns)
         half = period_ns // 2
         part_ns_w = min(into, half) * self.low_w + max(into - half, 0) * self.high_w
         return whole * self.period_s * (self.low_w + self.high_w) / 2 + part_ns_w / NS_PER_S

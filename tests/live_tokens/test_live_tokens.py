@@ -97,6 +97,9 @@ def test_the_checker_integrates_a_square_wave() -> None:
     assert wave.joules(t0, t0 + 1_000_000_000) == pytest.approx(100)
     assert wave.joules(t0 + 1_000_000_000, t0 + 2_000_000_000) == pytest.approx(300)
     assert wave.joules(t0 + 1_500_000_000, t0 + 2_500_000_000) == pytest.approx(200)
+    slow, begun = Wave(100.0, 300.0, 3.0), 3 * 600_000_000 * 1_000_000_000
+    assert slow.joules(begun, begun + 1_500_000_000) == pytest.approx(150)
+    assert slow.joules(begun + 1_500_000_000, begun + 3_000_000_000) == pytest.approx(450)
     assert distance(2.0, 1.0, 0.5) == 2.0
     assert distance(1.0, 1.0, 0.0) == 0.0
     assert distance(1.0, 2.0, 0.0) == float("inf")
