@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulemark.certificate import Certificate
 from joulemark.errors import FormatError
 from joulemark.readings import (
     WORK,
     Accuracy,
     Averaging,
     Boundary,
-    Certificate,
     Current,
     DeviceInfo,
     MeterInfo,

@@ -2,17 +2,18 @@
 
 Words. A *meter* is one stream of one quantity (`meter_id` = `kind:host:serial:channel`). A *device* is a set of meters that
 answer in one read and share its time bracket (a GPU: instant power, average power, energy counter). A *sample* is one read
-of one device. A *reading* is the value of one meter in one sample, seen alone.
+of one device. A *reading* is the value of one meter in one sample.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
 from joulemark import document, units
+from joulemark.certificate import Certificate
 from joulemark.errors import FormatError
 
 LONGEST_S: Final = 1e6
@@ -206,26 +207,6 @@ class MeterRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """Calibration certificate of a meter: `u95_rel` is its expanded relative uncertainty at `k`. `guard_band_rel`: it states conformity
-    with the maker's specification, decided with this guard band; None where it does not.
-    """
-
-    serial: str
-    date: str
-    laboratory: str
-    u95_rel: float
-    k: float = 2.0
-    sha256: str = ""
-    guard_band_rel: float | None = None
-
-    @property
-    def believable(self) -> bool:
-        """Whether its figures lie where computations hold."""
-        return all(0 <= v < LARGEST_W for v in (self.u95_rel, self.k, self.guard_band_rel or 0.0))
-
-
-@dataclass(frozen=True, slots=True)
 class MeterInfo:
     """What one meter says of itself, once.
 
@@ -387,21 +368,6 @@ class Sample:
     def numbered(self, seq: int, *, pinned: bool = False) -> Self:
         """The same sample with its number in the device's stream."""
         return replace(self, seq=seq, pinned=pinned)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One value of one meter, dated: the view for REST, CSV and people.
-
-    `t_ns`: UTC, middle of the averaging window. `t_unc_ns`: half-width of where that moment may be.
-    """
-
-    meter_id: str
-    t_ns: int
-    value: int | None
-    quality: Quality
-    t_unc_ns: int = 0
-    reason: str = field(default="")
 
 
 STAMP_NS: Final = 1000

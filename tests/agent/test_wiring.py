@@ -13,11 +13,12 @@ from joulemark.agent.batcher import Batcher
 from joulemark.agent.runner import Runner
 from joulemark.agent.spool import Spool
 from joulemark.agent.wiring import OnOpenError, RunnerConfig, divided, full_cords, wired
+from joulemark.certificate import Certificate
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError
 from joulemark.meters.fake import FakeConfig, FakeMeter
 from joulemark.proto import convert
-from joulemark.readings import Accuracy, Boundary, Certificate, Current, DeviceInfo, MeterInfo, Quantity
+from joulemark.readings import Accuracy, Boundary, Current, DeviceInfo, MeterInfo, Quantity
 from joulemark.timebase import SystemClock
 
 CERTIFICATE = {"serial": "C2XL24034V", "date": "2026-03-01", "laboratory": "DAkkS D-K-1", "u95_rel": 0.001}

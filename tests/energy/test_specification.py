@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from joulemark.certificate import Certificate
 from joulemark.energy.series import Series
 from joulemark.energy.specification import components, in_force
 from joulemark.energy.uncertainty import Component
 from joulemark.errors import FormatError
 from joulemark.pricing.dates import moment_ns
-from joulemark.readings import Accuracy, Boundary, Certificate, MeterInfo, Quality, Quantity
+from joulemark.readings import Accuracy, Boundary, MeterInfo, Quality, Quantity
 from joulemark.runs import PhaseKind, Window
 
 BEGIN_NS = moment_ns("2026-11-02T09:00:00Z", "test")

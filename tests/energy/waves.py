@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from joulemark.certificate import Certificate
 from joulemark.energy.series import Float64, Int64, Series
-from joulemark.readings import Accuracy, Averaging, Boundary, Certificate, MeterInfo, Quality, Quantity, TimestampSource
+from joulemark.readings import Accuracy, Averaging, Boundary, MeterInfo, Quality, Quantity, TimestampSource
 from joulemark.runs import PhaseKind, Window
 
 T0_NS = 1_700_000_000_000_000_000

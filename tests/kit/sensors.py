@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from joulemark.certificate import Certificate
 from joulemark.energy.series import Float64, Int64, Series
 from joulemark.readings import (
     Accuracy,
     Averaging,
     Boundary,
-    Certificate,
     Current,
     MeterInfo,
     MeterRange,

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from joulemark import config
+from joulemark.certificate import Certificate
 from joulemark.config import MeterTable, at_least
 from joulemark.errors import ConfigError
 from joulemark.meters import registry
 from joulemark.meters.descriptions import refuse_unstorable
-from joulemark.readings import Accuracy, Boundary, Certificate, Current, DeviceInfo, MeterInfo
+from joulemark.readings import Accuracy, Boundary, Current, DeviceInfo, MeterInfo
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
 

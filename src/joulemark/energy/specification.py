@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from joulemark.certificate import Certificate
 from joulemark.energy.series import Series
 from joulemark.energy.uncertainty import Component, u_cert, u_spec, u_temp
-from joulemark.readings import Accuracy, Certificate, MeterInfo, Quantity
+from joulemark.readings import Accuracy, MeterInfo, Quantity
 from joulemark.runs import Window
 from joulemark.units import NS_PER_S
 

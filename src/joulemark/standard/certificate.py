@@ -6,7 +6,8 @@ import re
 from datetime import UTC, date, datetime
 from typing import Final
 
-from joulemark.readings import Certificate, MeterInfo
+from joulemark.certificate import Certificate
+from joulemark.readings import MeterInfo
 from joulemark.units import NS_PER_S
 
 ACCREDITED: Final = re.compile(

@@ -13,8 +13,9 @@ import numpy as np
 
 from joulemark.calibration.alignment import Alignment, Binding, HeldOut, PlateauRecord
 from joulemark.cards.evidence import Aligned, Evidence, around
+from joulemark.certificate import Certificate
 from joulemark.energy.series import Series
-from joulemark.readings import Certificate, Current
+from joulemark.readings import Current
 from joulemark.standard.verdict import Verdict
 from tests.kit import alignment
 from tests.kit.change import Change, chained, of_node, psu, unaligned
