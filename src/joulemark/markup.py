@@ -20,8 +20,11 @@ THIN: Final = "\u202f"
 VOID: Final = frozenset({"meta", "br", "col"})
 """Elements of HTML that have no end."""
 
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""Content-Security-Policy that every page made here fits."""
+WITHIN: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Content-Security-Policy that every page made here fits, and carries into a file."""
+
+POLICY: Final = f"{WITHIN}; frame-ancestors 'none'"
+"""The same as it is sent."""
 
 
 class Markup(str):
@@ -85,6 +88,7 @@ def document(title: str, *body: object) -> Markup:
     """A whole page of HTML with the style of the house in it; it loads nothing."""
     head = [
         tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=WITHIN),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),

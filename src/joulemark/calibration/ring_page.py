@@ -11,6 +11,7 @@ from typing import Final
 from joulemark.calibration.ring import QUESTIONABLE, UNSATISFACTORY
 from joulemark.calibration.rounds import Artefact, Evaluation
 from joulemark.energy.uncertainty import displayed
+from joulemark.markup import stylesheet
 
 WIDTH: Final = 960.0
 HEIGHT: Final = 440.0
@@ -21,25 +22,20 @@ BOTTOM: Final = 64.0
 TEXT: Final = 15.0
 """Height of a line of text."""
 
-STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1d2530; --soft: #5b6675; --paper: #fff; --line: #d5dbe3; --band: #2f6fb3;
- --good: #1f6f5c; --doubt: #a35b00; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf1; --soft: #a3adba; --paper: #14181e; --line: #333c48; --band: #6ea8e0;
- --good: #5fc4a8; --doubt: #f0a850; --bad: #ff8a80; } }
-body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: var(--ink); background: var(--paper);
- font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; } p, figcaption { color: var(--soft); } figure { margin: 1.5rem 0; }
-svg { width: 100%; min-width: 44rem; height: auto; } code { overflow-wrap: anywhere; }
+STYLE: Final = (
+    stylesheet()
+    + """
+h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { margin-top: 2.2rem; } p { color: var(--soft); } p, figure { margin: 1rem 0; }
+svg { width: 100%; min-width: 44rem; height: auto; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
-.grid { stroke: var(--line); } .assigned { stroke: var(--band); stroke-width: 2; } .band { fill: var(--band); opacity: .18; }
+.grid { stroke: var(--line); } .assigned { stroke: var(--accent); stroke-width: 2; } .band { fill: var(--accent); opacity: .18; }
 .warn { stroke: var(--doubt); stroke-dasharray: 6 4; } .stop { stroke: var(--bad); stroke-dasharray: 2 3; }
-.good { color: var(--good); } .doubt { color: var(--doubt); } .bad { color: var(--bad); }
 svg .mark { stroke: currentColor; fill: currentColor; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: right; padding: .35rem .6rem; white-space: nowrap; } td:first-child { min-width: 0; }
 th:first-child, td:first-child, td:last-child, th:last-child { text-align: left; } td:last-child { white-space: normal; min-width: 16rem; }
-caption { text-align: left; color: var(--soft); }
-""".strip()
+"""
+).strip()
+"""The sheet of all pages, and what plots of laboratories and of trends have besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +67,14 @@ def page(evaluation: Evaluation) -> str:
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{head}</title><style>{STYLE}</style></head><body>",
+            f"<title>{head}</title><style>{STYLE}</style></head><body><main>",
             f"<h1>{head}</h1>",
             f"<p>{escape(about.dated)}: {what}, {len(evaluation.results)} laboratories, each at least {about.repeats} repeats.</p>",
             f"<p>{summary(evaluation)}</p>",
             f'<figure><div class="scroll">{plot(evaluation)}</div><figcaption>{caption(evaluation)}</figcaption></figure>',
             f'<div class="scroll">{table(evaluation)}</div>',
             f"<p>Workload (SHA-256) <code>{escape(about.workload_sha256)}</code>. "
-            "Scores by ISO 13528 as in Energy Standard 1.0, clause 7.</p></body></html>",
+            "Scores by ISO 13528 as in Energy Standard 1.0, clause 7.</p></main></body></html>",
         ]
     )
 
