@@ -46,7 +46,7 @@ def test_faults_are_named() -> None:
 def test_the_commands_to_check_it_exist() -> None:
     """Each names a command of ours, or sha256sum; the hashes are those of the card."""
     names = [command.split()[1] for command in COMMANDS if command.startswith("joulemark")]
-    assert set(names) <= set(OURS) | {"attach"}
+    assert set(names) <= set(OURS)
     card = publication("ES1", "ES1").document["card"]
     text = proof(Place(card))
     assert all(f"<dt>{path}</dt><dd><code>{digest}</code></dd>" in text for path, digest in card["hashes"].items())
