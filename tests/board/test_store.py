@@ -41,7 +41,8 @@ def test_nothing_that_was_shown_is_changed_or_removed(store: BoardStore) -> None
     tampering += [
         "INSERT OR REPLACE INTO entry (rowid, entry_id, version, run_id, bundle_sha256, modified_ns, body) "
         "SELECT rowid, 'another', 1, run_id, bundle_sha256, modified_ns, body FROM entry",
-        "INSERT OR REPLACE INTO snapshot (rowid, date, name, made_ns, sha256, body) SELECT rowid, date, 'b', made_ns, sha256, body FROM snapshot",
+        "INSERT OR REPLACE INTO snapshot (rowid, date, name, made_ns, sha256, body) "
+        "SELECT rowid, date, 'another', made_ns, sha256, body FROM snapshot",
     ]
     with sqlite3.connect(store.path) as db:
         for statement in tampering:

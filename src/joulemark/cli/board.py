@@ -15,6 +15,7 @@ from joulemark.cli import emit, json_option
 from joulemark.cli.board_text import follow_text, list_text, snapshot_text, submission_text, withdrawal_text
 from joulemark.client import Client
 from joulemark.errors import FormatError, NotCompliant, RemoteUnreachable, UsageError
+from joulemark.units import NS_PER_S
 
 if TYPE_CHECKING:
     from joulemark.board.entry import Entry
@@ -23,6 +24,7 @@ LEVELS: Final = ("ES0", "ES1", "ES2")
 MEDIA_TYPES: Final = {b"PK\x03\x04": "application/zip", b"\x1f\x8b": "application/gzip"}
 """By the first bytes of an archive."""
 
+DAY_NS: Final = 86_400 * NS_PER_S
 LOOK_S: Final = 0.5
 """Between two questions whether a bundle was judged."""
 
@@ -105,11 +107,13 @@ def withdraw(entry: str, reason: str, url: str | None, token_file: Path | None, 
 @json_option
 def snapshot(date: str | None, out: Path | None, url: str | None, token_file: Path | None, as_json: bool) -> None:
     """Have a board keep itself as it stood at the end of a day, for ever. With a token of scope admin."""
-    import datetime
     import hashlib
 
+    from joulemark.pricing.dates import moment_text
+    from joulemark.timebase import SystemClock
+
     client = Client(url, token_file=token_file)
-    day = date or (datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)).date().isoformat()
+    day = date or moment_text(SystemClock().utc_ns() - DAY_NS)[: len("2026-12-31")]
     found = client.call("POST", "/v1/board/snapshots", {"date": day})
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,10 @@ from joulemark.board.follow import Follower
 from joulemark.board.store import BoardStore
 from joulemark.board.submission import State
 from joulemark.collector.boarding import Boarding
+from joulemark.collector.refresh import moment
 from joulemark.config import Config
 from joulemark.errors import JoulemarkError
+from joulemark.units import NS_PER_S
 
 log = logging.getLogger("joulemark.collector.board")
 
@@ -30,9 +32,9 @@ async def going_on(config: Config, board: Boarding) -> AsyncIterator[None]:
     followers = [Follower.of(config, board.desk, url) for url in dict.fromkeys(one.rstrip("/") for one in config.board.follow)]
     once = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     scheduler: Any = AsyncIOScheduler(timezone=datetime.UTC, job_defaults=once)  # type: ignore[no-untyped-call]  # APScheduler 3 has no types
-    now = datetime.datetime.now(datetime.UTC)
+    now_ns = board.desk.clock.utc_ns()
     for place, follower in enumerate(followers, 1):
-        first = now + datetime.timedelta(seconds=SOON_S * place)
+        first = moment(now_ns + round(SOON_S * place * NS_PER_S))
         every_s = config.board.follow_every_s
         scheduler.add_job(look, "interval", seconds=every_s, args=[follower, board], next_run_time=first, jitter=every_s // 10 or None)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
