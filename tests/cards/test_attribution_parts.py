@@ -79,6 +79,12 @@ def test_only_the_phase_s_own_requests_are_counted() -> None:
     assert [entry["id"] for entry in found["list"]] == [0]
 
 
+def test_a_request_that_began_before_its_phase_is_not_whole() -> None:
+    """What it took before is not in its figure."""
+    found = requests_of(*shared(Served(-1000, None, 4000), Served(0, None, 4000)), DECODE, needed_s=0.0, listed=True)
+    assert [entry["whole"] for entry in found["list"]] == [False, True]
+
+
 def test_a_row_without_a_figure_has_none_at_all() -> None:
     """Where a request has no figure, neither has any part of it."""
     both = shared(Served(0, 4000, 10_000))

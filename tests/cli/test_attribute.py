@@ -74,8 +74,10 @@ def test_records_beside_a_bundle_come_first(corpus: Path, tmp_path: Path) -> Non
     place = corpus / TRUTH
     evidence = Evidence.gathered(benchmarks.read(place, tz=None), traces.read(place / "gpu_telemetry_export.jsonl", tz=None), Snapshot())
     both = write(tmp_path / "both", evidence)
-    shutil.copy(place / "profile_export.jsonl", both)
+    for name in ("profile_export.jsonl", "profile_export_aiperf_timeslices.json"):
+        shutil.copy(place / name, both)
     result = attributed(both)
+    assert len(result["phases"][1]["slices"]) == 6
     assert result["requests_from"] == "the benchmark's records beside the bundle"
     assert result["phases"][1]["split"]["prefill_j"] > 0.0
 
@@ -86,6 +88,18 @@ def test_records_of_another_run_are_none_of_its(bundle: Path, corpus: Path, tmp_
     shutil.copytree(bundle, both)
     shutil.copy(corpus / TRUTH / "profile_export.jsonl", both)
     assert attributed(both)["requests_from"] == "the request log of the bundle"
+    place = corpus / TRUTH
+    evidence = Evidence.gathered(benchmarks.read(place, tz=None), traces.read(place / "gpu_telemetry_export.jsonl", tz=None), Snapshot())
+    same_names = write(tmp_path / "same", evidence)
+    shutil.copy(corpus / "aiperf/generated_0.13.0_streaming/profile_export.jsonl", same_names)
+    assert attributed(same_names)["requests_from"] is None
+
+
+def test_a_call_without_a_subject_is_told_so() -> None:
+    """Nothing is read from the folder where one happens to stand."""
+    for args in ([], ["--power", "x"], ["--benchmark", "x"]):
+        done = CliRunner().invoke(command, args)
+        assert "nothing to attribute" in str(done.exception)
 
 
 def test_the_text_says_what_it_is(corpus: Path) -> None:
