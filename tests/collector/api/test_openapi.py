@@ -37,8 +37,8 @@ MORE_THAN_A_SCHEMA = (
     "GET /v1/cost",
     "GET /v1/serving",
 )
-"""A phase ends after it begins, documents and alignments have schemas of their own, a date has its zone, or is over, a window has two edges or
-a length, money stands in words: this does not tell it. So what fits it may be refused.
+"""A phase ends after it begins, documents and alignments have schemas of their own, a date has its zone, or is over, a window has two edges
+or a length, money stands in words: this does not tell it. So what fits it may be refused.
 """
 
 
