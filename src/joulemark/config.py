@@ -202,7 +202,8 @@ class BoardConfig:
     license_url: str = ""
     """Address of the licence under which the board's figures are published; none is named unless set."""
     trust_file: Path | None = None
-    """TOML list of the public keys whose signatures count when a bundle is judged, as for joulemark validate --trust."""
+    """TOML list of the public keys whose signatures count when a bundle is judged, for the board or for the page of a run, as for
+    joulemark validate --trust."""
     kit: bool = False
     """Whether bundles of the conformance kit and other simulated ones are taken, for trials; a board for real figures refuses them."""
     max_bundle_bytes: int = 67_108_864

@@ -9,6 +9,8 @@ import pytest
 from joulemark.cards import bundle
 from joulemark.collector.showing import MOST_KEPT, Showing, Shown
 from joulemark.errors import InsufficientData
+from joulemark.pki import seal
+from joulemark.standard.trust import Key, Trust
 from tests.cards.pages import full
 from tests.kit.lab import sign
 
@@ -26,6 +28,16 @@ def test_a_bundle_is_judged_once() -> None:
     assert len(here.kept) == 1
     assert first.page.body.startswith(b"<!doctype html>")
     assert b'href="card.html"' in first.label.body
+
+
+def test_a_signature_counts_when_its_key_is_known() -> None:
+    """Signed by a key that the collector was told of the bundle passes INT-7; by a stranger's it does not."""
+    key = seal.key_of_seed(bytes(range(32)))
+    files = bundle.build(full("ES2").evidence, sign=seal.signer(key, role="collector"))
+    known = Trust((*Trust.read().keys, Key(seal.public_text(key), "collector", "a laboratory")))
+    stranger, friend = (asyncio.run(Showing(trust).of(files)).page.body.decode() for trust in (None, known))
+    assert "signed by a laboratory (collector)" not in stranger
+    assert "signed by a laboratory (collector)" in friend
 
 
 def test_the_oldest_gives_way() -> None:

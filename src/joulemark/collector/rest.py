@@ -20,9 +20,11 @@ from joulemark.collector.api.patience import patient
 from joulemark.collector.api.state import State
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
+from joulemark.collector.showing import Showing
 from joulemark.collector.store.sqlite import SqliteReadings
 from joulemark.config import Config
 from joulemark.pki import seal
+from joulemark.standard.trust import Trust
 
 STOP_LIMIT_S = 5
 
@@ -58,14 +60,15 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     """Serve on the socket `bound` until SIGTERM; `ready` is called once it answers.
 
     Raises ConfigError when the address is beyond loopback and there is neither a token nor `tls.insecure`, or for certificates
-    or feeds that cannot be used.
+    or feeds that cannot be used, FormatError for a list of keys that is none.
     """
     folder, limits = config.collector.data_dir, limits or Limits()
+    showing = Showing(Trust.read(config.board.trust_file))
     catalog = Catalog(folder / "catalog.db")
     store = SqliteReadings(folder / "readings.db")
     clock, key_file = axis.current(store, timebase.SystemClock()), config.collector.seal_key
     sign = None if key_file is None else seal.signer(seal.read_key(key_file), role="collector")
-    state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign)
+    state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign, showing=showing)
     try:
         async with refreshed(state) as priced, boarded(priced, bound) as complete:
             await Server(settings(complete, limits), ready, handshake_s=limits.head_s).serve([bound])
