@@ -102,7 +102,7 @@ OWN = {"marks", "len", "table", "columns", "device_ids", "agents", "key", "kind"
 """What may stand in a statement besides constants: `marks` makes as many question marks as there are values."""
 
 CONDITIONS = {"where", "dated", "fits", "seen", "part", "checked", "group", "point", "asked", "change", "row"}
-"""Parts of the statements of prices.db: names of our own tables and columns, each value a question mark beside them."""
+"""Parts of the statements of prices.db and board.db: names of our own tables and columns, each value a question mark beside them."""
 
 
 def test_no_value_stands_in_a_statement(repository: Path) -> None:

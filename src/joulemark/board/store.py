@@ -28,6 +28,8 @@ DAMAGED: Final = "restore a copy of board.db; the archives beside it are as they
 MOST_WAITING: Final = 1000
 """Submissions that may wait to be judged."""
 
+NEWEST: Final = "SELECT entry_id, max(version) AS version FROM entry GROUP BY entry_id"
+
 APPEND_ONLY: Final = {"entry": "entry_id = NEW.entry_id AND version = NEW.version", "snapshot": "date = NEW.date AND name = NEW.name"}
 
 migrations: Final = Migrations("joulemark.board")
@@ -54,14 +56,14 @@ def submissions_entries_snapshots(db: Database) -> None:
         pk=("date", "name"),
         not_null={"made_ns", "sha256", "body"},
     )
-    for table, same in APPEND_ONLY.items():
-        for event in ("UPDATE", "DELETE"):
+    for table, row in APPEND_ONLY.items():
+        for change in ("UPDATE", "DELETE"):
             db.execute(
-                f"CREATE TRIGGER {table}_{event.lower()} BEFORE {event} ON {table} "
+                f"CREATE TRIGGER {table}_{change.lower()} BEFORE {change} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, 'what a board has shown is never changed and never removed'); END"
             )
         db.execute(
-            f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {same} OR rowid = NEW.rowid) "
+            f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {row} OR rowid = NEW.rowid) "
             f"BEGIN SELECT RAISE(ABORT, 'what a board has shown is never replaced'); END"
         )
 
@@ -263,8 +265,7 @@ class BoardStore:
 
     def entries(self) -> list[Entry]:
         """Every entry as it is now, in the order of their ids."""
-        newest = "SELECT entry_id, max(version) AS version FROM entry GROUP BY entry_id"
-        rows = self._asked(f"SELECT body FROM entry JOIN ({newest}) USING (entry_id, version) ORDER BY entry_id")
+        rows = self._asked(f"SELECT body FROM entry JOIN ({NEWEST}) USING (entry_id, version) ORDER BY entry_id")
         return [self._entry(body) for (body,) in rows]
 
     def changes(self, since: int = 0) -> tuple[int, list[Entry]]:
