@@ -21,6 +21,7 @@ def test_a_meter_shows_its_newest_good_value(api: Api) -> None:
     counter, power = newest(api.store, now_ns)
     assert (power.value, counter.value) == (200.0, 1_000_000 + 9.9 * 200)
     assert counter.t_ns == pytest.approx(now_ns - S // 10, abs=20_000)
+    assert newest(api.store, now_ns + 20 * S) == [counter, power]
     assert newest(api.store, now_ns + FRESH_NS + S) == []
 
 
