@@ -21,7 +21,7 @@ from joulemark.agent.wiring import RunnerConfig
 from joulemark.benchmarks import aiperf_names, genai_perf, llmperf, mlperf, sglang, vllm
 from joulemark.benchmarks import joulemark as joulemark_run
 from joulemark.cli import COMMANDS
-from joulemark.collector.api import app, health, price_metrics, serving_metrics
+from joulemark.collector.api import app, fleet_metrics, health, price_metrics, serving_metrics
 
 TABLES = {
     "agent": config.AgentConfig,
@@ -74,7 +74,7 @@ def test_routes_are_documented(repository: Path) -> None:
 
 def test_metrics_are_documented(repository: Path) -> None:
     """Every metric that the collector publishes has its row with its type, and no other has one."""
-    sources = "".join(map(inspect.getsource, (health.metrics, price_metrics.lines, serving_metrics.lines)))
+    sources = "".join(map(inspect.getsource, (health.metrics, price_metrics.lines, serving_metrics.lines, fleet_metrics.lines)))
     published = set(re.findall(r'metric\("(\w+)", "(\w+)"', sources))
     rows = re.findall(r"^\| `joulemark_(\w+)` \| (\w+) \|", text(repository, "reference/metrics.md"), re.MULTILINE)
     assert set(rows) == published

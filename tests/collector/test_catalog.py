@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from joulemark.collector.catalog import Catalog, Sealed
+from joulemark.collector.catalog import MAX_SHOWN, OPEN_NS, Catalog, OpenPhase, Sealed
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import EnvironmentFailed
 from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens, ToolReported
@@ -150,3 +150,21 @@ def test_a_sealed_run_takes_nothing_more(catalog: Catalog) -> None:
         with pytest.raises(Sealed, match="sealed"):
             act()
     catalog.mark("other", STOP)
+
+
+def test_what_goes_on(path: Path) -> None:
+    """Runs of the last day that were not stopped are told with the phases that are open, newest first, and no more than may be shown."""
+
+    def marked(edge: Edge, name: str, utc_ns: int) -> Mark:
+        return Mark(edge, name, PhaseKind.WARMUP, utc_ns, 1, "boot", utc_ns)
+
+    with closing(Catalog(path)) as catalog:
+        for n, run_id in enumerate(("bare", "busy", "over")):
+            catalog.start(Recorded(run_id, "tool"), 10 + n)
+        begun = [marked(Edge.BEGIN, name, 20) for name in ("load", "decode")]
+        catalog.mark("busy", *begun, marked(Edge.END, "load", 30), marked(Edge.BEGIN, "load", 40), marked(Edge.END, "decode", 50))
+        catalog.mark("over", marked(Edge.BEGIN, "load", 20), STOP)
+        assert catalog.open_phases(60) == [OpenPhase("busy", "tool", "load", "warmup"), OpenPhase("bare", "tool", "", "")]
+        assert catalog.open_phases(OPEN_NS + 11) == []
+        catalog.mark("bare", *(marked(Edge.BEGIN, str(n), 20) for n in range(MAX_SHOWN + 1)))
+        assert len(catalog.open_phases(60)) == MAX_SHOWN

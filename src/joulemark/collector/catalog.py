@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -26,7 +26,20 @@ MAX_MARKS: Final = 10_000
 MAX_TOLD: Final = 16
 """Marks, and files of benchmarks, of one run."""
 
+MAX_SHOWN: Final = 200
+"""Open phases that are listed at once."""
+
 migrations: Final = Migrations("joulemark.catalog")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPhase:
+    """A phase of a run that goes on; `name` is empty where no phase is open."""
+
+    run_id: str
+    benchmark: str
+    name: str
+    kind: str
 
 
 @migrations()
@@ -144,6 +157,18 @@ class Catalog:
         """How many runs were begun within the last day and not stopped."""
         query = "SELECT COUNT(*) FROM run WHERE stopped_ns IS NULL AND created_ns > ?"
         return int(self._db.execute(query, (now_ns - OPEN_NS,)).fetchone()[0])
+
+    def open_phases(self, now_ns: int) -> list[OpenPhase]:
+        """What goes on now, newest run first: runs begun within the last day and not stopped, with the phases that were not ended."""
+        query = """SELECT r.run_id, r.benchmark, m.name, m.kind, m.edge, MAX(m.utc_ns) FROM run r
+            LEFT JOIN mark m ON m.run_id = r.run_id AND m.edge IN ('begin', 'end')
+            WHERE r.stopped_ns IS NULL AND r.created_ns > ? GROUP BY r.run_id, m.name ORDER BY r.created_ns DESC, m.name"""
+        found: dict[str, list[OpenPhase]] = {}
+        for run_id, benchmark, name, kind, edge, _ in self._db.execute(query, (now_ns - OPEN_NS,)):
+            phases = found.setdefault(run_id, [OpenPhase(run_id, benchmark, "", "")])
+            if edge == Edge.BEGIN:
+                phases.append(OpenPhase(run_id, benchmark, name, kind))
+        return [one for phases in found.values() for one in (phases[1:] or phases)][:MAX_SHOWN]
 
     def mark(self, run_id: str, *marks: Mark) -> None:
         """Keep marks, all or none; the same mark again changes nothing. A stop also closes the run. Raises Full and Sealed."""

@@ -24,7 +24,7 @@ def test_without_ingest_it_is_healthy_but_not_ready(api: Api) -> None:
 
 def test_metrics_count_what_is_durable(api: Api) -> None:
     """Batches, samples and duplicates are counted from the store; the number of agents is left out while nobody can tell it."""
-    agent = Agent()
+    agent = Agent(epoch_ns=api.clock.utc_ns())
     first = agent.batch(0, begin_ns=api.clock.utc_ns())
     api.take(agent, first, first, agent.batch(1, begin_ns=api.clock.utc_ns()))
     answer = api.get("/metrics")
@@ -36,6 +36,10 @@ def test_metrics_count_what_is_durable(api: Api) -> None:
         "joulemark_duplicate_batches_total": "1",
         "joulemark_streams_opened_total": "0",
         "joulemark_ingest_up": "0",
+        'joulemark_agent_last_reading_timestamp_seconds{agent="host-a"}': "1790000000.9",
+        'joulemark_meter_power_watts{agent="host-a",meter="fake:host-a:0:power",boundary="gpu"}': "200.0",
+        'joulemark_meter_joules_total{agent="host-a",meter="fake:host-a:0:energy",boundary="gpu"}': "1000180.0",
+        'joulemark_meter_until_timestamp_seconds{agent="host-a",meter="fake:host-a:0:energy",boundary="gpu"}': "1790000000.9",
         **{f'joulemark_rest_refused_total{{reason="{reason}"}}': "0" for reason in Reason},
     }
 

@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from joulemark import __version__
 from joulemark.cards.serving import Known, Service
-from joulemark.collector.api import calibrations, price_metrics, serving_metrics
+from joulemark.collector.api import calibrations, fleet_metrics, price_metrics, serving_metrics
 from joulemark.collector.api.prices import standings_of
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
@@ -49,6 +49,8 @@ async def metrics(state: Served) -> Response:
     expiries = await asyncio.to_thread(expiries_s, state.config.tls)
     feeds = await asyncio.to_thread(standings_of, state)
     await asyncio.to_thread(count_services, state)
+    now_ns = state.clock.utc_ns()
+    meters = await asyncio.to_thread(fleet_metrics.newest, state.store, now_ns)
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
         *metric("samples_total", "counter", "Samples stored.", sum(s.sample_count for s in streams)),
@@ -60,6 +62,7 @@ async def metrics(state: Served) -> Response:
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
         *price_metrics.lines(feeds, state.refresh.clock.utc_ns() if state.refresh else 0),
         *serving_metrics.lines(state.totals),
+        *fleet_metrics.lines(streams, meters, state.catalog.open_phases(now_ns)),
     ]
     if ingest is not None:
         lines += [
