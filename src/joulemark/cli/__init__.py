@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, str]] = {
     "serving": "Joules and money per 1k tokens of the services that are read beside the meters.",
     "token": "Make, list and revoke the tokens of the collector's REST interface.",
     "validate": "Judge a bundle by every rule of the Energy Standard, offline.",
+    "watch": "Watts of each boundary and device now, and the phase of the running run.",
 }
 """Name and one-line help of every command. `NAME` lives in `cli/NAME.py` as `command` (`import` in `cli/importing.py`)."""
 
