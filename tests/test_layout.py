@@ -34,7 +34,20 @@ ONE_IMPORTER = {
     "cryptography": "pki/",
     "joulemark.proto.v1": "proto/",
 }
-HEAVY = ("numpy", "scipy", "pandas", "fastapi", "aiohttp", "sqlite_utils", "apscheduler", "pyghmi", "cryptography", "pysnmp", "pymodbus")
+HEAVY = (
+    "rich",
+    "numpy",
+    "scipy",
+    "pandas",
+    "fastapi",
+    "aiohttp",
+    "sqlite_utils",
+    "apscheduler",
+    "pyghmi",
+    "cryptography",
+    "pysnmp",
+    "pymodbus",
+)
 
 
 def sources(repository: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Marks of a run from Python: `joulemark.Client` and `with joulemark.phase("decode")`. Standard library only.
+"""Marks of a run from Python: `joulemark.Client` and `with joulemark.phase("decode")`. Standard library only, but for `Client.series`.
 
 A mark must never stop a benchmark: one that cannot be delivered is kept in a file and delivered later.
 """
@@ -17,14 +17,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from joulemark import config, kept_marks, timebase
 from joulemark.addresses import is_loopback
 from joulemark.config import Config
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
+from joulemark.readings import MeterInfo
 from joulemark.runs import IdleKind, PhaseKind, Run, new_run_id
 from joulemark.timebase import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from joulemark.energy.series import Series
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
 RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
@@ -152,6 +156,18 @@ class Client:
         query = urllib.parse.urlencode([*asked, ("from_ns", from_ns), ("to_ns", to_ns), ("limit", MAX_ROWS // max(1, len(meter_ids)))])
         found: list[dict[str, Any]] = self.call("GET", f"/v1/readings?{query}", timeout_s=RECORD_TIMEOUT_S)
         return found
+
+    def series(self, meter_ids: Sequence[str], from_ns: int, to_ns: int) -> dict[str, Series]:
+        """Meter id -> its readings as numpy columns, `t_ns` UTC and `si()` in W or J; as many as one answer holds. Raises as `call`,
+        and UsageError for a meter that the collector does not know.
+        """
+        from joulemark.traces import collected
+
+        described = {str(entry["meter_id"]): entry for entry in self.meters()}
+        if strangers := [meter_id for meter_id in meter_ids if meter_id not in described]:
+            raise UsageError(f"the collector knows no meter {strangers[0]!r}", "list them with Client.meters()")
+        wanted = [{k: v for k, v in described[one].items() if k not in ("agent_id", "device_id")} for one in meter_ids]
+        return collected.read(self.readings(meter_ids, from_ns, to_ns), [MeterInfo.from_json(one) for one in wanted]) if wanted else {}
 
     def calibrations(self, sensor: str | None = None) -> list[dict[str, Any]]:
         """The newest alignments, of one meter or of all."""

@@ -48,6 +48,7 @@ def test_help_names_every_command_without_loading_one() -> None:
         (("meter",), "no command 'meter'; did you mean 'meters'?"),
         (("xyzzy",), "no command 'xyzzy'; see joulemark --help"),
         (("price", "show", "--jason"), "No such option"),
+        (("price", "show", "--jsn"), "--json"),
         (("price", "show", "--valid-at", "2025-06-01T12:00"), "no time zone"),
     ],
 )

@@ -64,3 +64,10 @@ def test_the_report_is_json() -> None:
     assert len(data["rules"]) == 84
     assert data["kit"]
     assert data["level_text"].endswith("(kit)")
+
+
+def test_how_far_it_is_is_told() -> None:
+    """After each rule how many are judged and of how many; the last time all are."""
+    heard: list[tuple[int, int]] = []
+    report = validate(good_case("ES1"), told=lambda done, total: heard.append((done, total)))
+    assert heard == [(done, len(report.judged)) for done in range(1, len(report.judged) + 1)]

@@ -10,6 +10,7 @@ import click
 
 from joulemark import config
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import progress
 from joulemark.errors import RemoteUnreachable, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ async def updated(feeds: list[Feed], settings: Config, *, force: bool) -> list[T
 
     with ThreadPoolExecutor(1) as writer:
         reader = replace(gatherer(settings, SystemClock()), writer=writer)
-        gathered = await asyncio.gather(*(reader.gather(feed, force=force) for feed in feeds))
+        reading = [asyncio.ensure_future(reader.gather(feed, force=force)) for feed in feeds]
+        with progress("feeds read") as told:
+            for one in reading:
+                one.add_done_callback(lambda _: told(sum(each.done() for each in reading), len(reading)))
+            gathered = await asyncio.gather(*reading)
     return [one.taken for one in gathered]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import progress
 from joulemark.errors import InsufficientData, NotCompliant
 from joulemark.timebase import zone
 
@@ -73,7 +74,8 @@ def judged(bundle: Path, *, version: str | None, trust: Trust, tz: tzinfo | None
         case = read.case(folder, trust=trust, tz=tz)
         if case.evidence is None and not case.documents and not (case.foreign and case.faults):
             raise InsufficientData(f"{bundle} holds nothing to judge: {empty(case.faults)}", "give the folder that holds energy/")
-        return validate(case, version=chosen.version), case
+        with progress("rules judged") as told:
+            return validate(case, version=chosen.version, told=told), case
 
 
 def budgets(case: Case) -> str:

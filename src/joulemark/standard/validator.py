@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -75,11 +75,15 @@ class Report:
         }
 
 
-def validate(case: Case, *, version: str = CURRENT) -> Report:
-    """Every rule of an edition over `case`. Raises UsageError for an unknown edition."""
+def validate(case: Case, *, version: str = CURRENT, told: Callable[[int, int], None] | None = None) -> Report:
+    """Every rule of an edition over `case`; `told` hears how many of how many are judged. Raises UsageError for an unknown edition."""
+    rules, judged = edition(version).rules, []
     with np.errstate(all="ignore"):  # what a hostile bundle claims may overflow: what comes out is judged
-        judged = tuple(Judged(rule, {grade: outcome(case, rule, grade) for grade in GRADES}) for rule in edition(version).rules)
-    return Report(version, judged, case.kit, case.faults)
+        for rule in rules:
+            judged.append(Judged(rule, {grade: outcome(case, rule, grade) for grade in GRADES}))
+            if told is not None:
+                told(len(judged), len(rules))
+    return Report(version, tuple(judged), case.kit, case.faults)
 
 
 def outcome(case: Case, rule: Rule, grade: str) -> Outcome:
