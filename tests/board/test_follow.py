@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from joulemark.board.desk import Desk
 from joulemark.board.follow import Follower, Look
 from joulemark.board.submission import State
 from joulemark.config import BoardConfig, CollectorConfig, Config
-from joulemark.errors import ConfigError
+from joulemark.errors import ConfigError, EnvironmentFailed
 from tests.board.another import Another, another, theirs
 from tests.board.archives import sha256
 from tests.conftest import ManualClock
@@ -322,5 +323,47 @@ def test_one_look_takes_only_so_many(desk: Desk, monkeypatch: pytest.MonkeyPatch
     async def scene() -> None:
         async with another(*(theirs(n) for n in range(1, 6))) as board:
             assert [len((await follower(desk, board).look()).taken) for _ in range(4)] == [2, 2, 1, 0]
+
+    run(scene)
+
+
+def test_bundles_arrive_on_the_file_system_of_the_archives(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose temporary folder is another file system, or none at all, follows as any other."""
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/self/no-such-folder")
+
+    async def scene() -> None:
+        async with another(theirs(1)) as board:
+            look = await follower(desk, board).look()
+            assert (len(look.taken), look.findings) == (1, [])
+            assert not list(desk.incoming.iterdir())
+
+    run(scene)
+
+
+def test_no_room_here_is_said(desk: Desk) -> None:
+    """Where nothing can be written the look ends with what to do, and not with a bare error of the system."""
+
+    async def scene() -> None:
+        async with another(theirs(1)) as board:
+            desk.incoming.parent.mkdir(parents=True, exist_ok=True)
+            desk.incoming.write_text("a file in the place of the folder")
+            with pytest.raises(EnvironmentFailed, match="cannot be kept"):
+                await follower(desk, board).look()
+
+    run(scene)
+
+
+def test_a_long_name_does_not_hide_the_board(desk: Desk) -> None:
+    """A submitter's name without end does not push the board that it came from out of sight."""
+
+    def changed(page: dict[str, Any]) -> None:
+        page["items"][0]["authors"] = [{"name": "A very well known laboratory " * 9}]
+
+    async def scene() -> None:
+        async with another(theirs(1), change=changed) as board:
+            await follower(desk, board).look()
+            one = desk.store.next()
+            assert one is not None
+            assert one.submitter.endswith(f"... ({board.url.removeprefix('http://')})")
 
     run(scene)

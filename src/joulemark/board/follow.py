@@ -22,7 +22,7 @@ from joulemark.board.entry import PUBLISHED, WITHDRAWN, Entry
 from joulemark.board.follow_feed import Item, Pages
 from joulemark.board.submission import PROVABLE, Submission, differing, entry_id_of
 from joulemark.config import Config
-from joulemark.errors import ConfigError, JoulemarkError, UsageError
+from joulemark.errors import ConfigError, EnvironmentFailed, JoulemarkError, UsageError
 from joulemark.pricing.http_web import HttpWeb, Limits
 from joulemark.pricing.web import origin
 from joulemark.units import NS_PER_S
@@ -95,6 +95,13 @@ class Follower:
 
         A board that cannot be read is a finding; what was taken of it before stays. Raises EnvironmentFailed for trouble of this machine.
         """
+        try:
+            return await self._look(whole=whole)
+        except OSError as error:
+            what = f"what {self.board} gives cannot be kept: {error.strerror or error}"
+            raise EnvironmentFailed(what, f"check that {self.desk.incoming} is a folder of yours, and that its disk has room") from error
+
+    async def _look(self, *, whole: bool) -> Look:
         store, now_ns, look = self.desk.store, self.desk.clock.utc_ns(), Look(self.board)
         kept = await asyncio.to_thread(store.board, self.board)
         told = await asyncio.to_thread(store.told, self.board)
@@ -126,7 +133,7 @@ class Follower:
     async def _read(self, url: str, known: Mapping[str, tuple[str, str]], look: Look) -> tuple[Pages | None, bool]:
         """The feed, None where it is the one that is `known`; and whether it was read at all, if not that is a finding."""
         try:
-            async with HttpWeb(frozenset({origin(url)}), clock=self.desk.clock, limits=PAGES, known=known) as web:
+            async with HttpWeb(frozenset({origin(url)}), clock=self.desk.clock, limits=PAGES, known=known, folder=self._place()) as web:
                 return await follow_feed.pages(web, url, secret=self.secret), True
         except UsageError as error:
             look.findings.append(Finding("feed", "", error.what))
@@ -215,7 +222,7 @@ class Follower:
             now_ns, host = self.desk.clock.utc_ns(), urlsplit(self.board).netloc
             one = Submission(
                 item.bundle_sha256,
-                words.clean(f"{item.author} ({host})"),
+                words.clean(f"{words.clean(item.author, longest=words.LONGEST // 2)} ({host})"),
                 now_ns,
                 size,
                 origin=self.board,
@@ -235,7 +242,7 @@ class Follower:
         most = self.max_bundle_bytes
         limits = Limits(pages=1, page_bytes=most, total_bytes=most, deadline_s=300.0, idle_s=20.0, attempts=2)
         try:
-            async with HttpWeb(frozenset({origin(self.board)}), clock=self.desk.clock, limits=limits) as web:
+            async with HttpWeb(frozenset({origin(self.board)}), clock=self.desk.clock, limits=limits, folder=self._place()) as web:
                 reply = await web.stream(url, secret=self.secret)
                 assert reply.path is not None
                 if reply.sha256 != sha256:
