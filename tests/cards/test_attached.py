@@ -115,6 +115,17 @@ def test_a_name_that_is_taken(tmp_path: Path, gather: Gather) -> None:
     assert bytes_of(folder) == before
 
 
+def test_a_name_that_is_taken_later(tmp_path: Path, gather: Gather) -> None:
+    """A copy that somebody made after a card was attached is never overwritten by the original that would get its name."""
+    folder = made.bundle(tmp_path, {**made.docs(), "system.log": "theirs"})
+    attach(folder, gather())
+    (folder / "system.orig.log").write_text("a copy of before")
+    before = bytes_of(folder)
+    with pytest.raises(UsageError, match=r"system\.orig\.log lies in"):
+        attach(folder, gather(), site={"system.log": LOG})
+    assert bytes_of(folder) == before
+
+
 def test_a_folder_energy_of_somebody_else(tmp_path: Path, gather: Gather) -> None:
     """A folder `energy` without a manifest of ours is never replaced."""
     folder = made.bundle(tmp_path, made.docs())

@@ -155,6 +155,48 @@ def test_a_file_that_was_slipped_in_and_listed(folder: Path, path: str) -> None:
     assert faults(folder) == {(path, "extra")}
 
 
+@pytest.mark.parametrize("path", ["energy/approved.json", "certificate.pdf", "energy/site/system.json"])
+def test_a_file_that_was_slipped_in_for_the_site(folder: Path, path: str) -> None:
+    """What the manifest lists for the site, and the site does not read, was slipped in."""
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text("{}")
+    edit(folder / bundle.MANIFEST, lambda told: told["site"].append({"path": path, "bytes": 0, "sha256": ""}))
+    rehashed(folder)
+    assert (path, "extra") in faults(folder)
+
+
+def test_a_copy_of_a_card_for_the_site(folder: Path) -> None:
+    """A copy follows from the benchmark's card and from ours: another engine, or other watts, hashed anew, are named."""
+    at, path = Place.of(folder), "energy/site/stack.json"
+    edit(folder / "stack.json", lambda told: told.update(engine={"name": "vllm", "version": "0.11"}))
+    copies = site.cards(folder, bundle.summary(json.loads((folder / CARD).read_text())))
+    assert path in copies
+    for name, data in copies.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+    entries = [bundle.entry_of(name, data) for name, data in copies.items()]
+    edit(folder / bundle.MANIFEST, lambda told: told["site"].extend(entries))
+    rehashed(folder)
+    assert faults(folder) == set()
+    edit(folder / path, lambda told: told.update(engine="another engine"))
+    rehashed(folder)
+    assert {(one.file, one.kind) for one in attachment.proof(at).faults} == {(path, "recomputed")}
+
+
+def test_originals_are_looked_at_whatever_the_manifest_says_of_the_place(folder: Path) -> None:
+    """A manifest in the midst of a benchmark that says it lies beside it keeps no original from being looked at."""
+    (folder / "run.log").write_text((folder / "run.log").read_text() + " ")
+    edit(folder / bundle.MANIFEST, lambda told: told.update(beside=True))
+    (folder / bundle.SIGNATURE).unlink()
+    assert {("run.log", "changed"), (bundle.MANIFEST, "changed")} <= faults(folder)
+
+
+@pytest.mark.parametrize("role", ["agent", "collector", "board"])
+def test_a_key_of_another_role_attaches_nothing(folder: Path, role: str) -> None:
+    """A key that is trusted for something else is none of a submitter's."""
+    assert faults(folder, Trust((Key(seal.public_text(KEY), role),))) == {(bundle.SIGNATURE, "signature")}
+
+
 def test_the_benchmarks_own_log(folder: Path) -> None:
     """A log of the benchmark that was changed and hashed anew does not tell the same phases any more."""
     path = folder / "run.log"

@@ -129,7 +129,7 @@ def originals(place: Place) -> dict[str, Original]:
         raise changed(wrong[0])
     if gone := listed.keys() - found.keys():
         raise changed(min(gone))
-    if taken := [] if told or place.beside else sorted(found.keys() & set(ASIDE.values())):
+    if taken := [] if place.beside else sorted(found.keys() & set(ASIDE.values())):
         raise UsageError(f"{taken[0]} lies in {place.root}", "attach to the bundle as the benchmark wrote it, or move that file away")
     return found
 
@@ -263,10 +263,12 @@ def entry_of_original(one: Original, aside: Mapping[str, str]) -> dict[str, Any]
 
 
 def findings(at: Place) -> list[Finding]:
-    """What the hashes say of the benchmark's own files: each that is missing, changed or not listed."""
+    """What the hashes say of the benchmark's own files: each that is missing, changed or not listed; those that `verify` has not seen."""
     manifest = manifest_in(at.into) or {"schema": MANIFEST_SCHEMA, "files": []}
     told = lists(manifest)
-    found = [finding for entry in told["originals"] if (finding := checked(at.root, entry)) is not None] if at.beside else []
+    found = [Finding("changed", MANIFEST, "it says that the originals lie elsewhere")] if manifest.get("beside") and not at.beside else []
+    if at.beside or found:
+        found += [finding for entry in told["originals"] if (finding := checked(at.root, entry)) is not None]
     known = {entry["path"] for entry in told["originals"]}
     known |= set() if at.beside else {entry["path"] for name in ("files", "site") for entry in told[name]}
     return found + [Finding("extra", name, "not listed in the manifest") for name, _ in own_files(at) if name not in known]

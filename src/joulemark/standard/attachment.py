@@ -26,7 +26,7 @@ from joulemark.standard.checks import checks
 from joulemark.standard.checks.integrity import parted
 from joulemark.standard.edition import edition
 from joulemark.standard.recompute import differences
-from joulemark.standard.trust import KIT, Trust
+from joulemark.standard.trust import Trust
 from joulemark.standard.verdict import GRADES, Verdict
 from joulemark.timebase import zone
 
@@ -79,7 +79,7 @@ def proof(at: Place, *, trust: Trust | None = None) -> Proof:
         return Proof((Fault(MANIFEST, "unreadable", error.what, "INT-1"),))
     hashes = [Fault(one.path, one.kind, one.detail, "INT-1") for one in (*case.findings, *extra)]
     signed, signed_by, owner = signature(at, trust)
-    more = [*figures(case), *strangers(case), *chain(case), *schema(case), *phases(at, case), *power_log(at, case)]
+    more = [*figures(case), *strangers(case), *chain(case), *schema(case), *phases(at, case), *for_site(at, case)]
     return Proof(tuple(dict.fromkeys([*hashes, *signed, *more])), signed_by, owner)
 
 
@@ -176,12 +176,28 @@ def counts(run: Run) -> list[tuple[Any, ...]]:
     return [(w.name, w.begin_ns, w.end_ns, w.tokens.input, w.tokens.output, w.requests) for w in run.windows]
 
 
+def for_site(at: Place, case: Case) -> Iterator[Fault]:
+    """The log for the site follows from the readings, each copy of a card from that card and ours; and nothing else is listed for it."""
+    entries = (case.manifest or {}).get("site")
+    listed = [str(entry.get("path")) for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    if SYSTEM_LOG in listed:
+        yield from power_log(at, case)
+    if not (names := [path for path in listed if path != SYSTEM_LOG]):
+        return
+    try:
+        copies = {} if case.card is None else site.cards(at.root, summary(case.card))
+    except FormatError as error:
+        yield from (Fault(path, "recomputed", f"the copy cannot be made again: {error.what}", "INT-2") for path in names)
+        return
+    for path in names:
+        if path not in copies:
+            yield Fault(path, "extra", "listed in the manifest for the site, and no file that it gets", "INT-1")
+        elif foreign.inside(at.root, at.root / path) and foreign.content(at.root / path) != copies[path]:
+            yield Fault(path, "recomputed", "the copy does not follow from the benchmark's card and ours", "INT-2")
+
+
 def power_log(at: Place, case: Case) -> Iterator[Fault]:
     """The log for the site follows from the readings."""
-    entries = (case.manifest or {}).get("site")
-    listed = entries if isinstance(entries, list) else []
-    if not any(isinstance(entry, Mapping) and entry.get("path") == SYSTEM_LOG for entry in listed):
-        return
     if case.evidence is None or case.rebuilt is None or not foreign.inside(at.root, at.root / SYSTEM_LOG):
         yield Fault(SYSTEM_LOG, "recomputed", "the log cannot be made again", "INT-2")
         return
@@ -214,6 +230,7 @@ def signature(at: Place, trust: Trust | None) -> tuple[list[Fault], str | None, 
     if over != hashlib.sha256(manifest).hexdigest() or not seal.holds(key, over, sealed):
         return [Fault(SIGNATURE, "signature", f"the signature by {key[:44]} is not over this manifest", "INT-7")], None, None
     known = None if trust is None else trust.key(key)
-    if trust is not None and (known is None or known.role == KIT):
-        return [Fault(SIGNATURE, "signature", f"the key {key[:44]} is not in the list of trusted keys", "INT-7")], key, None
+    if trust is not None and (known is None or known.role != ROLE):
+        why = "is not in the list of trusted keys" if known is None else f"is trusted as {known.role}, not as {ROLE}"
+        return [Fault(SIGNATURE, "signature", f"the key {key[:44]} {why}", "INT-7")], key, None
     return [], key, None if known is None else known.owner or known.role
