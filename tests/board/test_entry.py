@@ -169,3 +169,9 @@ def test_energy_has_nothing_from_which_a_speed_follows() -> None:
     told = json.dumps(entry(1).energy())
     for name in ("avg_w", "mean_power", "power_w", "duration", '"energy_j', "end_ns", "usd", "cost", '"requests', '"tokens'):
         assert name not in told, name
+
+
+def test_no_speed_in_the_reason_of_a_withdrawal() -> None:
+    """A reason stands in the feed for ever, so it is held to the same words as a name."""
+    with pytest.raises(FormatError, match="performance"):
+        entry(1).withdrawn("it did 12000 tok/s and not 9000", at_ns=entry(1).published_ns + 1)

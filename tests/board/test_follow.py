@@ -367,3 +367,21 @@ def test_a_long_name_does_not_hide_the_board(desk: Desk) -> None:
             assert one.submitter.endswith(f"... ({board.url.removeprefix('http://')})")
 
     run(scene)
+
+
+def test_a_withdrawal_for_a_reason_that_cannot_be_shown(desk: Desk) -> None:
+    """A board that takes an entry back with words about speed takes it back here too, without these words."""
+
+    def changed(page: dict[str, Any]) -> None:
+        page["items"][0]["_energy"].update(status="withdrawn", withdrawn_reason="it did 12000 tok/s")
+
+    async def scene() -> None:
+        async with another(theirs(1)) as board:
+            publish(desk, 1, origin=board.url)
+            await follower(desk, board).look()
+            board.change = changed
+            assert (await follower(desk, board).look()).withdrawn == [theirs(1).entry_id]
+            host = board.url.removeprefix("http://")
+            assert desk.store.entry(theirs(1).entry_id).withdrawn_reason == f"withdrawn at {host}: for a reason that cannot be shown here"
+
+    run(scene)

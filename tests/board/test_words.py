@@ -47,6 +47,11 @@ def test_names_pass(text: str) -> None:
         "8000 tok/gpu",
         "30 fps",
         "900 tokps",
+        "tok/s: 12000",
+        "tokens per second = 12000",
+        "12000 tokens a second",
+        "12000 tok\u2215s",
+        "\uff11\uff12\uff10\uff10\uff10 \uff54\uff4f\uff4b\uff0f\uff53",
     ],
 )
 def test_claims_about_speed_do_not(text: str) -> None:

@@ -158,8 +158,12 @@ class Entry:
         return (self.class_id or "")[:SHORT]
 
     def withdrawn(self, reason: str, *, at_ns: int) -> Self:
-        """This entry, taken back at `at_ns` for `reason`: it stays listed, without rank. Raises FormatError without a reason."""
-        return dataclasses.replace(self, status=WITHDRAWN, withdrawn_reason=words.clean(reason), modified_ns=at_ns)
+        """This entry, taken back at `at_ns` for `reason`: it stays listed, without rank. Raises FormatError without a reason, and for one
+        that speaks of performance.
+        """
+        told = words.clean(reason)
+        words.require_energy_only(told, where=f"the reason to withdraw entry {self.entry_id}")
+        return dataclasses.replace(self, status=WITHDRAWN, withdrawn_reason=told, modified_ns=at_ns)
 
     def to_json(self) -> dict[str, Any]:
         """The object of schema `joulemark.board-entry/1`: what is stored."""

@@ -40,7 +40,7 @@ class Figures:
     def of(cls, card: Mapping[str, Any]) -> Self:
         """The figures of a card of schema `joulemark.card/1`."""
         headline, score = card["headline"], card["score"]
-        together = f"{', '.join(headline['phases'])}: the energy, or the count, is not known"
+        together = "the energy, or the count, of the measured phases is not known"
         if score is None:
             value, u95 = headline["joules_per_1k_output_tokens"], headline["joules_per_1k_output_tokens_u95"]
             why = together

@@ -22,7 +22,7 @@ from joulemark.board.entry import PUBLISHED, WITHDRAWN, Entry
 from joulemark.board.follow_feed import Item, Pages
 from joulemark.board.submission import PROVABLE, Submission, differing, entry_id_of
 from joulemark.config import Config
-from joulemark.errors import ConfigError, EnvironmentFailed, JoulemarkError, UsageError
+from joulemark.errors import ConfigError, EnvironmentFailed, FormatError, JoulemarkError, UsageError
 from joulemark.pricing.http_web import HttpWeb, Limits
 from joulemark.pricing.web import origin
 from joulemark.units import NS_PER_S
@@ -191,7 +191,7 @@ class Follower:
         own = await self._own(item)
         if item.status == WITHDRAWN:
             if own is not None and own.origin == self.board and own.status == PUBLISHED:
-                reason = words.clean(f"withdrawn at {urlsplit(self.board).netloc}: {item.reason}")
+                reason = words.clean(f"withdrawn at {urlsplit(self.board).netloc}: {showable(item.reason)}")
                 now_ns = self.desk.clock.utc_ns()
                 await asyncio.to_thread(self.desk.store.withdraw, own.entry_id, reason, now_ns=now_ns)
                 look.withdrawn.append(own.entry_id)
@@ -280,3 +280,12 @@ class Follower:
 def digest(energy: Mapping[str, Any]) -> str:
     """A hash of what is claimed of a bundle."""
     return hashlib.sha256(json.dumps({name: energy.get(name) for name in PROVABLE}, sort_keys=True).encode()).hexdigest()
+
+
+def showable(reason: str) -> str:
+    """Why another board took an entry back, in its words where they can stand on this one."""
+    try:
+        words.require_energy_only(reason, where="reason")
+    except FormatError:
+        return "for a reason that cannot be shown here"
+    return reason
