@@ -105,3 +105,30 @@ def test_what_a_dead_process_left_is_removed(desk: Desk) -> None:
     assert not stray.exists()
     assert not list(desk.judge.place.iterdir())
     assert desk.archives.sound(archives.sha256(NOT_A_BUNDLE))
+
+
+def test_what_goes_while_it_is_swept_is_no_harm(desk: Desk) -> None:
+    """A name without a file, as when an arriving one goes between two looks, ends nothing; what is left from long ago goes."""
+    old = desk.incoming / "arriving-old"
+    (desk.incoming / "following-old").mkdir(parents=True)
+    old.write_bytes(b"left")
+    for folder in (desk.incoming, desk.archives.folder / "ab"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "gone").symlink_to("nowhere")
+    for path in (old, desk.incoming / "following-old"):
+        os.utime(path, (1, 1))
+    desk.sweep()
+    assert [path.name for path in desk.incoming.iterdir()] == ["gone"]
+    assert desk.archives.size() == 0
+
+
+def test_an_archive_that_is_gone_may_come_again(desk: Desk) -> None:
+    """A submission whose archive is not here any more is nobody's verdict on the bundle: the same bytes are taken again."""
+    archive = archives.kit("ES1")
+    one = hand_in(desk, archive)
+    desk.archives.drop(one.bundle_sha256)
+    (done,) = asyncio.run(desk.work_off())
+    assert (done.state, [reason.rule for reason in done.reasons]) == (State.REFUSED, ["EXAMINED"])
+    assert hand_in(desk, archive).state is State.RECEIVED
+    (done,) = asyncio.run(desk.work_off())
+    assert done.state is State.PUBLISHED

@@ -102,3 +102,13 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
         repacked(path, path, folder=tmp_path / "out", names={}, ours=[])
     assert path.read_bytes() == data
     assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("archive", ["x.zip", "x.tgz"])
+def test_who_may_read_the_archive(tmp_path: Path, archive: str) -> None:
+    """An archive that only its owner may read is not opened to others by being written anew."""
+    path = packed(tmp_path / archive)
+    path.chmod(0o600)
+    folder = unpacked(path, made(tmp_path / "out")).parent
+    repacked(path, tmp_path / f"1{archive}", folder=folder, names={}, ours=[])
+    assert (tmp_path / f"1{archive}").stat().st_mode & 0o777 == 0o600

@@ -7,12 +7,12 @@ after a few tries.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -62,7 +62,7 @@ class Desk:
         """Close the store."""
         self.store.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
         """Whether this process is the only one that judges, as long as the block lasts. Raises EnvironmentFailed."""
         try:
@@ -81,14 +81,15 @@ class Desk:
             os.close(handle)
 
     def sweep(self) -> None:
-        """Remove what a process that died left behind. Only for who is alone."""
+        """Remove what a process that died left behind; what cannot be removed, or goes meanwhile, is no harm. Only for who is alone."""
         before_ns = self.clock.utc_ns() - ARRIVING_NS
         self.archives.sweep(self.store.shows, before_ns=before_ns)
         for folder in self.judge.place.glob("judging-*"):
             shutil.rmtree(folder, ignore_errors=True)
         for left in self.incoming.glob("*"):
-            if left.stat().st_mtime_ns < before_ns:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            with contextlib.suppress(OSError):
+                if left.stat().st_mtime_ns < before_ns:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     async def receive(self, submission: Submission, arrived: Path) -> Submission:
         """Take the file `arrived` for a submission, or find it. Raises Crowded, and EnvironmentFailed where the disk is full."""
@@ -116,6 +117,8 @@ class Desk:
         """Judge one submission: published, refused, or after a judge that died still waiting. Raises EnvironmentFailed."""
         if submission.tries >= MOST_TRIES:
             return await self._refuse(submission, (Reason("EXAMINED", f"no answer after {submission.tries} tries"),), judged=False)
+        if not self.archives.path(submission.bundle_sha256).is_file():
+            return await self._refuse(submission, (Reason("EXAMINED", "its archive is gone from here; hand it in again"),), judged=False)
         begun = await asyncio.to_thread(self.store.begin, submission, now_ns=self.clock.utc_ns())
         try:
             examined = await self.judge.judge(self._question(begun))

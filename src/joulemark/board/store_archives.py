@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -54,14 +55,19 @@ class Archives:
             path.unlink(missing_ok=True)
 
     def sweep(self, needed: Callable[[str], bool], *, before_ns: int) -> None:
-        """Remove what a process that died left behind: archives from before `before_ns` that nothing needs."""
+        """Remove what a process that died left behind: archives from before `before_ns` that nothing needs and that can be removed."""
         for path in list(self.folder.glob("*/*")):
-            if path.stat().st_mtime_ns < before_ns and not needed(path.name.removesuffix(CARD)):
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime_ns < before_ns and not needed(path.name.removesuffix(CARD)):
+                    path.unlink()
 
     def size(self) -> int:
         """Bytes of all archives."""
-        return sum(path.stat().st_size for path in self.folder.glob("*/*"))
+        found = 0
+        for path in self.folder.glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):  # one that was let go meanwhile
+                found += path.stat().st_size
+        return found
 
     def sound(self, sha256: str) -> bool:
         """Whether an archive is here and still has the bytes it is named after."""

@@ -1,6 +1,6 @@
 """An archive written anew: its own members in their order and with their bytes, ours behind them.
 
-The old file stays until the new one is whole.
+The old file stays until the new one is whole, and whoever could not read it cannot read the new one.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import gzip
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ def repacked(archive: Path, to: Path, *, folder: Path, names: Names, ours: Seque
     """
     part = to.with_name(f".{to.name}.part")
     try:
+        part.unlink(missing_ok=True)
+        part.touch(0o600)
         with archive.open("rb") as old, part.open("wb") as out:
             if zipfile.is_zipfile(old):
                 with zipfile.ZipFile(old) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
@@ -46,6 +49,7 @@ def repacked(archive: Path, to: Path, *, folder: Path, names: Names, ours: Seque
                     tar_members(source_tar, target_tar, folder, names, ours)
             out.flush()
             os.fsync(out.fileno())
+        shutil.copymode(archive, part)
         part.replace(to)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise FormatError(f"{archive} is damaged: {error}", "copy it again") from error
