@@ -12,9 +12,11 @@ import pytest
 
 from joulemark.board.desk import Desk
 from joulemark.board.submission import MOST_TRIES, State, Submission
+from joulemark.chain import Chain
 from joulemark.config import BoardConfig, CollectorConfig, Config
 from tests.board import archives
 from tests.conftest import ManualClock
+from tests.kit.lab import Lab, write
 
 NOT_A_BUNDLE = archives.zipped({"readme.txt": b"nothing of ours"})
 
@@ -132,3 +134,16 @@ def test_an_archive_that_is_gone_may_come_again(desk: Desk) -> None:
     assert hand_in(desk, archive).state is State.RECEIVED
     (done,) = asyncio.run(desk.work_off())
     assert done.state is State.PUBLISHED
+
+
+def test_the_same_evidence_under_another_manifest_does_not_stand_twice(desk: Desk, tmp_path: Path) -> None:
+    """A run without an id, attached twice in two ways, is one entry: its card tells."""
+    found = Lab.of("ES1").evidence()
+    folder = write(tmp_path / "bundle", replace(found, run=replace(found.run, run_id=""), chain=Chain()))
+    for more in ("", "\n"):
+        manifest = folder / "energy/manifest.json"
+        manifest.write_text(manifest.read_text() + more)
+        hand_in(desk, archives.zipped(archives.folder_of(folder)))
+    first, second = asyncio.run(desk.work_off())
+    assert first.state is State.PUBLISHED, first.reasons
+    assert (second.state, [reason.rule for reason in second.reasons]) == (State.REFUSED, ["RUN"])

@@ -90,6 +90,16 @@ def test_publishing_settles_the_submission_and_withdraws_what_it_replaces(store:
     assert store.standing("urn:uuid:none", "").of_run == ()
 
 
+def test_the_same_card_is_the_same_run(store: BoardStore) -> None:
+    """A run without an id of its own, as most benchmarks write it, is known again by its card, whatever manifest is laid around it."""
+    one = entry(1)
+    store.publish_all([(one, ""), (entry(2), "")])
+    assert store.standing("urn:uuid:none", "", one.card_sha256).of_run == (one,)
+    assert store.standing("urn:uuid:none", "", "0" * 64).of_run == ()
+    store.withdraw(one.entry_id, "wrong", now_ns=NOW_NS)
+    assert [found.status for found in store.standing("urn:uuid:none", "", one.card_sha256).of_run] == ["withdrawn"]
+
+
 def test_the_same_submission_is_taken_once(store: BoardStore) -> None:
     """A bundle handed in again is the one that waits, was published or refused; one that nobody could judge may come again."""
     first = store.receive(handed_in())

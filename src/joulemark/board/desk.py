@@ -131,8 +131,8 @@ class Desk:
         return await self._decide(begun, examined)
 
     async def _decide(self, submission: Submission, examined: Examined) -> Submission:
-        entry_id = examined.entry.entry_id if examined.entry else ""
-        standing = await asyncio.to_thread(self.store.standing, entry_id, examined.run_id)
+        about = (examined.entry.entry_id, examined.run_id, examined.entry.card_sha256) if examined.entry else ("", examined.run_id)
+        standing = await asyncio.to_thread(self.store.standing, *about)
         now_ns = self.clock.utc_ns()
         outcome = decided(submission, examined, standing, kit=self.kit, now_ns=now_ns)
         if not isinstance(outcome, Entry):

@@ -202,10 +202,11 @@ class BoardStore:
 
     # --- entries
 
-    def standing(self, entry_id: str, run_id: str) -> Standing:
-        """What the board has that bears on a new entry of this id and run."""
+    def standing(self, entry_id: str, run_id: str, card_sha256: str = "") -> Standing:
+        """What the board has that bears on a new entry of this id and run; the same card is of the same run, also where that has no id."""
         same = self.versions(entry_id)
-        ids = self._asked("SELECT DISTINCT entry_id FROM entry WHERE run_id = ? AND run_id <> ''", run_id)
+        where = "(run_id = ? AND run_id <> '') OR json_extract(body, '$.card_sha256') = ?"
+        ids = self._asked(f"SELECT DISTINCT entry_id FROM entry WHERE {where} ORDER BY entry_id", run_id, card_sha256)
         return Standing(same[-1] if same else None, tuple(self.entry(one) for (one,) in ids))
 
     def publish(self, submission: Submission, entry: Entry, *, run_id: str, now_ns: int) -> Submission:
