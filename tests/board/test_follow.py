@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from joulemark.board import follow
+from joulemark.board import follow, follow_feed
 from joulemark.board.desk import Desk
 from joulemark.board.follow import Follower, Look
 from joulemark.board.submission import State
@@ -355,12 +355,10 @@ def test_no_room_here_is_said(desk: Desk) -> None:
 
 def test_a_long_name_does_not_hide_the_board(desk: Desk) -> None:
     """A submitter's name without end does not push the board that it came from out of sight."""
-
-    def changed(page: dict[str, Any]) -> None:
-        page["items"][0]["authors"] = [{"name": "A very well known laboratory " * 9}]
+    authors = [{"name": "A very well known laboratory " * 9}]
 
     async def scene() -> None:
-        async with another(theirs(1), change=changed) as board:
+        async with another(theirs(1), change=lambda page: page["items"][0].update(authors=authors)) as board:
             await follower(desk, board).look()
             one = desk.store.next()
             assert one is not None
@@ -371,17 +369,29 @@ def test_a_long_name_does_not_hide_the_board(desk: Desk) -> None:
 
 def test_a_withdrawal_for_a_reason_that_cannot_be_shown(desk: Desk) -> None:
     """A board that takes an entry back with words about speed takes it back here too, without these words."""
-
-    def changed(page: dict[str, Any]) -> None:
-        page["items"][0]["_energy"].update(status="withdrawn", withdrawn_reason="it did 12000 tok/s")
+    told = {"status": "withdrawn", "withdrawn_reason": "it did 12000 tok/s"}
 
     async def scene() -> None:
         async with another(theirs(1)) as board:
             publish(desk, 1, origin=board.url)
             await follower(desk, board).look()
-            board.change = changed
+            board.change = lambda page: page["items"][0]["_energy"].update(told)
             assert (await follower(desk, board).look()).withdrawn == [theirs(1).entry_id]
-            host = board.url.removeprefix("http://")
-            assert desk.store.entry(theirs(1).entry_id).withdrawn_reason == f"withdrawn at {host}: for a reason that cannot be shown here"
+            assert desk.store.entry(theirs(1).entry_id).withdrawn_reason.endswith(": for a reason that cannot be shown here")
+
+    run(scene)
+
+
+def test_entries_without_end_are_not_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board that names other entries at each look fills so many places here and no more, and that is said."""
+    monkeypatch.setattr(follow_feed, "MOST_ITEMS", 3)
+
+    async def scene() -> None:
+        async with another(theirs(1), theirs(2)) as board:
+            await follower(desk, board).look()
+            board.entries = [theirs(3), theirs(4)]
+            look = await follower(desk, board).look()
+            assert len(desk.store.told(board.url)) == 3
+            assert "more than 3 entries in all" in look.findings[0].detail
 
     run(scene)

@@ -143,8 +143,15 @@ class Follower:
 
     async def _reconcile(self, pages: Pages, told: Mapping[str, Mapping[str, Any]], changes: dict[str, dict[str, Any]], look: Look) -> bool:
         """Hold what the board says now against what it said before, and against what is known here; whether something is left to fetch."""
-        waiting = False
+        waiting, room = False, follow_feed.MOST_ITEMS - len(told)
+        new = [item_id for item_id in pages.items if item_id not in told]
+        if len(new) > room:
+            what = f"it has named more than {follow_feed.MOST_ITEMS} entries in all; no more are taken"
+            look.findings.append(Finding("feed", "", what))
+        left_out = set(new[max(0, room) :])
         for item in pages.items.values():
+            if item.item_id in left_out:
+                continue
             before = told.get(item.item_id)
             if before is None:
                 if item.status == PUBLISHED and len(look.taken) >= MOST_NEW:
