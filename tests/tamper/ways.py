@@ -22,6 +22,7 @@ CARD: Final = "energy/card.json"
 RUN: Final = ("four_cards_one_log",)
 RECORDED: Final = ("site_seed", "docs", "ob_tools")
 COUNTED: Final = ("docs", "ob_tools")
+NESTED: Final = ("docs", "ob_tools")
 EVERY: Final = RUN + RECORDED
 
 Named = tuple[str, str]
@@ -148,6 +149,14 @@ def site_line(folder: Path, draw: random.Random) -> Named:
     return "system.log", "recomputed"
 
 
+def site_card(folder: Path, draw: random.Random) -> Named:
+    """Another name in the copy of a card for the site, hashed anew."""
+    path = draw.choice(sorted((folder / "energy/site").glob("*.json")))
+    edit(path, lambda told: told.update(model=f"another model {draw.randrange(1000)}"))
+    rehash(folder)
+    return path.relative_to(folder).as_posix(), "recomputed"
+
+
 WAYS: Final = (
     Way("a digit of a reading", digit),
     Way("readings removed", removed),
@@ -161,6 +170,7 @@ WAYS: Final = (
     Way("a flat key of the summary changed, hashed anew", flat_key),
     Way("signed by another key", other_key, EVERY, keyed=True),
     Way("a line of the site's log changed, hashed anew", site_line, ("four_cards_one_log", "docs", "ob_tools")),
+    Way("a card's copy for the site changed, hashed anew", site_card, NESTED),
 )
 
 
