@@ -83,7 +83,7 @@ def slice_lines(each: dict[str, Any]) -> list[str]:
     took = (
         f"energy not known: {'; '.join(finding for one in each['energy'][:1] for finding in one['findings']) or 'no meter measures it'}"
         if energy is None
-        else f"{energy['energy_j']:.1f} J +- {energy['u95_j'] or 0.0:.1f} at {boundary}, {energy['mean_power_w']:.1f} W"
+        else f"{energy['energy_j']:.1f} J +- {shown(energy['u95_j'], '{:.1f}')} at {boundary}, {energy['mean_power_w']:.1f} W"
     )
     rows = [HEAD, *(row(one["model"], one) for one in each["models"])]
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(HEAD))]
