@@ -80,6 +80,15 @@ def test_without_the_requests_under_way_the_uncertainty_has_no_bound() -> None:
         assert model.counts(BEGIN, END)[Q.OUTPUT_TOKENS].half < 150
 
 
+def test_a_count_without_a_bound_alone_is_left_out() -> None:
+    """Where input is counted in an unknown way and output while it is made, a run takes the output alone."""
+    output, prompt, *_ = engine()
+    odd = replace(prompt, meter=replace(prompt.meter, note="about; unheard_of_total"))
+    tokens, _, _ = tokens_of([output, odd], BEGIN, END)
+    assert (tokens.output, tokens.input) == (pytest.approx(10_000, abs=1), None)
+    assert 0 < tokens.disagreement < 700
+
+
 def late_engine() -> list[Series]:
     """An engine that counts tokens when a request ends: 50 each, 3 of them under way."""
     return [

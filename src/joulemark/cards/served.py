@@ -139,14 +139,14 @@ def tokens_of(series: Sequence[Series], begin_ns: int, end_ns: int, *, model: st
     output = counts.get(Quantity.OUTPUT_TOKENS, Count.none(NOT_TOLD))
     if output.value is None:
         raise InsufficientData(f"the engine's count of output tokens is not known: {output.reason}")
-    disagreement = max(counts[quantity].half for quantity in TOKENS.values() if quantity in counts)
-    if not math.isfinite(disagreement):
+    bounded = {name: counts[q] for name, q in TOKENS.items() if q in counts and math.isfinite(counts[q].half)}
+    if "output" not in bounded:
         what = "the engine counts tokens when a request ends, and how many it had made by the edges of the phase is not known"
         raise InsufficientData(what, "begin and end phases while nothing is under way, or give the tokens")
-    told = {name: counts[quantity].value if quantity in counts else None for name, quantity in TOKENS.items()}
+    told = {name: bounded[name].value if name in bounded else None for name in TOKENS}
     requests, failed = (counts.get(quantity, Count.none("")).value for quantity in (Quantity.REQUESTS, Quantity.FAILED_REQUESTS))
     return (
-        Tokens(**told, source=SOURCE, disagreement=disagreement),
+        Tokens(**told, source=SOURCE, disagreement=max(one.half for one in bounded.values())),
         None if requests is None else round(requests),
         None if failed is None else round(failed),
     )
