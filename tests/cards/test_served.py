@@ -138,3 +138,4 @@ def test_a_run_that_cannot_take_them_says_why() -> None:
     bare = with_tokens(run(), two)
     assert bare.windows[1].tokens == Tokens()
     assert "serve m, n" in bare.findings[0]
+    assert "label model" in bare.findings[0]

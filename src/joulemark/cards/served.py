@@ -165,7 +165,7 @@ def with_tokens(run: Run, series: Sequence[Series]) -> Run:
         try:
             found = tokens_of(series, window.begin_ns, window.end_ns, model=run.labels.get("model", "")) if bare else None
         except InsufficientData as error:
-            findings.append(f"Phase {window.name!r} has no tokens: {error.what}.")
+            findings.append(f"Phase {window.name!r} has no tokens: {error}")
             found = None
         if found is not None:
             tokens, requests, failed = found

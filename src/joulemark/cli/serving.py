@@ -22,7 +22,7 @@ def duration_s(_ctx: click.Context, param: click.Parameter, value: str | None) -
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
     if found is None or not float(found[1]):
-        raise UsageError(f"--{param.name} {value!r} is no length of time", "write it as 90s, 5m, 2h or 1d")
+        raise UsageError(f"{param.opts[0]} {value!r} is no length of time", "write it as 90s, 5m, 2h or 1d")
     return float(found[1]) * SECONDS[found[2] or "s"]
 
 
