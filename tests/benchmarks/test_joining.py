@@ -105,6 +105,16 @@ def window(begin_s: float, end_s: float, *, unc_s: float = 0.0) -> Window:
     return Window("load", PhaseKind.MEASURED, round(begin_s * S), round(end_s * S), unc_ns=round(unc_s * S))
 
 
+def test_one_result_under_two_names_counts_once(tmp_path: Path) -> None:
+    """A file that is named twice, or was copied, is joined once, and the second is named."""
+    one, two = tmp_path / "a.json", tmp_path / "b.json"
+    (run,), (refused,), _ = ran(one, two, command=f"{BENCHMARK} vllm {one} --serve-s 0.1; cp {one} {two}")
+    assert [file.name for file in run.result_files] == ["a.json"]
+    assert f"{two} holds the same as {one}" in refused
+    runs, refusals, _ = ran(one, one, command=f"{BENCHMARK} vllm {one} --serve-s 0.1")
+    assert (len(runs), len(refusals)) == (1, 1)
+
+
 def test_phases_of_another_time_are_left_out() -> None:
     """One inside stays without a word; one that sticks out stays and is told by how much; one of another time goes."""
     assert joining.fitting(Run((window(101, 159),)), SPAN).findings == ()

@@ -115,6 +115,19 @@ def test_several_measured_phases_add_up(gather: Gather, run: Run) -> None:
     assert made["headline"]["phases"] == ["a", "b"]
 
 
+@pytest.mark.parametrize("begin_s", [0, 200])
+def test_phases_that_share_time_are_not_added(gather: Gather, run: Run, begin_s: int) -> None:
+    """Two clients at once, or one result twice: no sum, no score, not complete. Edges may meet within their uncertainty."""
+    first, second = split(run).windows
+    twice = replace(run, windows=(first, replace(second, begin_ns=first.begin_ns + begin_s * 10**9)))
+    made = card.build(gather(run=twice))
+    assert [made["headline"][name] for name in ("energy_j", "u95_j", "joules_per_1k_output_tokens")] == [None] * 3
+    assert (made["complete"], made["score"]) == (False, None)
+    assert "a and b overlap" in made["incomplete_because"][0]
+    near = replace(run, windows=(first, replace(second, begin_ns=second.begin_ns - first.unc_ns - second.unc_ns)))
+    assert card.build(gather(run=near))["headline"]["energy_j"] == pytest.approx(3_000_000, rel=1e-4)
+
+
 def test_what_one_phase_does_not_know_the_headline_does_not(gather: Gather, run: Run) -> None:
     """A count that one of two phases lacks is null in the headline, never the count of the other phase alone."""
     uncounted = Tokens(input=36_000_000, output=None)

@@ -76,6 +76,17 @@ def test_what_is_not_known_and_what_is_simulated_is_said() -> None:
     assert any("SIMULATED" in text for text in said)
 
 
+def test_an_uncertainty_that_lacks_parts_is_not_called_u95() -> None:
+    """Where a component is not known the label says that the figure lacks parts, and names them for those who hear it."""
+    document = json.loads(json.dumps(publication("ES1", "ES1").document))
+    assert "J per 1k output tokens, \u00b1 is U95" in texts(drawing(label(document)))
+    document["card"]["headline"]["uncertainty_missing"] = ["ambient", "alignment"]
+    root = drawing(label(document))
+    assert "J/1k output tokens, \u00b1 lacks parts" in texts(root)
+    assert not any("U95" in text for text in texts(root))
+    assert "because not known: ambient, alignment." in (root.findtext(f"{SVG}desc") or "")
+
+
 def test_size_and_bytes_are_fixed() -> None:
     """320 by 120, the same bytes each time, a few kilobytes, no style and nothing loaded."""
     made = publication("ES1", "ES1")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from joulemark.cards.served import models_of, tokens_of, with_tokens
+from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import Quantity
 from joulemark.runs import PhaseKind, Run, Tokens, Window
@@ -56,16 +57,45 @@ def test_a_sum_with_a_silent_part_is_not_known() -> None:
 
 def test_tokens_counted_at_the_end_are_less_certain() -> None:
     """An engine that counts tokens when a request ends adds those of requests across an edge to the uncertainty: 3 of 50 tokens each."""
-    late = [
-        counter(Q.OUTPUT_TOKENS, 100, engine="sglang", name="sglang:generation_tokens_total"),
-        counter(Q.REQUESTS, 2, engine="sglang", name="sglang:num_requests_total"),
-        counter(Q.RUNNING_REQUESTS, 3, engine="sglang", name="sglang:num_running_reqs"),
-    ]
-    [model], _ = models_of(late)
+    [model], _ = models_of(late_engine())
     [steady], _ = models_of(engine())
     edges, more = steady.counts(BEGIN, END)[Q.OUTPUT_TOKENS].half, model.counts(BEGIN, END)[Q.OUTPUT_TOKENS].half
     assert more == pytest.approx(math.hypot(150, edges))
     assert edges < 150
+
+
+def test_without_the_requests_under_way_the_uncertainty_has_no_bound() -> None:
+    """Tokens counted at the end have no U95 where nobody tells how many requests lay across an edge, or how long those are."""
+    tokens, requests, running = late_engine()
+    [idle] = [replace(running, value=running.value * 0)]
+    still = replace(requests, value=requests.value * 0 + 7)
+    for told in ([tokens, requests], [tokens, running], [tokens, still, running]):
+        [model], _ = models_of(told)
+        count = model.counts(BEGIN, END)[Q.OUTPUT_TOKENS]
+        assert (count.value, count.u95) == (pytest.approx(10_000, abs=1), None)
+        with pytest.raises(InsufficientData, match="edges of the phase"):
+            tokens_of(told, BEGIN, END)
+    for told in ([tokens, requests, idle], [tokens, still, idle]):
+        [model], _ = models_of(told)
+        assert model.counts(BEGIN, END)[Q.OUTPUT_TOKENS].half < 150
+
+
+def test_a_count_without_a_bound_alone_is_left_out() -> None:
+    """Where input is counted in an unknown way and output while it is made, a run takes the output alone."""
+    output, prompt, *_ = engine()
+    odd = replace(prompt, meter=replace(prompt.meter, note="about; unheard_of_total"))
+    tokens, _, _ = tokens_of([output, odd], BEGIN, END)
+    assert (tokens.output, tokens.input) == (pytest.approx(10_000, abs=1), None)
+    assert 0 < tokens.disagreement < 700
+
+
+def late_engine() -> list[Series]:
+    """An engine that counts tokens when a request ends: 50 each, 3 of them under way."""
+    return [
+        counter(Q.OUTPUT_TOKENS, 100, engine="sglang", name="sglang:generation_tokens_total"),
+        counter(Q.REQUESTS, 2, engine="sglang", name="sglang:num_requests_total"),
+        counter(Q.RUNNING_REQUESTS, 3, engine="sglang", name="sglang:num_running_reqs"),
+    ]
 
 
 def test_tokens_of_a_window() -> None:
@@ -108,3 +138,4 @@ def test_a_run_that_cannot_take_them_says_why() -> None:
     bare = with_tokens(run(), two)
     assert bare.windows[1].tokens == Tokens()
     assert "serve m, n" in bare.findings[0]
+    assert "label model" in bare.findings[0]

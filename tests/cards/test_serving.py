@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from joulemark.cards.serving import Known, Service, service_json
+from joulemark.cards.served import models_of
+from joulemark.cards.serving import Known, Service, both, service_json
 from joulemark.pricing import stated
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.readings import Boundary, MeterInfo, Quantity
@@ -94,6 +96,28 @@ def test_without_energy_the_tokens_stay() -> None:
     assert each["total"]["tokens"]["output"]["value"] == pytest.approx(10_000, abs=1)
     assert each["total"]["joules_per_1k_output_tokens"] is None
     assert asked(*engine())["slices"][0]["energy"] == []
+
+
+def test_tokens_in_and_out_are_wrong_together() -> None:
+    """Requests across an edge are missing in both counts: the half-widths of input and output add up in that of all tokens."""
+    [model], _ = models_of(engine())
+    counts = model.counts(T0 + 10 * S + S // 2, T0 + 110 * S + S // 2)
+    prompt, output = counts[Q.INPUT_TOKENS], counts[Q.OUTPUT_TOKENS]
+    assert prompt.half == pytest.approx(3 * output.half)
+    assert both(prompt, output).half == pytest.approx(4 * output.half)
+    assert output.half > 0
+
+
+def test_a_count_without_a_bound_has_no_u95() -> None:
+    """Tokens counted at the end by an engine that does not tell its requests under way: figures, and null for U95 of tokens and money."""
+    late = counter(Q.OUTPUT_TOKENS, 100, engine="sglang", name="sglang:generation_tokens_total")
+    [each] = asked(gpu(), late)["slices"]
+    total = each["total"]
+    assert total["tokens"]["output"]["value"] == pytest.approx(10_000, abs=1)
+    assert total["tokens"]["output"]["u95"] is None
+    assert total["joules_per_1k_output_tokens"] == pytest.approx(4000, rel=1e-3)
+    assert total["joules_per_1k_output_tokens_u95"] is None
+    json.dumps(each, allow_nan=False)
 
 
 def test_what_the_engine_reports_stands_beside() -> None:

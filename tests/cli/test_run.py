@@ -61,6 +61,14 @@ def test_the_command_may_be_called_like_a_subcommand(collector: Collector, envir
     assert (result.returncode, result.stdout) == (7, "I am start\n")
 
 
+def test_a_command_that_is_not_there_begins_no_run(collector: Collector, environment: dict[str, str]) -> None:
+    """A mistyped command leaves no run behind that nobody ends."""
+    result = joulemark("run", "--url", collector.rest, "--", "no-such-command", environment=environment)
+    assert result.returncode == 2
+    assert "cannot run no-such-command" in result.stderr
+    assert httpx.get(f"{collector.rest}/v1/runs").json() == []
+
+
 def test_an_unreachable_collector_ends_it_before_the_command(environment: dict[str, str], tmp_path: Path) -> None:
     """Without a collector the command is not started: exit 6, one line, the next step."""
     result = joulemark("run", "--url", "http://127.0.0.1:9", "--", "touch", str(tmp_path / "ran"), environment=environment)

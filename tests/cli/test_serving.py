@@ -81,6 +81,7 @@ def test_windows_that_are_none(arguments: tuple[str, ...]) -> None:
     with pytest.raises(UsageError) as caught:
         run(*arguments)
     assert caught.value.next_step
+    assert "--last_s" not in str(caught.value)
 
 
 def test_what_a_person_reads() -> None:
@@ -91,6 +92,13 @@ def test_what_a_person_reads() -> None:
     assert "at gpu, 400.0 W" in text
     assert any(line.split()[:3] == ["m", "10000", "4000"] and line.endswith("3 -> 3") for line in text.splitlines())
     assert "rent: 0.1 USD per 1k output tokens" in text
+
+
+def test_an_uncertainty_that_is_not_known_is_no_zero() -> None:
+    """Energy without a budget stands beside a dash, not beside a zero."""
+    found = answer(gpu(), *engine())
+    found["services"][0]["slices"][0]["energy"][0]["u95_j"] = None
+    assert "40000.0 J +- - at gpu" in serving_text(found)
 
 
 def test_what_is_not_known_is_said() -> None:

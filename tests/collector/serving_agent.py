@@ -11,6 +11,12 @@ from tests.collector.conftest import Agent
 S = 1_000_000_000
 PER_S = {Quantity.OUTPUT_TOKENS: 100, Quantity.INPUT_TOKENS: 300, Quantity.REQUESTS: 2}
 
+NAMES = {
+    Quantity.OUTPUT_TOKENS: "vllm:generation_tokens_total",
+    Quantity.INPUT_TOKENS: "vllm:prompt_tokens_total",
+    Quantity.REQUESTS: "vllm:request_success_total",
+}
+
 
 class ServingAgent(Agent):
     """`model`: what it serves; `port`: of its server."""
@@ -31,7 +37,7 @@ class ServingAgent(Agent):
                 vendor="vllm",
                 model=self.model,
                 covers=(f"{self.agent_id}:{self.port}/{self.model}",),
-                note="vLLM; vllm:generation_tokens_total",
+                note=f"vLLM; {NAMES[quantity]}",
             )
             for quantity in PER_S
         )

@@ -12,6 +12,8 @@ from tests.collector.serving_agent import agent
 
 JOULES = (("service", "a"), ("boundary", "gpu"))
 OUTPUT = (("service", "a"), ("model", "m"), ("kind", "output"))
+WHOLE = ("everything", "gpu", "m,input", "m,output", "m,answered")
+"""What the agent tells, of which nothing is unknown: there from the first on, so that its first growth is seen as one."""
 ANSWERED = (("service", "a"), ("model", "m"), ("outcome", "answered"))
 
 
@@ -32,7 +34,7 @@ def test_stretches_adjoin(api: Api) -> None:  # noqa: F811  # the fixture
     assert totals.tokens[OUTPUT] == pytest.approx(100 * 30, rel=1e-6)
     assert totals.requests[ANSWERED] == pytest.approx(60, rel=1e-6)
     assert (("service", "a"), ("model", "m"), ("kind", "reasoning")) not in totals.tokens
-    assert not totals.unknown_s
+    assert {what: seconds for (_, (_, what)), seconds in totals.unknown_s.items()} == dict.fromkeys(WHOLE, 0.0)
 
 
 def test_what_is_not_known_is_time(api: Api) -> None:  # noqa: F811  # the fixture

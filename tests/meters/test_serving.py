@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterError, MeterGone, MeterTransient, MeterUnavailable
-from joulemark.meters.serving import DRIVER, ServingMeter
+from joulemark.meters.serving import DRIVER, ServingMeter, server_of
 from joulemark.readings import DeviceInfo, Quality, Quantity, Sample
 from joulemark.timebase import SystemClock
 from tests.standins.page_standin import PageServer
@@ -89,6 +90,20 @@ def test_counts_are_those_of_the_record() -> None:
         assert (info.vendor, info.model, info.covers) == ("vllm", MODEL, (f"node1:{server.port}/{MODEL}",))
         assert "vllm:generation_tokens_total" in info.note
         assert not info.quantity.measures_energy
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ("http://localhost/metrics", "http://NODE1/metrics"),
+        ("https://127.0.0.1/metrics", "https://node1:443/metrics"),
+        ("http://127.0.0.1:8000/metrics", "http://node1:8000/metrics"),
+    ],
+)
+def test_a_server_is_the_same_from_everywhere(own: str, other: str) -> None:
+    """The host's own agent and another machine's name one server alike, whatever of the address is left to its default."""
+    assert server_of(urlsplit(own), "", host="Node1") == server_of(urlsplit(other), "", host="node2")
+    assert server_of(urlsplit(own), "a", host="node1") != server_of(urlsplit(own), "b", host="node1")
 
 
 def test_the_uptime_dates_the_start() -> None:

@@ -73,6 +73,9 @@ nv_inference_request_failure{model="tensorrt_llm",reason="CANCELED",version="1"}
 nv_llm_output_token_len_sum{model="tensorrt_llm",response_metric_type="total_output_tokens",version="1"} 590
 nv_llm_output_token_len_count{model="tensorrt_llm",response_metric_type="total_output_tokens",version="1"} 59
 nv_llm_input_token_len_sum{model="tensorrt_llm",response_metric_type="total_input_tokens",version="1"} 1180
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="max",version="1"} 64
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="active",version="1"} 5
+nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="scheduled",version="1"} 4
 """
 
 DYNAMO = """
@@ -91,7 +94,7 @@ EXPECTED = {
     "sglang": (SGLANG, "m", (7_557_572, 8_128_902, 15, 12, None, 3)),
     "tgi": (TGI, "mine", (321, 99, None, 4, 2, 1)),
     "trtllm": (TRTLLM, "m", (40, 60, None, 2, None, None)),
-    "triton_trtllm": (TRITON, "tensorrt_llm", (590, 1180, None, 59, 3, None)),
+    "triton_trtllm": (TRITON, "tensorrt_llm", (590, 1180, None, 59, 3, 5)),
     "dynamo": (DYNAMO, "m", (1000, 2000, 128, 10, 2, 3)),
 }
 ORDER = (Q.OUTPUT_TOKENS, Q.INPUT_TOKENS, Q.CACHED_INPUT_TOKENS, Q.REQUESTS, Q.FAILED_REQUESTS, Q.RUNNING_REQUESTS)

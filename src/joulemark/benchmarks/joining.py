@@ -59,9 +59,14 @@ def joined(paths: Iterable[Path], *, lay: Before, span: Span, tz: tzinfo | None)
     runs: list[Run] = []
     undated: list[Run] = []
     refused = []
+    taken: dict[str, Path] = {}
     for path in paths:
         try:
             run, dated = join(path, earlier=lay.get(path), span=span, tz=tz)
+            sha256 = run.result_files[0].sha256
+            if sha256 in taken:
+                raise FormatError(f"{path} holds the same as {taken[sha256]}, which is joined", "name each result once")
+            taken[sha256] = path
             (runs if dated else undated).append(run)
         except JoulemarkError as error:
             refused.append(f"The result file was not joined: {error}")

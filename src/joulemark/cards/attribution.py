@@ -16,7 +16,7 @@ from joulemark.cards.attribution_parts import Cut
 from joulemark.cards.attribution_phase import Phase, unknown
 from joulemark.cards.attribution_records import partial
 from joulemark.cards.attribution_strangers import beside, strangers
-from joulemark.cards.card import idle_phases, ready_power_w
+from joulemark.cards.card import idle_phases, overlaps, ready_power_w
 from joulemark.cards.compute import compute
 from joulemark.cards.evidence import Evidence
 from joulemark.cards.shares import measured
@@ -55,7 +55,7 @@ def attribution(evidence: Evidence, told: Told, asked: Asked) -> dict[str, Any]:
     computed = compute(evidence.series, run, alignments=alignments, upper_bounds_w=evidence.nodes.upper_bounds_w)
     boundary = Boundary(computed["power"]["boundary"])
     foreign = () if asked.whole_device else strangers(evidence.series, boundary)
-    findings = [*foreign, *beside(evidence), *overlaps(run), *silent(run, told), *computed["findings"]]
+    findings = [*foreign, *beside(evidence), *overlaps(run.windows), *silent(run, told), *computed["findings"]]
     because = "; ".join(foreign)
     return {
         "schema": ATTRIBUTION_SCHEMA,
@@ -141,17 +141,6 @@ def idle_share(idle: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str,
     power_w, energy_j = idle["power_w"], figures["energy_j"]
     idle_j = None if power_w is None else power_w * figures["duration_s"]
     return {**idle, "energy_j": idle_j, "share": idle_j / energy_j if idle_j is not None and energy_j else None}
-
-
-def overlaps(run: Run) -> list[str]:
-    """Phases that share time: each has the whole energy of it."""
-    first, *later = sorted(run.windows, key=lambda window: window.begin_ns)
-    found = []
-    for window in later:
-        if window.begin_ns < first.end_ns:
-            found.append(f"{first.name} and {window.name} overlap: their energies hold the same joules and must not be added")
-        first = max(first, window, key=lambda one: one.end_ns)
-    return found
 
 
 def silent(run: Run, told: Told) -> list[str]:

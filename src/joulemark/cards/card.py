@@ -69,8 +69,9 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
             more = {**per_work(work, figures, evidence, scope), **dynamic(figures, idle)}
         phases.append({**figures, **more})
     told = [phase for phase in phases if (phase["name"], phase["begin_ns"]) in windows]
-    score, score_reason = scored(told if evidence.run.measured else [])
-    incomplete = gaps_and_losses(evidence, told)
+    laps = overlaps(counted(evidence.run))
+    score, score_reason = (None, "its phases overlap") if laps else scored(told if evidence.run.measured else [])
+    incomplete = [*laps, *gaps_and_losses(evidence, told)]
     simulated = any(one.meter.simulated for one in evidence.series)
     return {
         "schema": CARD_SCHEMA,
@@ -85,7 +86,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "rule_set": evidence.rule_set,
         "complete": not incomplete,
         "incomplete_because": incomplete,
-        "headline": headline(told, list(windows.values()), evidence, scope, split),
+        "headline": headline(told, list(windows.values()), evidence, scope, split, apart=not laps),
         "score": score,
         "score_reason": score_reason,
         "phases": phases,
@@ -199,15 +200,20 @@ def headline(
     evidence: Evidence,
     scope: str | None,
     split: Mapping[tuple[str, int], Shares],
+    *,
+    apart: bool,
 ) -> dict[str, Any]:
-    """The counted phases together: energies and tokens add up; uncertainties add linearly, the safe way for one meter used twice."""
+    """The counted phases together: energies and tokens add up; uncertainties add linearly, the safe way for one meter used twice.
+
+    `apart`: no two share time; else there is no energy of all of them, since their joules are in part the same.
+    """
     each = [split[window.name, window.begin_ns] for window in windows]
     u_each = [None if p["uncertainty"] is None else p["uncertainty"]["u_c_j"] for p in phases]
     work = Work(
         begin_ns=windows[0].begin_ns,
         duration_ns=sum(w.end_ns - w.begin_ns for w in windows),
-        energy_j=total([p["energy_j"] for p in phases]),
-        u_energy_j=total(u_each),
+        energy_j=total([p["energy_j"] for p in phases]) if apart else None,
+        u_energy_j=total(u_each) if apart else None,
         tokens=Tokens(
             input=total([w.tokens.input for w in windows]),
             output=total([w.tokens.output for w in windows]),
@@ -265,6 +271,19 @@ def display(work: Work, ratios: Mapping[str, Ratio | None], k: float, u95_j: flo
             text, u95_text = displayed(value, u95)
             out[name] = {"value": text, "u95": u95_text, "unit": unit}
     return out
+
+
+def overlaps(windows: Sequence[Window]) -> list[str]:
+    """Phases that share more time than both may be off, as a reason each: the same joules would be in both."""
+    if not windows:
+        return []
+    first, *later = sorted(windows, key=lambda window: window.begin_ns)
+    found = []
+    for window in later:
+        if first.end_ns - window.begin_ns > first.unc_ns + window.unc_ns:
+            found.append(f"{first.name} and {window.name} overlap: their energies hold the same joules and must not be added")
+        first = max(first, window, key=lambda one: one.end_ns)
+    return found
 
 
 def gaps_and_losses(evidence: Evidence, phases: list[dict[str, Any]]) -> list[str]:

@@ -23,6 +23,7 @@ LINE: Final = "#c3cad3"
 PAPER: Final = "#ffffff"
 GOOD: Final = "#1b7a43"
 BAD: Final = "#b3261e"
+PLUS: Final = "\N{PLUS-MINUS SIGN}"
 FONT: Final = "system-ui, sans-serif"
 WIDEST: Final = 0.56
 """Mean width of a character as a share of its size, in a wide font."""
@@ -38,7 +39,7 @@ def label(report: Mapping[str, Any], *, link: str | None = None) -> str:
         tag(
             "svg",
             tag("title", summary(whole)),
-            tag("desc", f"{whole['meaning'].value}. {why(whole['validation'])} {link_text(target)}"),
+            tag("desc", f"{whole['meaning'].value}. {why(whole['validation'])} {lacking(whole)} {link_text(target)}"),
             *inside,
             xmlns="http://www.w3.org/2000/svg",
             width=WIDTH,
@@ -98,7 +99,7 @@ def figure(whole: Place) -> list[Markup]:
     ]
     return [
         tag("text", parts, x=left, y=42, font_size=size, fill=INK),
-        line("J per 1k output tokens, \N{PLUS-MINUS SIGN} is U95", left, 60, 12, SOFT),
+        line(f"J/1k output tokens, {PLUS} lacks parts" if lacking(whole) else f"J per 1k output tokens, {PLUS} is U95", left, 60, 12, SOFT),
     ]
 
 
@@ -146,6 +147,12 @@ def line(text: str, x: float, y: float, size: float, fill: str, *, weight: int =
         font_weight=weight,
         text_anchor=anchor,
     )
+
+
+def lacking(whole: Place) -> str:
+    """What the uncertainty lacks; empty where it is whole."""
+    missing = whole["card"]["headline"]["uncertainty_missing"].value
+    return f"Not in the uncertainty, because not known: {', '.join(missing)}." if missing else ""
 
 
 def link_text(target: str | None) -> str:

@@ -65,7 +65,10 @@ class Model:
 
 
 def count_of(device: Device, quantity: Quantity, begin_ns: int, end_ns: int) -> Count:
-    """What one server counted. Where tokens are counted at the end of a request, those of requests across an edge are uncertain too."""
+    """What one server counted. Where tokens are counted at the end of a request, those of requests across an edge are uncertain too.
+
+    How many such there were, and how long their answers are, has to be known for that: else the uncertainty has no bound.
+    """
     series, uptime = device[quantity], device.get(Quantity.UPTIME)
     found = counted(series, begin_ns, end_ns, uptime=uptime)
     tokens = quantity in TOKENS.values()
@@ -73,8 +76,9 @@ def count_of(device: Device, quantity: Quantity, begin_ns: int, end_ns: int) -> 
         return found
     requests = counted(device[Quantity.REQUESTS], begin_ns, end_ns, uptime=uptime).value if Quantity.REQUESTS in device else None
     edges = [standing(device.get(Quantity.RUNNING_REQUESTS), t_ns) for t_ns in (begin_ns, end_ns)]
-    across = max((one for one in edges if one is not None), default=0)
-    return replace(found, half=math.hypot(found.half, across * found.value / requests if requests else 0.0))
+    across = math.inf if None in edges else max(one or 0 for one in edges)
+    each = found.value / requests if requests else math.inf
+    return replace(found, half=math.hypot(found.half, across * each if across and each else 0.0))
 
 
 def booked(series: Series) -> Booked:
@@ -135,10 +139,14 @@ def tokens_of(series: Sequence[Series], begin_ns: int, end_ns: int, *, model: st
     output = counts.get(Quantity.OUTPUT_TOKENS, Count.none(NOT_TOLD))
     if output.value is None:
         raise InsufficientData(f"the engine's count of output tokens is not known: {output.reason}")
-    told = {name: counts[quantity].value if quantity in counts else None for name, quantity in TOKENS.items()}
+    bounded = {name: counts[q] for name, q in TOKENS.items() if q in counts and math.isfinite(counts[q].half)}
+    if "output" not in bounded:
+        what = "the engine counts tokens when a request ends, and how many it had made by the edges of the phase is not known"
+        raise InsufficientData(what, "begin and end phases while nothing is under way, or give the tokens")
+    told = {name: bounded[name].value if name in bounded else None for name in TOKENS}
     requests, failed = (counts.get(quantity, Count.none("")).value for quantity in (Quantity.REQUESTS, Quantity.FAILED_REQUESTS))
     return (
-        Tokens(**told, source=SOURCE, disagreement=max(counts[q].half for q in TOKENS.values() if q in counts)),
+        Tokens(**told, source=SOURCE, disagreement=max(one.half for one in bounded.values())),
         None if requests is None else round(requests),
         None if failed is None else round(failed),
     )
@@ -157,7 +165,7 @@ def with_tokens(run: Run, series: Sequence[Series]) -> Run:
         try:
             found = tokens_of(series, window.begin_ns, window.end_ns, model=run.labels.get("model", "")) if bare else None
         except InsufficientData as error:
-            findings.append(f"Phase {window.name!r} has no tokens: {error.what}.")
+            findings.append(f"Phase {window.name!r} has no tokens: {error}")
             found = None
         if found is not None:
             tokens, requests, failed = found

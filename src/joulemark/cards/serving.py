@@ -7,8 +7,9 @@ model's; with several it is given for all of them, and each one's part only as a
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from joulemark.cards import costs
@@ -149,7 +150,7 @@ def figures(counts: Mapping[Quantity, Count], joules: Joules) -> dict[str, Any]:
     """Tokens, requests, and joules per 1000 tokens and per request, each with its U95; null with the reason where not known."""
     told = {name: counts.get(quantity) for name, quantity in TOKENS.items()}
     output, prompt = told["output"], told["input"]
-    bases = {"output": output, "input": prompt, "total": summed([one or Count.none(NOT_TOLD) for one in (prompt, output)])}
+    bases = {"output": output, "input": prompt, "total": both(prompt, output)}
     per_1k = {name: ratio_of(joules, count) for name, count in bases.items()}
     requests = counts.get(Quantity.REQUESTS)
     return {
@@ -159,7 +160,7 @@ def figures(counts: Mapping[Quantity, Count], joules: Joules) -> dict[str, Any]:
         "requests": count_json(requests),
         "requests_failed": count_json(counts.get(Quantity.FAILED_REQUESTS)),
         **{f"joules_per_1k_{name}_tokens": None if ratio is None else ratio.value_j for name, ratio in per_1k.items()},
-        **{f"joules_per_1k_{name}_tokens_u95": None if ratio is None else ratio.u95_j for name, ratio in per_1k.items()},
+        **{f"joules_per_1k_{name}_tokens_u95": u95_of(ratio) for name, ratio in per_1k.items()},
         "joules_per_request": None if (each := per_request(joules, requests)) is None else each.value_j,
     }
 
@@ -169,6 +170,17 @@ def ratio_of(joules: Joules, count: Count | None) -> Ratio | None:
     if joules is None or count is None or not count.value:
         return None
     return joules_per_1k(joules[0], count.value, u_energy_j=joules[1], disagreement=count.half)
+
+
+def u95_of(ratio: Ratio | None) -> float | None:
+    """Its U95; None where that has no bound."""
+    return ratio.u95_j if ratio is not None and math.isfinite(ratio.u95_j) else None
+
+
+def both(prompt: Count | None, output: Count | None) -> Count:
+    """Tokens in and out. The same requests lie across the edges, so that both are wrong in one direction at worst: half-widths add up."""
+    each = [one or Count.none(NOT_TOLD) for one in (prompt, output)]
+    return replace(summed(each), half=math.fsum(one.half for one in each))
 
 
 def per_request(joules: Joules, requests: Count | None) -> Ratio | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -104,6 +105,8 @@ def execute(
             "--result and --benchmark are both given", "name the folder, or the files in it: what is read twice is counted twice"
         )
     watched = Watched(results, folder, timebase.zone(tz) if tz else None)
+    if shutil.which(cmd[0]) is None:
+        raise UsageError(f"cannot run {cmd[0]}: there is no such program, or it may not be executed", "give an existing command after --")
     client = Client(url)
     run_id = client.start(benchmark=name or Path(cmd[0]).name, labels=labels)
     with warnings.catch_warnings():

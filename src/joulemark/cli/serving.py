@@ -22,7 +22,7 @@ def duration_s(_ctx: click.Context, param: click.Parameter, value: str | None) -
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
     if found is None or not float(found[1]):
-        raise UsageError(f"--{param.name} {value!r} is no length of time", "write it as 90s, 5m, 2h or 1d")
+        raise UsageError(f"{param.opts[0]} {value!r} is no length of time", "write it as 90s, 5m, 2h or 1d")
     return float(found[1]) * SECONDS[found[2] or "s"]
 
 
@@ -83,7 +83,7 @@ def slice_lines(each: dict[str, Any]) -> list[str]:
     took = (
         f"energy not known: {'; '.join(finding for one in each['energy'][:1] for finding in one['findings']) or 'no meter measures it'}"
         if energy is None
-        else f"{energy['energy_j']:.1f} J +- {energy['u95_j'] or 0.0:.1f} at {boundary}, {energy['mean_power_w']:.1f} W"
+        else f"{energy['energy_j']:.1f} J +- {shown(energy['u95_j'], '{:.1f}')} at {boundary}, {energy['mean_power_w']:.1f} W"
     )
     rows = [HEAD, *(row(one["model"], one) for one in each["models"])]
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(HEAD))]

@@ -1,6 +1,7 @@
 """Counters of services for Prometheus: joules and tokens over the same stretches of time, so that a dashboard may divide their rates.
 
 A stretch goes from where the last one ended to where every meter was read. What is not known of one is not 0: its seconds are counted.
+These counters are there from the first stretch on, since Prometheus sees no growth in one that appears with its value.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Totals:
                 if until_ns is None or (last_ns is not None and until_ns - last_ns < SHORTEST_NS):
                     continue
                 self.until_ns[name,] = until_ns
+                self.unknown_s[name, ("what", "everything")] += 0.0
                 if last_ns is None:
                     continue
                 if until_ns - last_ns > LONGEST_NS:
@@ -78,9 +80,6 @@ class Totals:
             self._count(totals, labels, count["value"], stretch)
 
     def _count(self, totals: defaultdict[Labels, float], labels: Labels, value: float | None, stretch: Mapping[str, Any]) -> None:
-        if value is not None:
-            totals[labels] += value
-            return
-        totals[labels] += 0.0
+        totals[labels] += value or 0.0
         what = ",".join(text for _, text in labels[1:])
-        self.unknown_s[labels[0], ("what", what)] += stretch["duration_s"]
+        self.unknown_s[labels[0], ("what", what)] += stretch["duration_s"] if value is None else 0.0

@@ -30,7 +30,7 @@ class Count:
     """Pieces of work in a window. `value`: None where a part of it is not known, which `reason` says; then `low` is what is known of it.
 
     `low` and `high` hold for certain; `high` is None where `value` is. `half`: half-widths of both edges together, which are independent,
-    and of what the counter may have booked outside of the window that was done inside it.
+    and of what the counter may have booked outside of the window that was done inside it; infinite where nobody knows how much.
     """
 
     value: float | None
@@ -40,9 +40,9 @@ class Count:
     half: float = 0.0
 
     @property
-    def u95(self) -> float:
-        """Expanded uncertainty at k = 2: rectangular within `half`."""
-        return 2.0 * self.half / SQRT3
+    def u95(self) -> float | None:
+        """Expanded uncertainty at k = 2: rectangular within `half`; None where that has no bound."""
+        return 2.0 * self.half / SQRT3 if math.isfinite(self.half) else None
 
     @classmethod
     def none(cls, reason: str, low: float = 0.0) -> Self:

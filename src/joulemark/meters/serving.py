@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from joulemark.config import at_least
 from joulemark.errors import ConfigError, MeterGone, MeterTransient, MeterUnavailable
@@ -127,9 +127,8 @@ class ServingMeter(AsyncMeter):
         url = urlsplit(config.url)
         self._path = f"{url.path or '/metrics'}{'?' + url.query if url.query else ''}"
         self._session = HttpSession(f"{url.scheme}://{url.netloc}", config.deadline_s, Trust(config.ca_file, config.fingerprint))
-        own = url.hostname in ("localhost", "127.0.0.1", "::1", host)
         self._place = config.name or url.netloc
-        self._server = f"{host}:{config.name or url.port or 80}" if own else self._place
+        self._server = server_of(url, config.name, host=host)
         self._headers: dict[str, str] = {}
         self._channels: dict[str, tuple[Quantity, ...]] = {}
         self._memory = Memory()
@@ -272,6 +271,16 @@ class ServingMeter(AsyncMeter):
 def is_energy(device: DeviceInfo) -> bool:
     """Whether it is the energy that the engine tells of itself."""
     return device.meters[0].quantity is Quantity.REPORTED_ENERGY
+
+
+def server_of(url: SplitResult, name: str, *, host: str) -> str:
+    """What a server is called wherever it is read from, so that two readings of it are known as one: its name, else host and port.
+
+    `host`: of the agent, for the addresses that every host has for itself.
+    """
+    own = url.hostname in ("localhost", "127.0.0.1", "::1", host.lower())
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return f"{host.lower()}:{name or port}" if own else name or f"{url.hostname}:{port}"
 
 
 def sample_of(device_id: str, bracket: tuple[int, int, int], verdicts: list[Verdict]) -> Sample:

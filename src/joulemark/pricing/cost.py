@@ -165,8 +165,9 @@ def kwh(energy_j: Number) -> Decimal:
 def per_1k_u_rel(cost_u_rel: float | None, tokens: Number, *, disagreement: float = 0.0) -> float | None:
     """Relative standard uncertainty of a cost per 1k tokens; `disagreement` is the largest difference between two token counts.
 
-    None when that of the cost is not known. Energy Standard v1, section 5: u_T = disagreement / sqrt(3), in quadrature.
+    None when that of the cost is not known, or the difference has no bound. Energy Standard v1, section 5: u_T = disagreement / sqrt(3),
+    in quadrature.
     """
-    if cost_u_rel is None:
+    if cost_u_rel is None or not math.isfinite(disagreement):
         return None
     return math.hypot(cost_u_rel, disagreement / math.sqrt(3.0) / float(tokens))
