@@ -1,4 +1,4 @@
-"""The collector follows the boards of its configuration, and tells how each stands."""
+"""The collector follows the boards of its configuration."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from joulemark.board.followed import standings
 from joulemark.collector import boarding, following
 from joulemark.collector.boarding import at_work
-from joulemark.collector.following import going_on, standings
+from joulemark.collector.following import going_on
 from joulemark.config import BoardConfig, CollectorConfig, Config
 from joulemark.errors import ConfigError
 from joulemark.timebase import SystemClock

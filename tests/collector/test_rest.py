@@ -170,7 +170,7 @@ def test_marks_travel_encrypted_and_with_a_token(issued: Authority, tmp_path: Pa
 
 
 def test_without_feeds_nothing_of_the_web_is_loaded() -> None:
-    """A collector that is to read no prices loads neither the scheduler nor the library that asks providers."""
+    """A collector that is to read no prices and to follow no board loads neither the scheduler nor the library that asks the web."""
     code = "import sys, joulemark.collector.rest; print({'apscheduler', 'aiohttp'} & set(sys.modules) or 'none')"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "none"
 

@@ -72,9 +72,9 @@ def test_a_taken_folder_or_port_ends_the_start(collector: Collector, tmp_path: P
 
 
 def test_sigterm_ends_it_cleanly(collector: Collector) -> None:
-    """SIGTERM ends both processes with status 0, and a copy of the two database files is then the whole collector."""
+    """SIGTERM ends both processes with status 0, and a copy of the database files is then the whole collector."""
     assert httpx.post(f"{collector.rest}/v1/runs", json={"run_id": "r", "moment": {"utc_ns": 1}}).status_code == 201
     assert collector.stop() == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{collector.rest}/healthz")
-    assert {path.name for path in (collector.folder / "data").glob("*.db*")} == {"catalog.db", "readings.db"}
+    assert {path.name for path in (collector.folder / "data").glob("*.db*")} == {"board.db", "catalog.db", "readings.db"}

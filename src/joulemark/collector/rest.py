@@ -99,13 +99,23 @@ async def refreshed(state: State) -> AsyncIterator[State]:
 
 @asynccontextmanager
 async def boarded(state: State, bound: socket.socket) -> AsyncIterator[State]:
-    """`state` with its board, whose bundles are judged inside the block. Raises EnvironmentFailed for one that cannot be used."""
-    from joulemark.collector import boarding, following
+    """`state` with its board, whose bundles are judged inside the block. Where no board is followed nothing that follows is loaded.
+
+    Raises EnvironmentFailed for one that cannot be used.
+    """
+    from joulemark.collector import boarding
 
     config, host = state.config, timebase.SystemClock()
     address = f"{config.collector.rest_listen.rpartition(':')[0]}:{bound.getsockname()[1]}"
-    async with boarding.at_work(config, host, url=listen.rest_url(config, address)) as board, following.going_on(config, board):
-        yield replace(state, board=board)
+    async with boarding.at_work(config, host, url=listen.rest_url(config, address)) as board:
+        complete = replace(state, board=board)
+        if not config.board.follow:
+            yield complete
+            return
+        from joulemark.collector import following
+
+        async with following.going_on(config, board):
+            yield complete
 
 
 def settings(state: State, limits: Limits) -> uvicorn.Config:

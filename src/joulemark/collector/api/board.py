@@ -12,6 +12,7 @@ from pydantic import Field
 
 from joulemark.board import croissant, feed, table
 from joulemark.board.entry import Entry
+from joulemark.board.followed import standings
 from joulemark.board.snapshot import DATE
 from joulemark.board.snapshot import MEDIA_TYPES as SNAPSHOT_TYPES
 from joulemark.collector.api.access import ASKER, Asker
@@ -21,7 +22,6 @@ from joulemark.collector.api.problems import NotFound, described
 from joulemark.collector.api.refusals import Reason, Refusal
 from joulemark.collector.api.state import Served
 from joulemark.collector.boarding import Boarding
-from joulemark.collector.following import standings
 from joulemark.collector.shelf import Answer, encoded
 from joulemark.collector.tokens import Scope
 from joulemark.errors import EnvironmentFailed
