@@ -30,7 +30,7 @@ def counters(evidence: Evidence) -> list[Series]:
     t_ns = np.arange(power.t_ns[0], power.t_ns[-1], S, dtype=np.int64)
     host = power.meter.host
     found = []
-    for quantity in (*WORK, Quantity.UPTIME):
+    for quantity in (*WORK, Quantity.RUNNING_REQUESTS, Quantity.UPTIME):
         meter = MeterInfo(
             f"serving:{host}:127.0.0.1-8000-m:{quantity}",
             "serving",
@@ -43,7 +43,7 @@ def counters(evidence: Evidence) -> list[Series]:
             note="vLLM; x",
             simulated=power.meter.simulated,
         )
-        value = (t_ns - t_ns[0]) // 1_000_000 + 60_000
+        value = np.zeros_like(t_ns) if quantity is Quantity.RUNNING_REQUESTS else (t_ns - t_ns[0]) // 1_000_000 + 60_000
         quality = np.full(len(t_ns), Quality.OK, dtype=np.uint8)
         one = Series.plain(meter, t_ns, value, quality)
         found.append(replace(one, t_read0_ns=t_ns - 1000, t_read1_ns=t_ns + 1000, t_device_ns=np.zeros_like(t_ns)))
