@@ -28,7 +28,7 @@ ONE_IMPORTER = {
     "aiomqtt": "meters/tasmota",
     "amdsmi": "meters/amd",
     "prometheus_client": "meters/prometheus",
-    "sqlite_utils": ("collector/", "pricing/store", "board/store"),
+    "sqlite_utils": ("collector/", "pricing/store", "board/store", "database"),
     "apscheduler": "collector/",
     "pcodec": "collector/store/",
     "cryptography": "pki/",

@@ -18,12 +18,9 @@ from sqlite_utils import Database, Migrations
 from joulemark import __version__
 from joulemark.board.entry import PUBLISHED, WITHDRAWN, Entry
 from joulemark.board.submission import Reason, Standing, State, Submission
+from joulemark.database import opened
 from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 
-PATIENCE_S: Final = 10.0
-"""How long another process that is writing is waited for."""
-
-OPENING: Final = "check that the disk has room, that you own the file, and that it is the board.db it is named after"
 DAMAGED: Final = "restore a copy of board.db; the archives beside it are as they were handed in"
 MOST_WAITING: Final = 1000
 """Submissions that may wait to be judged."""
@@ -101,34 +98,7 @@ class BoardStore:
         """Opens or makes `path`. Raises EnvironmentFailed when it cannot be opened, is damaged or of a newer version."""
         self.path = path
         self._turn = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = Database(sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False))
-        except (OSError, sqlite3.Error) as error:
-            raise EnvironmentFailed(f"cannot open {path}: {error}", OPENING) from error
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._db.close()
-            raise EnvironmentFailed(f"cannot open {path}: {error}", OPENING) from error
-        except EnvironmentFailed:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        """Bring the tables up to date, under a lock, so that two processes may begin at once."""
-        known = {migration.name for migration in migrations.pending(Database(memory=True))}
-        applied = {migration.name for migration in migrations.applied(self._db)}
-        if later := sorted(applied - known):
-            raise EnvironmentFailed(
-                f"{self.path} was changed by a newer joulemark ({', '.join(later)}), this is version {__version__}",
-                "install that version again; the file was not touched",
-            )
-        if applied != known:
-            self._db.enable_wal()
-            with self._db.conn:
-                self._db.conn.execute("BEGIN IMMEDIATE")
-                migrations.apply(self._db)
+        self._db = opened(path, migrations, kind="board.db")
         self._db.execute("PRAGMA synchronous = FULL")
 
     def __enter__(self) -> Self:

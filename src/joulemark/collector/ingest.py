@@ -109,7 +109,7 @@ class Ingest:
             if connection.replaced:
                 await context.abort(grpc.StatusCode.ABORTED, "a later stream of the same agent took the place of this one")
             raise
-        except Exception:
+        except Exception:  # whatever fails on one stream: it is counted, logged and told to its agent, and the others go on
             if context.done():
                 return
             self.door.refused["internal"] += 1

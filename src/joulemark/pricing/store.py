@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from sqlite_utils import Database, Migrations
 
-from joulemark import __version__
+from joulemark.database import opened
 from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pricing import canonical, price, rates, tariffs
 from joulemark.pricing import carbon as carbons
@@ -48,10 +48,6 @@ KINDS: Final = (
 )
 
 During = tuple[int, int] | None
-PATIENCE_S: Final = 10.0
-"""How long another process that is writing is waited for."""
-
-OPENING: Final = "check that the disk has room, that you own the file, and that it is the prices.db it is named after"
 DAMAGED: Final = "restore a copy of prices.db, or move it away and import your price files again"
 
 MAX_REJECTED: Final = 1000
@@ -145,35 +141,7 @@ class PriceStore:
     def __init__(self, path: Path) -> None:
         """Opens or makes `path`. Raises EnvironmentFailed when it cannot be opened, is damaged or of a newer version."""
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = Database(sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False))
-        except (OSError, sqlite3.Error) as error:
-            raise EnvironmentFailed(f"cannot open {path}: {error}", OPENING) from error
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._db.close()
-            raise EnvironmentFailed(f"cannot open {path}: {error}", OPENING) from error
-        except EnvironmentFailed:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        """Bring the tables up to date, under a lock, so that two processes may begin at once."""
-        self._db.execute("PRAGMA foreign_keys = ON")
-        known = {migration.name for migration in migrations.pending(Database(memory=True))}
-        applied = {migration.name for migration in migrations.applied(self._db)}
-        if later := sorted(applied - known):
-            raise EnvironmentFailed(
-                f"{self.path} was changed by a newer joulemark ({', '.join(later)}), this is version {__version__}",
-                "install that version again; the file was not touched",
-            )
-        if applied != known:
-            self._db.enable_wal()
-            with self._db.conn:
-                self._db.conn.execute("BEGIN IMMEDIATE")
-                migrations.apply(self._db)
+        self._db = opened(path, migrations, kind="prices.db")
 
     def __enter__(self) -> Self:
         return self

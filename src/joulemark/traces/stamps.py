@@ -37,7 +37,7 @@ def wall_ns(text: str, tz: tzinfo | None, *, where: str) -> int:
     part = match.groupdict()
     try:
         year, month, day, hour, minute, second = (int(part[n]) for n in ("year", "month", "day", "hour", "minute", "second"))
-        moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
+        moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  # its zone is in the text, or given
         if part["zone"]:
             moment = moment.replace(tzinfo=_zone(part["zone"]))
         fraction_ns = int((part["fraction"] or "0").ljust(9, "0"))
