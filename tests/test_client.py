@@ -19,8 +19,9 @@ import pytest
 
 import joulemark
 from joulemark import kept_marks
-from joulemark.client import Client, Counts, refusal
+from joulemark.client import Client, refusal
 from joulemark.collector.tokens import Scope, Tokens
+from joulemark.counts import Counts
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, RemoteUnreachable, UsageError
 from tests.collector.conftest import Agent, Collector, S
 from tests.collector.conftest import lasting_collector as lasting_collector

@@ -45,19 +45,42 @@ def sampled(lasting_collector: Collector) -> Collector:
 def test_the_blocks_of_the_how_to_run(
     repository: Path, sampled: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each block runs as printed: the phase has its tokens, an energy with its uncertainty, and the watts of its meter."""
+    """Each block runs as printed: the phase has its tokens, an energy, a card, a table without gaps, and the watts of its meter."""
     monkeypatch.setenv("JOULEMARK_URL", sampled.rest)
     names: dict[str, Any] = {"generate": generate}
-    page = (repository / "docs" / "how-to" / "use-from-python.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    for block in blocks:
+    for block in blocks(repository, "use-from-python", "python"):
         exec(compile(block, "use-from-python.md", "exec"), names)
     decode = names["phase"]
     assert (decode["tokens"]["output"], decode["requests"]) == (6, 2)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["warmup", "decode", "fake:host-a:0:power"]
+    assert [line.split()[0] for line in lines[:2]] == ["warmup", "decode"]
     assert float(lines[1].split()[1]) == pytest.approx(200.0 * 0.4, rel=0.5)
-    assert lines[2].split()[2] == "200.0"
+    assert lines[2].startswith(f"Energy card of run {names['run_id']}")
+    assert "fake:host-a:0:power [W] 200.0 0" in lines
+    assert any(line.split() == ["benchmark", "notebook"] for line in lines)
+    assert lines[-1].split()[::2] == ["fake:host-a:0:power", "200.0"]
+
+
+@pytest.mark.parametrize(("example", "said"), [("vllm_offline", "J per 1k output tokens"), ("torch_loop", "train gpu")])
+def test_the_examples_run_against_engines_that_have_what_they_call(
+    repository: Path, sampled: Collector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], example: str, said: str
+) -> None:
+    """The file is the block of the how-to; it runs, by types that mypy checks, and its phase has tokens and an energy."""
+    source = (repository / "docs" / "examples" / f"{example}.py").read_text(encoding="utf-8")
+    assert source in blocks(repository, "use-from-python", "python example")
+    monkeypatch.setenv("JOULEMARK_URL", sampled.rest)
+    monkeypatch.syspath_prepend(str(repository / "tests" / "standins" / "engines"))
+    names: dict[str, Any] = {}
+    exec(compile(source, example, "exec"), names)
+    assert said in capsys.readouterr().out
+    phases = {one["name"]: one["tokens"] for one in Client(sampled.rest).call("GET", f"/v1/runs/{names['run_id']}/phases")}
+    counted = {"vllm_offline": ("generate", 256, 384), "torch_loop": ("train", 102_400, None)}[example]
+    assert (counted[0], phases[counted[0]]["input"], phases[counted[0]]["output"]) == counted
+
+
+def blocks(repository: Path, page: str, language: str) -> list[str]:
+    text = (repository / "docs" / "how-to" / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def test_series_are_columns_of_the_meters_that_were_asked_for(sampled: Collector) -> None:

@@ -1,4 +1,4 @@
-"""Marks of a run from Python: `joulemark.Client` and `with joulemark.phase("decode")`. Standard library only, but for `Client.series`.
+"""A collector's REST interface from Python: `joulemark.Client`. Standard library only, but for series and frames.
 
 A mark must never stop a benchmark: one that cannot be delivered is kept in a file and delivered later.
 """
@@ -9,26 +9,30 @@ import http.client
 import json
 import os
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from joulemark import config, kept_marks, timebase
 from joulemark.addresses import is_loopback
 from joulemark.config import Config
+from joulemark.counts import Counts
 from joulemark.errors import AccessDenied, ConfigError, InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 from joulemark.readings import MeterInfo
 from joulemark.runs import IdleKind, PhaseKind, Run, new_run_id
 from joulemark.timebase import Clock, SystemClock
 
 if TYPE_CHECKING:
+    import pandas
+
     from joulemark.energy.series import Series
+    from joulemark.notebook.card import Card
 
 URL_VARIABLE: Final = "JOULEMARK_URL"
 RUN_VARIABLE: Final = "JOULEMARK_RUN_ID"
@@ -42,38 +46,9 @@ MAX_ROWS: Final = 1_000_000
 """Readings in one answer of the collector."""
 MARK_TIMEOUT_S: Final = 3.0
 """A benchmark waits no longer than this for a collector that is silent."""
-
-
-@dataclass
-class Counts:
-    """What a phase produced; set it inside the block. None where not known. `input_tokens` includes the cached ones, `output_tokens` the
-    reasoning; `token_source`: who counted; `disagreement`: largest difference between two counts of the same tokens. `aborted`: why
-    the phase does not count, empty when it does.
-    """
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    requests: int | None = None
-    requests_failed: int | None = None
-    cached_input_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    token_source: str = ""
-    disagreement: float = 0.0
-    aborted: str = ""
-
-    def body(self) -> dict[str, Any]:
-        """The keys of the REST bodies. Raises UsageError for what is no whole number."""
-        tokens: dict[str, Any] = {
-            "input": whole(self.input_tokens),
-            "output": whole(self.output_tokens),
-            "cached_input": whole(self.cached_input_tokens),
-            "reasoning": whole(self.reasoning_tokens),
-            "source": self.token_source or None,
-            "disagreement": self.disagreement or None,
-        }
-        requests = {"requests": whole(self.requests), "requests_failed": whole(self.requests_failed)}
-        known = {name: value for name, value in tokens.items() if value is not None}
-        return {**({"tokens": known} if known else {}), **{name: value for name, value in requests.items() if value is not None}}
+SETTLE_S: Final = 20.0
+"""Readings of the end of a run are waited for no longer than this."""
+POLL_S: Final = 0.3
 
 
 class Client:
@@ -145,6 +120,36 @@ class Client:
         found: dict[str, Any] = self.call("GET", f"/v1/runs/{quoted(run_id)}/energy", timeout_s=RECORD_TIMEOUT_S)
         return found
 
+    def settled_energy(self, run_id: str, *, limit_s: float = SETTLE_S) -> dict[str, Any]:
+        """The energy once every agent has sent readings beyond the end of the run, or what there is when none comes for `limit_s`.
+
+        Raises InsufficientData when there is no energy by then.
+        """
+        for _ in range(round(limit_s / POLL_S)):
+            with suppress(InsufficientData):
+                if (energy := self.energy(run_id))["settled"]:
+                    return energy
+            time.sleep(POLL_S)
+        return self.energy(run_id)
+
+    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest runs: `run_id`, `benchmark`, `labels`, `created_ns`, `stopped_ns` (None while it goes on)."""
+        found: list[dict[str, Any]] = self.call("GET", f"/v1/runs?{urllib.parse.urlencode({'limit': limit})}")
+        return found
+
+    def runs_frame(self, limit: int = 100) -> pandas.DataFrame:
+        """The newest runs as a table of pandas, see `notebook.frames.runs`. Raises EnvironmentFailed without pandas."""
+        from joulemark.notebook import frames
+
+        return frames.runs(self.runs(limit))
+
+    def card(self, run_id: str) -> Card:
+        """The energy card of a run, computed now; in a notebook it shows itself. Raises InsufficientData while there is none."""
+        from joulemark.notebook.card import Card
+
+        path = f"/v1/runs/{quoted(run_id)}/card"
+        return Card(self.call("GET", path, timeout_s=RECORD_TIMEOUT_S), link=f"{self.url}{path}.html")
+
     def meters(self) -> list[dict[str, Any]]:
         """Every meter as its agent describes it, with `agent_id` and `device_id`."""
         found: list[dict[str, Any]] = self.call("GET", "/v1/meters")
@@ -168,6 +173,15 @@ class Client:
             raise UsageError(f"the collector knows no meter {strangers[0]!r}", "list them with Client.meters()")
         wanted = [{k: v for k, v in described[one].items() if k not in ("agent_id", "device_id")} for one in meter_ids]
         return collected.read(self.readings(meter_ids, from_ns, to_ns), [MeterInfo.from_json(one) for one in wanted]) if wanted else {}
+
+    def frame(self, meter_ids: Sequence[str], from_ns: int, to_ns: int, *, quality: bool = False) -> pandas.DataFrame:
+        """The same readings as a table of pandas: UTC down, a column for each meter, NaN where there is nothing to use, see
+        `notebook.frames.readings`. Raises as `series`, and EnvironmentFailed without pandas.
+        """
+        from joulemark.notebook import frames
+
+        frames.required()
+        return frames.readings(self.series(meter_ids, from_ns, to_ns), quality=quality)
 
     def calibrations(self, sensor: str | None = None) -> list[dict[str, Any]]:
         """The newest alignments, of one meter or of all."""
@@ -298,61 +312,6 @@ def silence(url: str, reason: Any) -> JoulemarkError:
 def mark_path(run_id: str, what: str) -> str:
     """Where a mark is posted."""
     return f"/v1/runs/{quoted(run_id)}/{what}"
-
-
-def whole(count: Any) -> int | None:
-    """A count as the wire takes it, whatever library's integer it is. Raises UsageError for what is no whole number."""
-    if count is None:
-        return None
-    try:
-        number = int(count)
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None or number != count:
-        raise UsageError(f"{count!r} is no count", "give a whole number, or None where it is not known")
-    return number
-
-
-@contextmanager
-def phase(
-    name: str,
-    kind: PhaseKind | str = PhaseKind.MEASURED,
-    *,
-    idle_kind: IdleKind | str | None = None,
-    run_id: str | None = None,
-    url: str | None = None,
-) -> Iterator[Counts]:
-    """Mark a phase of the run that `joulemark run -- ...` started (`$JOULEMARK_RUN_ID`), or of `run_id`.
-
-    The meters are read at both edges. Set `input_tokens`, `output_tokens` and `requests` of the object it gives; set `aborted` when
-    the phase shall not count, as an exception that leaves the block does. Raises UsageError when there is no run, and ValueError for an
-    unknown kind, both before the block begins. Whatever else goes wrong (a collector that is silent or refuses, a run it does not know,
-    a count that is no number) costs a warning, never the benchmark.
-    """
-    run = run_id or os.environ.get(RUN_VARIABLE)
-    if not run:
-        raise UsageError(f"phase {name!r} belongs to no run", "run the program under: joulemark run -- COMMAND, or pass run_id")
-    begun, idle, counts = PhaseKind(kind), None if idle_kind is None else IdleKind(idle_kind), Counts()
-    warned(lambda: Client(url).begin(run, name, begun, idle_kind=idle))
-    try:
-        yield counts
-    except Exception as error:
-        counts.aborted = counts.aborted or f"the block raised {type(error).__name__}"
-        raise
-    finally:
-        if not warned(counts.body):
-            counts = Counts(aborted=counts.aborted)
-        warned(lambda: Client(url).end(run, name, counts))
-
-
-def warned(attempt: Callable[[], object]) -> bool:
-    """Whether `attempt` succeeded; a deliberate error becomes a warning."""
-    try:
-        attempt()
-    except JoulemarkError as error:
-        warnings.warn(f"{error} The phase is not marked as it should be.", RuntimeWarning, stacklevel=4)
-        return False
-    return True
 
 
 def refusal(status: int, raw: bytes, what: str) -> JoulemarkError:

@@ -15,7 +15,7 @@ import pytest
 
 import joulemark
 from joulemark import config
-from joulemark.client import Counts
+from joulemark.counts import Counts
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
 from tests.meters.live import LIVE

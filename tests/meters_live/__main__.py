@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import joulemark
-from joulemark.client import Counts
+from joulemark.counts import Counts
 from joulemark.demo.processes import Daemon, free_port
 from joulemark.demo.processes import joulemark as command_line
 from joulemark.runs import PhaseKind

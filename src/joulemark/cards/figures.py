@@ -148,3 +148,11 @@ def listed(parts: list[list[Any]], *, most: int = 12) -> Markup:
     """Parts in a line with commas; of many the first, and that there are more."""
     apart = [[", ", *part] if at else part for at, part in enumerate(parts[:most])]
     return joined([*apart, ", and more" if len(parts) > most else None])
+
+
+def headline(card: Place) -> Place | None:
+    """The figure of a run as it is printed: its score, else that of the measured phases together; None where it is not known."""
+    if card["score"].value is not None:
+        return card["score"]["display"]
+    shown = card["headline"]["display"]
+    return shown["joules_per_1k_output_tokens"] if "joules_per_1k_output_tokens" in shown.value else None

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from joulemark.cards.figures import Place, digits
-from joulemark.cards.page import headline
+from joulemark.cards.figures import Place, digits, headline
 from joulemark.markup import Markup, safe_link, shown, tag
 from joulemark.timebase import iso_utc
 

@@ -52,14 +52,6 @@ def page(report: Mapping[str, Any], lines: Sequence[Trace]) -> str:
     return document(f"Energy card of run {card['run_id'].value or '(no id)'}", *body)
 
 
-def headline(card: Place) -> Place | None:
-    """The figure of a run as it is printed: its score, else that of the measured phases together; None where it is not known."""
-    if card["score"].value is not None:
-        return card["score"]["display"]
-    shown = card["headline"]["display"]
-    return shown["joules_per_1k_output_tokens"] if "joules_per_1k_output_tokens" in shown.value else None
-
-
 def top(whole: Place) -> Markup:
     """The figure, the level, and what must not be overlooked."""
     card = whole["card"]
@@ -73,7 +65,7 @@ def top(whole: Place) -> Markup:
     if not card["complete"].value:
         said = "Not complete: readings were lost, or time is not covered. The reasons stand below the phases."
         banners.append(tag("p", said, class_="banner"))
-    shown = headline(card)
+    shown = figures.headline(card)
     if shown is None:
         big = [tag("span", "not known", class_="absent"), tag("span", "J per 1k output tokens", class_="unit")]
     else:

@@ -27,7 +27,8 @@ from joulemark.calibration.procedure import HELD_OUT, Done, Progress, Step
 from joulemark.cards.contents import alignment_files
 from joulemark.cards.evidence import Aligned
 from joulemark.cli import surroundings
-from joulemark.client import Client, Counts
+from joulemark.client import Client
+from joulemark.counts import Counts
 from joulemark.energy.integrate import nominal_interval_s
 from joulemark.energy.series import Series
 from joulemark.errors import EnvironmentFailed, InsufficientData, RemoteUnreachable, UsageError

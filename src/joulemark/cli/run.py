@@ -10,7 +10,6 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
@@ -19,12 +18,12 @@ import click
 
 from joulemark import document, foreign, timebase
 from joulemark.cli import emit, json_option, printable
-from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client, Counts
-from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
+from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client
+from joulemark.counts import Counts
+from joulemark.errors import JoulemarkError, RemoteUnreachable, UsageError
 from joulemark.runs import IdleKind, PhaseKind, Run
 from joulemark.timebase import Span, Stamp
 
-SETTLE_LIMIT_S: Final = 20.0
 RESEND_LIMIT_S: Final = 5.0
 POLL_S: Final = 0.3
 LONGEST_SOURCE: Final = 1000
@@ -188,7 +187,7 @@ def report(client: Client, run_id: str, status: int, findings: list[str], *, as_
     data: dict[str, Any] = {"run_id": run_id, "exit_status": status, "url": client.url, "energy": None, "findings": findings}
     try:
         resend(client, run_id)
-        data["energy"] = settled_energy(client, run_id)
+        data["energy"] = client.settled_energy(run_id)
     except RemoteUnreachable as error:
         findings.append(f"{error} Then: joulemark run resend {run_id}")
     except JoulemarkError as error:
@@ -208,19 +207,6 @@ def resend(client: Client, run_id: str) -> None:
         except RemoteUnreachable:
             time.sleep(POLL_S)
     client.resend(run_id)
-
-
-def settled_energy(client: Client, run_id: str) -> dict[str, Any]:
-    """The energy once every agent has sent readings beyond the end of the run, or what there is when none comes for long.
-
-    Raises InsufficientData when there is no energy by then.
-    """
-    for _ in range(round(SETTLE_LIMIT_S / POLL_S)):
-        with suppress(InsufficientData):
-            if (energy := client.energy(run_id))["settled"]:
-                return energy
-        time.sleep(POLL_S)
-    return client.energy(run_id)
 
 
 def summary(data: dict[str, Any]) -> str:
