@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -209,15 +209,17 @@ class Client:
                 fate = f"the mark is lost, since it cannot be kept either ({full})"
             warnings.warn(f"{error} But {fate}", RuntimeWarning, stacklevel=3)
 
-    def resend(self, run_id: str) -> int:
-        """Deliver the kept marks of a run, in their order; how many were taken.
+    def resend(self, run_id: str, *, told: Callable[[int, int], None] | None = None) -> int:
+        """Deliver the kept marks of a run, in their order; how many were taken. `told` hears how many of how many were tried.
 
         Those that are refused for good, or cannot be read, stay in the file and do not keep others from being delivered; UsageError
         names the first. Raises RemoteUnreachable and AccessDenied, and keeps all.
         """
         waiting = kept_marks.of(run_id)
         refused: list[tuple[bytes, UsageError]] = []
-        for line in waiting.lines:
+        for tried, line in enumerate(waiting.lines):
+            if told is not None:
+                told(tried, len(waiting.lines))
             try:
                 what, body = kept_marks.mark_of(line)
                 self.call("POST", mark_path(run_id, what), body)

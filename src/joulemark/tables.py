@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from joulemark import document
+from joulemark import document, nearest
 from joulemark.errors import ConfigError
 
 T = TypeVar("T")
@@ -22,8 +21,7 @@ def unknown(data: Mapping[str, Any], known: list[str], where: str) -> None:
     """Raise ConfigError for the first key of `data` that is not in `known`, naming the nearest one that is."""
     for key in data:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys are {', '.join(sorted(known))}"
+            hint = nearest.hint(key, known, otherwise=f"valid keys are {', '.join(sorted(known))}")
             raise ConfigError(f"{where}: unknown key {key!r}", hint)
 
 

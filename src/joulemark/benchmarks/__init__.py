@@ -9,6 +9,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
+from joulemark import nearest
 from joulemark.benchmarks import (
     aiperf,
     codecarbon,
@@ -63,7 +64,7 @@ def read(path: Path, *, tz: tzinfo | None, tool: str | None = None) -> Run:
     files are there or none can be read, NaiveTimeError when a zone is needed and `tz` is None, UsageError for an unknown tool.
     """
     if tool is not None and tool not in TOOLS:
-        raise UsageError(f"no reader for {tool!r}", f"use one of: {', '.join(TOOLS)}")
+        raise UsageError(f"no reader for {tool!r}", nearest.hint(tool, TOOLS, otherwise=f"use one of: {', '.join(TOOLS)}"))
     if path.name.lower().endswith(ARCHIVES) and path.is_file():
         with tempfile.TemporaryDirectory(prefix="joulemark-") as place:
             run = read(unpacked(path, Path(place)), tz=tz, tool=tool)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import progress
 from joulemark.errors import NotCompliant, UsageError
 
 if TYPE_CHECKING:
@@ -111,11 +112,13 @@ def written(bundle: Path, source: Measurement, *, site_compat: bool, sign: Path 
         if site_compat and work.at.beside:
             raise UsageError("--site-compat is for OpenAIPerf bundles", "leave it out")
         own = attached.originals(work.at)
-        found = source.found(work.at, own)
+        with progress("energy from the readings"):
+            found = source.found(work.at, own)
         site, notes = found.for_site(work.at, own) if site_compat else ({}, [])
         signer = None if key is None else lambda sha256: seal.over_manifest(key, sha256, role=ROLE)
         before = members(work, own) if work.archive is not None and not work.at.beside else {}
-        made = attached.attach(work.at, own, found.files, site=site, read=found.read, sign=signer)
+        with progress("files written and hashed"):
+            made = attached.attach(work.at, own, found.files, site=site, read=found.read, sign=signer)
         if work.archive is not None and work.unpacked is not None and not work.at.beside:
             packed(work.archive, output or work.archive, work.unpacked, made, before)
     head = found.card["headline"]
@@ -180,7 +183,9 @@ def verified(bundle: Path, trust: Path | None, *, as_json: bool) -> None:
     from joulemark.standard.trust import Trust
 
     with opened(bundle) as work:
-        found = proof(work.at, trust=None if trust is None else Trust.read(trust))
+        known = None if trust is None else Trust.read(trust)
+        with progress("files held against hashes"):
+            found = proof(work.at, trust=known)
     result = {
         "schema": PROOF_SCHEMA,
         "bundle": str(bundle),

@@ -10,6 +10,7 @@ import click
 
 from joulemark.cli import emit, json_option
 from joulemark.cli.compute import finite, power_files
+from joulemark.cli.progress import one_by_one, progress
 from joulemark.errors import UsageError
 from joulemark.readings import Boundary
 from joulemark.timebase import zone
@@ -74,7 +75,9 @@ def command(
         evidence, told = recorded(power, benchmark or Path(), tz=tz, boundary=boundary)
     else:
         evidence, told = bundled(bundle)
-    emit(attribution(evidence, told, asked), as_json=as_json, text=text)
+    with progress("energy shared out"):
+        found = attribution(evidence, told, asked)
+    emit(found, as_json=as_json, text=text)
 
 
 def recorded(power: tuple[Path, ...], benchmark: Path, *, tz: str | None, boundary: str | None) -> tuple[Evidence, Told]:
@@ -85,9 +88,12 @@ def recorded(power: tuple[Path, ...], benchmark: Path, *, tz: str | None, bounda
     from joulemark.cards.evidence import Evidence
 
     where = None if tz is None else zone(tz)
-    run = benchmarks.read(benchmark, tz=where)
+    with progress("benchmark read"):
+        run = benchmarks.read(benchmark, tz=where)
     placed = None if boundary is None else Boundary(boundary)
-    series = [one for path in power for file in power_files(path) for one in traces.read(file, tz=where, boundary=placed)]
+    files = [file for path in power for file in power_files(path)]
+    with progress("power logs read") as told:
+        series = [one for file in one_by_one(files, told) for one in traces.read(file, tz=where, boundary=placed)]
     inside = per_request.read(benchmark)
     return Evidence(run, tuple(series)), Told(inside.flights, f"{run.benchmark} records" if inside.flights else "", inside.slices)
 

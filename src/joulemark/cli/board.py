@@ -13,6 +13,7 @@ import click
 from joulemark import config as configuration
 from joulemark.cli import emit, json_option
 from joulemark.cli.board_text import follow_text, list_text, snapshot_text, submission_text, withdrawal_text
+from joulemark.cli.progress import Told, one_by_one, progress
 from joulemark.client import Client
 from joulemark.errors import FormatError, NotCompliant, RemoteUnreachable, UsageError
 from joulemark.units import NS_PER_S
@@ -54,11 +55,12 @@ def submit(bundle: Path, level: str, no_wait: bool, url: str | None, token_file:
     The same bundle again is the same submission. Exits 3 when it is refused, with every reason.
     """
     client = Client(url, token_file=token_file)
-    with packed(bundle) as archive:
+    with progress("bundle handed in"), packed(bundle) as archive:
         found = client.hand_in(archive, media_type(archive), level=level)
-    while not no_wait and found["state"] in ("received", "validating"):
-        time.sleep(LOOK_S)
-        found = client.call("GET", f"/v1/board/submissions/{found['submission_id']}")
+    with progress("waiting for the verdict"):
+        while not no_wait and found["state"] in ("received", "validating"):
+            time.sleep(LOOK_S)
+            found = client.call("GET", f"/v1/board/submissions/{found['submission_id']}")
     emit(found, as_json=as_json, text=submission_text)
     if found["state"] == "refused":
         raise NotCompliant(f"{bundle} was refused by {', '.join(reason['rule'] for reason in found['reasons'])}", "see the reasons above")
@@ -117,11 +119,12 @@ def snapshot(date: str | None, out: Path | None, url: str | None, token_file: Pa
     found = client.call("POST", "/v1/board/snapshots", {"date": day})
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        for name, sha256 in found["files"].items():
-            data = client.download(f"/v1/board/snapshots/{day}/{name}")
-            if "/" in name or hashlib.sha256(data).hexdigest() != sha256:
-                raise FormatError(f"{name} of the snapshot of {day} has not the hash that the board names", "ask who runs the board")
-            (out / name).write_bytes(data)
+        with progress("files fetched") as told:
+            for name, sha256 in one_by_one(found["files"].items(), told):
+                data = client.download(f"/v1/board/snapshots/{day}/{name}")
+                if "/" in name or hashlib.sha256(data).hexdigest() != sha256:
+                    raise FormatError(f"{name} of the snapshot of {day} has not the hash that the board names", "ask who runs the board")
+                (out / name).write_bytes(data)
     emit(found, as_json=as_json, text=snapshot_text)
 
 
@@ -140,7 +143,8 @@ def report(quarter: str, form: str, url: str | None, token_file: Path | None, as
     from joulemark.timebase import SystemClock
 
     asked = Quarter.parse(quarter)
-    made = Report.of(entries_of(Client(url, token_file=token_file)), asked, now_ns=SystemClock().utc_ns())
+    with progress("pages of the board read") as told:
+        made = Report.of(entries_of(Client(url, token_file=token_file), told), asked, now_ns=SystemClock().utc_ns())
     written = report_page.page if form == "html" else report_text.markdown
     emit(made.to_json(), as_json=as_json, text=lambda _: written(made).rstrip("\n"))
 
@@ -180,21 +184,23 @@ async def followed(url: str, settings: configuration.Config, *, whole: bool) -> 
 
     desk = Desk.of(settings, SystemClock())
     try:
-        look = await Follower.of(settings, desk, url).look(whole=whole)
-        with desk.alone() as alone:
+        with progress("board read"):
+            look = await Follower.of(settings, desk, url).look(whole=whole)
+        with progress("bundles judged"), desk.alone() as alone:
             if alone:
                 await desk.work_off()
         settled = []
-        for submission_id in look.taken:
-            while (one := desk.store.submission(submission_id)) is not None and one.waits:
-                await asyncio.sleep(LOOK_S)  # the collector on this folder judges it
-            settled += [] if one is None else [one.to_json()]
+        with progress("verdicts") as told:
+            for submission_id in one_by_one(look.taken, told):
+                while (one := desk.store.submission(submission_id)) is not None and one.waits:
+                    await asyncio.sleep(LOOK_S)  # the collector on this folder judges it
+                settled += [] if one is None else [one.to_json()]
         return {**look.to_json(), "submissions": settled}
     finally:
         desk.close()
 
 
-def entries_of(client: Client) -> Iterator[Entry]:
+def entries_of(client: Client, told: Told) -> Iterator[Entry]:
     """Every entry of a board. Raises FormatError for what is none."""
     from joulemark.board.entry import Entry
 
@@ -202,6 +208,7 @@ def entries_of(client: Client) -> Iterator[Entry]:
     while page <= pages:
         found: Mapping[str, Any] = client.call("GET", f"/v1/board/entries?page={page}")
         pages, page = int(found["pages"]), page + 1
+        told(page - 1, pages)
         yield from (Entry.from_json(one) for one in found["entries"])
 
 

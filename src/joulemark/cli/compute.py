@@ -13,6 +13,7 @@ import click
 from joulemark import foreign
 from joulemark.cards.text import closure_lines
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import one_by_one, progress
 from joulemark.errors import FormatError, InsufficientData, UsageError
 from joulemark.readings import Accuracy, Boundary
 from joulemark.timebase import zone
@@ -64,14 +65,17 @@ def command(
 
     where = None if tz is None else zone(tz)
     stated = None if accuracy is None else accuracy_of(accuracy)
-    run = benchmarks.read(benchmark, tz=where)
+    with progress("benchmark read"):
+        run = benchmarks.read(benchmark, tz=where)
     files = [file for path in (*power, *more) for file in power_files(path)]
     placed = None if boundary is None else Boundary(boundary)
-    series = [one for file in files for one in traces.read(file, tz=where, boundary=placed)]
+    with progress("power logs read") as told_of:
+        series = [one for file in one_by_one(files, told_of) for one in traces.read(file, tz=where, boundary=placed)]
     seen = edges(series, run.windows)
     warning = seen.finding(run.clock)
     try:
-        result = compute(series, run, accuracy=stated, power_idle_w=idle_w)
+        with progress("energy of the phases"):
+            result = compute(series, run, accuracy=stated, power_idle_w=idle_w)
     except InsufficientData as error:
         raise InsufficientData(error.what if warning is None else f"{error.what}. {warning}", error.next_step) from error
     result["edges"] = seen.to_json()

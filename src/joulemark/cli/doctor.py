@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import progress
 from joulemark.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(context: click.Context, config_file: Path | None, as_json: bool) -> None:
     """Check this machine; exits 5 when a check fails. A warning names what could be better."""
-    found = list(findings(config_file))
+    with progress("checks of this machine"):
+        found = list(findings(config_file))
     emit([finding.to_json() for finding in found], as_json=as_json, text=report)
     if any(finding.status == "fail" for finding in found):
         context.exit(EnvironmentFailed.exit_code)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from joulemark import config, foreign
+from joulemark import config, foreign, nearest
 from joulemark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Given:
         from joulemark.pricing.stated import HERE, UNNAMED, is_amount
 
         if self.price_model and self.price_model not in list(PriceModel):
-            raise UsageError(f"no price model {self.price_model!r}", f"use one of {', '.join(PriceModel)}")
+            hint = nearest.hint(self.price_model, PriceModel, otherwise=f"use one of {', '.join(PriceModel)}")
+            raise UsageError(f"no price model {self.price_model!r}", hint)
         labels = {label: getattr(self, option) for option, label in LABELS.items() if getattr(self, option)}
         if any(is_amount(word) for word in self.prices):
             named = {**found.evidence.run.labels, **labels}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from joulemark import nearest
 from joulemark.client import Client, quoted
 from joulemark.energy.counters import refreshes
 from joulemark.energy.device import devices
@@ -114,8 +114,7 @@ def look(client: Client, clock: Clock, *, host: str | None = None) -> Glance:
 def known_host(host: str, known: Sequence[str]) -> None:
     """Raises UsageError for a host that sent nothing yet, and suggests the nearest."""
     if host not in known:
-        near = difflib.get_close_matches(host, known, n=1)
-        raise UsageError(f"no host {host!r} sent readings", f"did you mean {near[0]!r}?" if near else "joulemark watch shows all hosts")
+        raise UsageError(f"no host {host!r} sent readings", nearest.hint(host, known, otherwise="joulemark watch shows all hosts"))
 
 
 def levels(series: Sequence[Series], agents: Mapping[str, str], now_ns: int) -> tuple[Level, ...]:

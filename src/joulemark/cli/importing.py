@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import progress
 from joulemark.timebase import iso_utc, zone
 
 
@@ -20,7 +21,8 @@ def command(tool: str, folder: Path, tz: str | None, as_json: bool) -> None:
     """Read the files of TOOL (aiperf, vllm, mlperf ...; auto tells it by the files) in DIR: phases, tokens, requests, clock."""
     from joulemark import benchmarks
 
-    run = benchmarks.read(folder, tz=None if tz is None else zone(tz), tool=None if tool == "auto" else tool)
+    with progress("benchmark read"):
+        run = benchmarks.read(folder, tz=None if tz is None else zone(tz), tool=None if tool == "auto" else tool)
     emit(run.to_json(), as_json=as_json, text=told)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import Told, one_by_one, progress
 from joulemark.config import AgentConfig, MeterTable
 from joulemark.errors import ConfigError, JoulemarkError, MeterError, MeterTransient
 from joulemark.meters import quality, registry
@@ -35,7 +36,8 @@ def command() -> None:
 def list_meters(as_json: bool) -> None:
     """Every kind of meter: what exists here, or why it does not and what to do."""
     host = AgentConfig().agent_id
-    kinds = [survey(kind, host) for kind in registry.kinds()]
+    with progress("kinds of meters tried") as told:
+        kinds = [survey(kind, host) for kind in one_by_one(registry.kinds(), told)]
     emit({"schema": LIST_SCHEMA, "host": host, "kinds": kinds}, as_json=as_json, text=list_text)
 
 
@@ -51,7 +53,8 @@ def probe(kind: str, options: tuple[str, ...], count: int, interval_ms: int, as_
     [meter] = registry.build([MeterTable(kind, dict(map(parse_option, options)))], host=host)
     meter.open()
     try:
-        polls, failed = poll(meter, count, interval_ms)
+        with progress("reads of the meter") as told:
+            polls, failed = poll(meter, count, interval_ms, told)
         devices = [summary(info.meters, [samples[i] for samples in polls]) for i, info in enumerate(meter.info)]
     finally:
         meter.close()
@@ -105,7 +108,7 @@ def parse_option(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def poll(meter: Meter, count: int, interval_ms: int) -> tuple[list[list[Sample]], list[str]]:
+def poll(meter: Meter, count: int, interval_ms: int, told: Told) -> tuple[list[list[Sample]], list[str]]:
     """`count` reads at a steady pace, and the reasons of those that failed; a device that left is not asked again.
 
     Raises the last of the failures when no read succeeded.
@@ -114,7 +117,7 @@ def poll(meter: Meter, count: int, interval_ms: int) -> tuple[list[list[Sample]]
     polls: list[list[Sample]] = []
     failed: list[MeterError] = []
     begin_ns = clock.mono_ns()
-    for number in range(count):
+    for number in one_by_one(range(count), told):
         wait_ns = begin_ns + number * interval_ms * NS_PER_MS - clock.mono_ns()
         time.sleep(max(0, wait_ns) / NS_PER_S)
         try:

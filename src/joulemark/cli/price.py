@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joulemark import config
-from joulemark.cli import emit, json_option, price_update
+from joulemark import config, nearest
+from joulemark.cli import emit, json_option, price_update, printable
 from joulemark.cli.price_text import answer_text, export_text, fetches_text, import_text, listing_text
+from joulemark.cli.progress import one_by_one, progress
 from joulemark.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from joulemark.config import Config
     from joulemark.pricing.fetch import Check
     from joulemark.pricing.gates import Taken
     from joulemark.pricing.price import Price
     from joulemark.pricing.snapshot import Snapshot
+    from joulemark.timebase import Clock
 
 
 config_option = click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file.")
@@ -52,9 +55,11 @@ def import_files(
 
     clock, settings = SystemClock(), config.load(config_file)
     kept.place(settings)
-    intakes = [Intake.read(file, clock=clock, kind=kind, options=Options(provider, region)) for file in files]
-    with kept.opened(settings, clock) as store:
-        taken = [intake.commit(store, force=force) for intake in intakes]
+    options = Options(provider, region)
+    with progress("price files read") as told:
+        intakes = [Intake.read(file, clock=clock, kind=kind, options=options) for file in one_by_one(files, told)]
+    with kept.opened(settings, clock) as store, progress("price files stored") as told:
+        taken = [intake.commit(store, force=force) for intake in one_by_one(intakes, told)]
         known = store.totals()
     result = {
         "schema": "joulemark.price_import/1",
@@ -101,7 +106,8 @@ def show(
 
     models = [str(model) for model in PriceModel]
     if price_model not in models:
-        raise click.UsageError(f"no price model {price_model!r}; use one of {', '.join(models)}")
+        hint = nearest.hint(price_model, models, otherwise=f"use one of {', '.join(models)}")
+        raise click.UsageError(f"no price model {price_model!r}; {hint}")
     clock, settings = SystemClock(), config.load(config_file)
     valid_at_ns = moment_ns(valid_at, "--valid-at") if valid_at else clock.utc_ns()
     if provider and instance and region:
@@ -117,12 +123,29 @@ def show(
             zone=zone,
         )
         emit({"schema": "joulemark.price/1", **answer.to_json()}, as_json=as_json, text=answer_text)
+        if answer.price is None:
+            hinted(settings, clock, {"provider": provider, "instance_type": instance, "region": region})
         return
     if valid_at or known_at:
         raise click.UsageError("--valid-at and --known-at need --provider, --instance and --region")
     asked = {"provider": provider, "instance_type": instance, "region": region}
     named: dict[str, Any] = {name: value for name, value in asked.items() if value}
-    emit(listing(kept.snapshot(settings, clock, last_check=True, **named)), as_json=as_json, text=listing_text)
+    found = kept.snapshot(settings, clock, last_check=True, **named)
+    emit(listing(found), as_json=as_json, text=listing_text)
+    if named and not found.prices:
+        hinted(settings, clock, named)
+
+
+def hinted(settings: Config, clock: Clock, asked: Mapping[str, str]) -> None:
+    """Say on stderr which of the names that were asked for no known price has, with the nearest one that is known."""
+    from joulemark.pricing import kept
+
+    prices = kept.snapshot(settings, clock, last_check=True).prices
+    for name, word in asked.items():
+        known = {str(getattr(price, name)) for price in prices}
+        if known and word not in known:
+            hint = nearest.hint(word, sorted(known), otherwise="joulemark price show lists what is known")
+            click.echo(f"joulemark: no known price has the {name.replace('_', ' ')} {printable(word)!r}; {hint}", err=True)
 
 
 @command.command()
@@ -158,7 +181,7 @@ def export(as_of: str | None, out: Path | None, config_file: Path | None, as_jso
 @json_option
 def fetches(feed: str | None, limit: int, config_file: Path | None, as_json: bool) -> None:
     """Show how each feed stands, and the last attempts to read prices, failures too, newest first."""
-    from joulemark.pricing import kept
+    from joulemark.pricing import kept, sources
     from joulemark.timebase import SystemClock
 
     clock, settings = SystemClock(), config.load(config_file)
@@ -176,7 +199,9 @@ def fetches(feed: str | None, limit: int, config_file: Path | None, as_json: boo
         "feeds": [standing(check, now_ns) for check in checks],
         "fetches": attempts,
     }
-    unread = f"{feed} was never read; without --feed all that was read is shown"
+    strange = feed is not None and feed not in sources.KINDS
+    hint = f", {nearest.hint(feed or '', sources.KINDS, otherwise='and no feed is called so')}" if strange else ""
+    unread = f"{feed} was never read{hint}; without --feed all that was read is shown"
     emit(result, as_json=as_json, text=fetches_text if attempts or feed is None else lambda _: unread)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joulemark import config
+from joulemark import config, nearest
 from joulemark.cli import emit, json_option
 from joulemark.cli.progress import progress
 from joulemark.errors import RemoteUnreachable, UsageError
@@ -34,10 +34,12 @@ def command(kinds: tuple[str, ...], force: bool, config_file: Path | None, as_js
     from joulemark.collector.feeds import feeds_of
 
     settings = config.load(config_file)
-    feeds = [feed for feed in feeds_of(settings) if not kinds or feed.kind in kinds]
+    configured = feeds_of(settings)
+    feeds = [feed for feed in configured if not kinds or feed.kind in kinds]
     if not feeds:
         what = f"no feed of kind {', '.join(kinds)} is configured" if kinds else "no feed is configured"
-        raise UsageError(what, "add a [[feed]] table to the configuration; joulemark config default shows every kind")
+        add = "add a [[feed]] table to the configuration; joulemark config default shows every kind"
+        raise UsageError(what, nearest.hint(kinds[0], [feed.kind for feed in configured], otherwise=add) if kinds else add)
     taken = asyncio.run(updated(feeds, settings, force=force))
     result = {"schema": "joulemark.price_update/1", "feeds": [feed_result(feed, one) for feed, one in zip(feeds, taken, strict=True)]}
     emit(result, as_json=as_json, text=text)

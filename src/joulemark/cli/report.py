@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import progress
 from joulemark.errors import UsageError
 
 
@@ -33,8 +34,8 @@ def command(run: str, html: Path | None, label: Path | None, link: str | None, t
     from joulemark.standard.trust import Trust
 
     known = Trust.read(trust)
-    with subject.folder_of(run, url=url) as folder:
-        found = Publication.of(read.bundle(folder, trust=known))
+    with subject.folder_of(run, url=url) as folder, progress("rules judged") as told:
+        found = Publication.of(read.bundle(folder, trust=known), told=told)
     drawn = found.label(link)
     if html is not None:
         written(html, found.page)

@@ -13,6 +13,7 @@ import click
 
 from joulemark import document, foreign
 from joulemark.cli import emit, json_option
+from joulemark.cli.progress import one_by_one, progress
 from joulemark.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ def gathered(sources: tuple[Path, ...]) -> Round:
     if len(described) != 1:
         raise UsageError(f"{len(described)} descriptions of a round", "give the one file that joulemark ring plan wrote, then bundles")
     round_ = read(described[0])
-    told = {one.name: one for path in sources if path.is_dir() for one in [of_bundle(path)]}
+    bundles = [path for path in sources if path.is_dir()]
+    with progress("bundles read") as told_of:
+        told = {one.name: one for path in one_by_one(bundles, told_of) for one in [of_bundle(path)]}
     if strangers := sorted(set(told) - {one.name for one in round_.laboratory}):
         raise UsageError(
             f"{', '.join(strangers)} takes no part in {round_.round}", "add it to the file, or correct the label laboratory of its run"

@@ -18,6 +18,7 @@ import click
 
 from joulemark import document, foreign, timebase
 from joulemark.cli import emit, json_option, printable
+from joulemark.cli.progress import progress
 from joulemark.client import RUN_VARIABLE, URL_VARIABLE, Client
 from joulemark.counts import Counts
 from joulemark.errors import JoulemarkError, RemoteUnreachable, UsageError
@@ -186,8 +187,9 @@ def report(client: Client, run_id: str, status: int, findings: list[str], *, as_
     """Print the run and its energy, once the readings of its end have arrived."""
     data: dict[str, Any] = {"run_id": run_id, "exit_status": status, "url": client.url, "energy": None, "findings": findings}
     try:
-        resend(client, run_id)
-        data["energy"] = client.settled_energy(run_id)
+        with progress("waiting for the last readings"):
+            resend(client, run_id)
+            data["energy"] = client.settled_energy(run_id)
     except RemoteUnreachable as error:
         findings.append(f"{error} Then: joulemark run resend {run_id}")
     except JoulemarkError as error:
@@ -328,5 +330,6 @@ def seal(run_id: str, url: str | None, as_json: bool) -> None:
 @json_option
 def resend_command(run_id: str, url: str | None, as_json: bool) -> None:
     """Deliver marks of RUN_ID that were kept because the collector did not answer."""
-    count = Client(url).resend(run_id)
+    with progress("marks delivered") as told:
+        count = Client(url).resend(run_id, told=told)
     emit({"run_id": run_id, "delivered": count}, as_json=as_json, text=lambda data: f"{data['delivered']} marks delivered")

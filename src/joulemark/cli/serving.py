@@ -10,6 +10,7 @@ import click
 
 from joulemark.cli import emit, json_option
 from joulemark.cli.cost import url_option
+from joulemark.cli.progress import progress
 from joulemark.errors import UsageError
 
 SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -62,7 +63,8 @@ def command(
         asked += [("begin_ns", moment_ns(begin, "--begin")), ("end_ns", moment_ns(end, "--end"))]
     else:
         asked.append(("last_s", last_s or 5 * SECONDS["m"]))
-    found = Client(url).call("GET", f"/v1/serving?{urlencode(asked)}", timeout_s=RECORD_TIMEOUT_S)
+    with progress("energy of the window"):
+        found = Client(url).call("GET", f"/v1/serving?{urlencode(asked)}", timeout_s=RECORD_TIMEOUT_S)
     emit(found, as_json=as_json, text=serving_text)
 
 

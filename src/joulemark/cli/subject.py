@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from joulemark.cli.progress import progress
 from joulemark.errors import FormatError, InsufficientData, RemoteUnreachable
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def in_folder(name: str, folder: Path, *, judged: bool) -> Subject:
     from joulemark.cards import opened
     from joulemark.cards.bundle import FOLDER
 
-    found = opened.opened(folder)
+    with progress("bundle read"):
+        found = opened.opened(folder)
     if found.evidence is None:
         why = "; ".join(f"{path}: {fault}" for path, fault in found.faults.items()) or "it holds no run with readings"
         raise InsufficientData(f"{name} tells nothing: {why}", "give the folder that holds energy/, or the id of a run")
@@ -70,7 +72,8 @@ def level_of(folder: Path) -> str:
     from joulemark.standard import read as reading
     from joulemark.standard.validator import validate
 
-    return validate(reading.case(folder)).level_text
+    with progress("rules judged") as told:
+        return validate(reading.case(folder), told=told).level_text
 
 
 def beside(card: Path) -> Path:
@@ -101,7 +104,8 @@ def fetched(run_id: str, place: Path, url: str | None) -> Path:
         raise FormatError(f"there is no {run_id or 'bundle without a name'}", "give the folder of a bundle, or the id of a run")
     file = place / "bundle.zip"
     try:
-        file.write_bytes(Client(url).download(f"/v1/runs/{quote(run_id, safe='')}/bundle"))
+        with progress("bundle fetched"):
+            file.write_bytes(Client(url).download(f"/v1/runs/{quote(run_id, safe='')}/bundle"))
     except RemoteUnreachable as error:
         raise RemoteUnreachable(f"there is no folder or file {run_id} here, and {error.what}", error.next_step) from error
     return file

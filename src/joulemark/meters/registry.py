@@ -5,12 +5,12 @@ Any installed distribution may add kinds in the group `joulemark.meters`, as `na
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
+from joulemark import nearest
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterUnavailable
 from joulemark.meters.base import Driver, Meter
@@ -32,9 +32,7 @@ def driver(kind: str) -> Driver[Any]:
     known = kinds()
     entry = known.get(kind)
     if entry is None:
-        near = difflib.get_close_matches(kind, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known kinds are {', '.join(known)}"
-        raise ConfigError(f"no meter kind {kind!r}", hint)
+        raise ConfigError(f"no meter kind {kind!r}", nearest.hint(kind, known, otherwise=f"known kinds are {', '.join(known)}"))
     try:
         found: Driver[Any] = entry.load()
     except ModuleNotFoundError as error:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote as shell_word
@@ -20,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from joulemark import timebase
+from joulemark import nearest, timebase
 from joulemark.errors import EnvironmentFailed, FormatError, UsageError
 from joulemark.pki import certificate, folder, signing
 from joulemark.pki.certificate import UNREADABLE, Certificate, moment
@@ -156,8 +155,7 @@ class Authority:
         if path.stem not in RESERVED and path.exists():
             return path
         names = [p.stem for p in self.folder.glob("*.pem") if p.stem not in RESERVED]
-        near = difflib.get_close_matches(path.stem, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "issue one: joulemark pki issue NAME --for agent"
+        hint = nearest.hint(path.stem, names, otherwise="issue one: joulemark pki issue NAME --for agent")
         raise UsageError(f"no certificate was issued for {name!r} in {self.folder}", hint)
 
     def _is_revoked(self, serial: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Final
 
-from joulemark import document
+from joulemark import document, nearest
 from joulemark.errors import UsageError
 from joulemark.standard.verdict import GRADES
 
@@ -65,8 +65,9 @@ class Edition:
         for rule in self.rules:
             if rule.id == rule_id.upper():
                 return rule
-        near = [rule.id for rule in self.rules if rule.group == rule_id.upper()[:3]] or GROUPS
-        raise UsageError(f"edition {self.version} of the standard has no rule {rule_id!r}", f"one of: {', '.join(near)}")
+        group = [rule.id for rule in self.rules if rule.group == rule_id.upper()[:3]]
+        hint = f"one of: {', '.join(group)}" if group else nearest.hint(rule_id[:3], GROUPS, otherwise=f"one of: {', '.join(GROUPS)}")
+        raise UsageError(f"edition {self.version} of the standard has no rule {rule_id!r}", hint)
 
 
 def versions() -> tuple[str, ...]:

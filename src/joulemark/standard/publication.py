@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -30,14 +30,14 @@ class Publication:
     lines: tuple[Trace, ...]
 
     @classmethod
-    def of(cls, case: Case) -> Self:
-        """A bundle, judged now and its card computed again: nothing that it claims of itself is in it.
+    def of(cls, case: Case, *, told: Callable[[int, int], None] | None = None) -> Self:
+        """A bundle, judged now and its card computed again: nothing that it claims of itself is in it. `told`: as of `validate`.
 
         Raises InsufficientData where its readings give no card.
         """
         if case.evidence is None or case.rebuilt is None:
             raise InsufficientData(f"there is no card to show: {case.unbuildable}", "ask joulemark validate what is missing")
-        return cls.made(Measured(case.evidence, case.rebuilt), validate(case))
+        return cls.made(Measured(case.evidence, case.rebuilt), validate(case, told=told))
 
     @classmethod
     def made(cls, run: Measured, report: Report) -> Self:

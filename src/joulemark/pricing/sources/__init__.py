@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from joulemark import nearest
 from joulemark.errors import ConfigError
 from joulemark.pricing.wanted import Limits
 
@@ -63,6 +63,5 @@ def recognise(text: str) -> Importer | None:
 def named(kind: str, kinds: tuple[str, ...]) -> Any:
     """The module of `kind`, loaded when it is asked for."""
     if kind not in kinds:
-        near = difflib.get_close_matches(kind, kinds, n=1)
-        raise ConfigError(f"no kind of prices {kind!r}", f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(kinds)}")
+        raise ConfigError(f"no kind of prices {kind!r}", nearest.hint(kind, kinds, otherwise=f"use one of {', '.join(kinds)}"))
     return importlib.import_module(f"{__name__}.{kind}")
