@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,22 @@ def test_an_unavailable_meter_is_both_a_meter_error_and_an_environment_error() -
 def test_tree_in_the_docstring_names_every_error() -> None:
     """The drawing in the module's docstring holds every class of the module."""
     assert [kind.__name__ for kind in tree() if kind.__name__ not in (errors.__doc__ or "")] == []
+
+
+NAMES_A_STEP = {"ConfigError", "EnvironmentFailed", "MeterUnavailable", "MeterGone", "AccessDenied", "RemoteUnreachable", "NotCompliant"}
+"""What `joulemark doctor` or a person at a terminal meets first."""
+
+
+def test_an_error_of_a_machine_says_what_to_do(repository: Path) -> None:
+    """Wherever one is raised it has its next step, which doctor prints as the mend; the fake meter's fault on demand is none."""
+    silent = []
+    package = repository / "src" / "joulemark"
+    for path in [*package.glob("*.py"), *(file for name in ("agent", "meters", "pki", "cli") for file in (package / name).rglob("*.py"))]:
+        text = path.read_text(encoding="utf-8")
+        if path.name == "fake_fault.py" or not any(f"{name}(" in text for name in NAMES_A_STEP):
+            continue
+        for call in ast.walk(ast.parse(text)):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in NAMES_A_STEP:
+                whole = len(call.args) + len(call.keywords) > 1 or any(isinstance(one, ast.Starred) for one in call.args)
+                silent += [] if whole else [f"{path.name}:{call.lineno}"]
+    assert silent == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,11 @@ def test_the_examples_run_against_engines_that_have_what_they_call(
     monkeypatch.setenv("JOULEMARK_URL", sampled.rest)
     monkeypatch.syspath_prepend(str(repository / "tests" / "standins" / "engines"))
     names: dict[str, Any] = {}
-    exec(compile(source, example, "exec"), names)
+    try:
+        exec(compile(source, example, "exec"), names)
+    finally:
+        for engine in ("torch", "vllm"):
+            sys.modules.pop(engine, None)  # a stand-in must not pass for the engine in another test
     assert said in capsys.readouterr().out
     phases = {one["name"]: one["tokens"] for one in Client(sampled.rest).call("GET", f"/v1/runs/{names['run_id']}/phases")}
     counted = {"vllm_offline": ("generate", 256, 384), "torch_loop": ("train", 102_400, None)}[example]

@@ -173,8 +173,15 @@ def joulemark_phase(request: pytest.FixtureRequest) -> Phase:
     return Phase(request.config.stash[KEY], request.node)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the run that the tests started; one that a command started goes on until the command ends."""
+    measurement = session.config.stash[KEY]
+    if measurement.own and (run_id := measurement.run_id) is not None:
+        measurement.tried(lambda: measurement.heard(lambda: measurement.client().stop(run_id)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Stop the run, and print what each phase took, or why that is not known."""
+    """Print what each phase took, or why that is not known."""
     measurement = config.stash[KEY]
     if measurement.names:
         terminalreporter.section("joulemark")
@@ -189,8 +196,6 @@ def lines(measurement: Measurement) -> Iterator[str]:
     run_id = measurement.run_id
     if run_id is None:
         return
-    if measurement.own:
-        measurement.tried(lambda: measurement.heard(lambda: measurement.client().stop(run_id)))
     found = measurement.tried(lambda: measurement.client().settled_energy(run_id, limit_s=SUMMARY_S)) or {"phases": []}
     yield f"run {run_id} at {measurement.url}"
     for name in measurement.names:

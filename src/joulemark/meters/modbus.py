@@ -240,7 +240,8 @@ class ModbusMeter(AsyncMeter):
         serial = await self._identity(Identity.SERIAL)
         if serial != self._serial:
             await self.disconnect()
-            raise MeterGone(f"{self._where} is another meter now: serial number {serial or 'none'}, not {self._serial or 'none'}")
+            what = f"{self._where} is another meter now: serial number {serial or 'none'}, not {self._serial or 'none'}"
+            raise MeterGone(what, "put the meter back, or restart the agent to measure with this one")
 
     @property
     def _map_name(self) -> str:

@@ -81,16 +81,18 @@ def said(card: Place) -> Markup:
         "Simulated: the path was measured, not a machine. " if card["simulated"].value else None,
         None if card["complete"].value else "Not complete, for the reasons below. ",
     ]
-    head = card["headline"]
+    head, score = card["headline"], card["score"]
+    of = None if score.value is None else [f"{score['method'].value} of ".capitalize(), figures.count(head["phases"]), " repetitions. "]
     missing = head["uncertainty_missing"].value
     where = f"Scope {card['scope'].value or 'undefined'}, at {words(head['boundary'].value)}; idle is not subtracted; no level was judged."
     lacks = f" Not in the uncertainty, because not known: {', '.join(missing)}." if missing else None
-    return joined([[tag("strong", mark) for mark in marks if mark], where, lacks])
+    return joined([[tag("strong", mark) for mark in marks if mark], of, where, lacks])
 
 
 def phases(card: Place) -> Markup:
-    """A row for each phase."""
-    numbers = (2, 3, 4, 5)
+    """A row for each phase, those that count in bold."""
+    numbers, told = (2, 3, 4, 5), frozenset(card["headline"]["phases"].value)
+    every = list(card["phases"])[:MOST]
     rows = [
         (
             phase["name"].value,
@@ -100,23 +102,25 @@ def phases(card: Place) -> Markup:
             figures.rounded(phase["mean_power_w"], ".1f", "W"),
             ratio(phase),
         )
-        for phase in list(card["phases"])[:MOST]
+        for phase in every
     ]
 
-    def line(kind: str, cells: tuple[object, ...], **more: str) -> Markup:
-        return tag("tr", [tag(kind, cell, style=NUMBER if at in numbers else CELL, **more) for at, cell in enumerate(cells)])
+    def line(kind: str, cells: tuple[object, ...], look: str = "", **more: str) -> Markup:
+        return tag("tr", [tag(kind, cell, style=(NUMBER if at in numbers else CELL) + look, **more) for at, cell in enumerate(cells)])
 
     head = tag("thead", line("th", PHASES, scope="col"))
-    whole = tag("table", head, tag("tbody", [line("td", row) for row in rows]), style="border-collapse:collapse;margin:0")
+    looks = [";font-weight:600" if phase["name"].value in told else "" for phase in every]
+    body = tag("tbody", [line("td", row, look) for row, look in zip(rows, looks, strict=True)])
+    whole = tag("table", head, body, style="border-collapse:collapse;margin:0")
     more = tag("p", "The first of ", figures.count(card["phases"]), " phases.") if len(card["phases"]) > MOST else None
     return joined([tag("div", whole, style="overflow-x:auto", tabindex="0", role="region", aria_label="Phases"), more])
 
 
 def ratio(phase: Place) -> Markup:
-    """J per 1k output tokens of a phase that has them."""
+    """J per 1k output tokens of a phase that has them, or why there is no such figure."""
     shown = phase.value.get("display", {})
     if "joules_per_1k_output_tokens" not in shown:
-        return figures.absent()
+        return figures.absent() if phase["tokens"]["output"].value else joined(["no tokens counted"])
     return figures.printed(phase["display"]["joules_per_1k_output_tokens"])
 
 
