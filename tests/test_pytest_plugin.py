@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from joulemark.client import Client
-from joulemark.pytest_plugin import Measurement
+from joulemark.pytest_plugin import LONGEST_NAME, Measurement, chosen
 from tests.collector.conftest import Agent, Collector, S
 from tests.collector.conftest import lasting_collector as lasting_collector
 
@@ -28,9 +28,12 @@ MEASURED = """
         energy = joulemark_phase.energy()
         assert energy is not None, joulemark_phase.reason
         assert 20 < energy["energy_j"] < 200
-        assert energy["joules_per_1k_output_tokens"] == energy["energy_j"] / 0.6
+        assert abs(energy["joules_per_1k_output_tokens"] - energy["energy_j"] / 0.6) < 1e-6
         assert joulemark_phase.energy("nothing") is None
         assert "no block 'nothing'" in joulemark_phase.reason
+
+    def test_of_another_test(joulemark_phase):
+        assert joulemark_phase.reason == ""
 
     def test_broken(joulemark_phase):
         with joulemark_phase():
@@ -55,7 +58,7 @@ def test_a_block_is_a_phase_with_its_energy(pytester: pytest.Pytester, lasting_c
     example = (repository / "docs" / "examples" / "test_joules.py").read_text(encoding="utf-8")
     pytester.makepyfile(test_it=MEASURED, test_joules=example)
     result = pytester.runpytest_inprocess("--joulemark-url", lasting_collector.rest, "--junit-xml=out.xml")
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=3, failed=1)
     client = Client(lasting_collector.rest)
     (run,) = client.runs()
     assert (run["benchmark"], run["stopped_ns"] is not None) == ("pytest", True)
@@ -70,7 +73,12 @@ def test_a_block_is_a_phase_with_its_energy(pytester: pytest.Pytester, lasting_c
         ("test_joules.py::test_energy_per_token:warmup", "warmup", None, ""),
         ("test_joules.py::test_energy_per_token", "measured", 600, ""),
     ]
-    result.stdout.fnmatch_lines([f"run {run['run_id']} at *", "test_it.py::test_decode: * J +- * J at gpu, * J per 1k output tokens"])
+    told = [
+        f"run {run['run_id']} at *",
+        "test_it.py::test_decode: * +- * J at gpu, * J per 1k output tokens",
+        "test_it.py::test_broken: * (does not count: KeyError)",
+    ]
+    result.stdout.fnmatch_lines(told)
     written = (pytester.path / "out.xml").read_text()
     assert 'name="joulemark_phase" value="test_it.py::test_decode"' in written
     assert 'name="joulemark_energy_j" value="' in written
@@ -124,6 +132,32 @@ def test_workers_are_not_told_apart(pytestconfig: pytest.Config, monkeypatch: py
     )
     monkeypatch.setattr(pytestconfig, "workerinput", {"workercount": 1}, raising=False)
     assert Measurement.of(pytestconfig).reason == ""
+
+
+def test_phases_have_names_of_their_own() -> None:
+    """A block that comes again is numbered, what cannot be printed is replaced, and of a long name the end stays."""
+    found = Measurement("http://x")
+    assert [found.name("t.py::a", part) for part in ("", "", "x", "", "x")] == [
+        "t.py::a",
+        "t.py::a #2",
+        "t.py::a:x",
+        "t.py::a #3",
+        "t.py::a:x #2",
+    ]
+    assert found.name("t.py::b[\x1b]", "") == "t.py::b[?]"
+    assert found.name("d/" * 300 + "t.py::c", "").endswith("d/t.py::c")
+    assert max(map(len, found.names)) == LONGEST_NAME
+
+
+def test_of_several_boundaries_one_has_to_be_named() -> None:
+    """Energies of different boundaries are never taken for each other; what no reading covers has no energy."""
+    gpu, wall = ({"name": "t", "boundary": place, "energy_j": 1.0} for place in ("gpu", "server_input"))
+    bare = {"name": "u", "boundary": "gpu", "energy_j": None}
+    assert chosen([gpu, bare], "t", "") == (gpu, "")
+    assert chosen([gpu, wall], "t", "server_input") == (wall, "")
+    assert chosen([gpu, wall], "t", "") == (None, "t was measured at gpu, server_input; name one of them as boundary")
+    assert chosen([gpu, wall], "t", "rack") == (None, "no reading covers t at rack")
+    assert chosen([gpu, bare], "u", "") == chosen([gpu], "u", "") == (None, "no reading covers u")
 
 
 def test_the_plugin_is_light_and_installed_under_its_name() -> None:

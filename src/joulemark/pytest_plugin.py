@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -39,13 +39,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @dataclass
 class Measurement:
-    """The one run of these tests. `reason`: why nothing is measured, empty where something is. `findings`: what went wrong meanwhile."""
+    """The one run of these tests. `reason`: why nothing is measured, empty where something is. `aborted`: phases that do not count, and
+    why. `findings`: what went wrong meanwhile.
+    """
 
     url: str | None
     reason: str = ""
     run_id: str | None = None
     own: bool = False
     names: list[str] = field(default_factory=list)
+    aborted: dict[str, str] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -62,7 +65,7 @@ class Measurement:
     def started(self) -> str | None:
         """Id of the run, which the first phase starts; None where nothing is measured."""
         if self.run_id is None and not self.reason:
-            self.run_id = self.tried(lambda: self.client().start(benchmark="pytest"))
+            self.run_id, self.reason = self.tried(lambda: self.client().start(benchmark="pytest"))
             self.own = self.run_id is not None
         return self.run_id
 
@@ -72,16 +75,15 @@ class Measurement:
 
         return Client(self.url)
 
-    def tried(self, attempt: Callable[[], Result]) -> Result | None:
-        """What `attempt` gives; None where the collector gives nothing, and then `reason` says why. No test fails for it."""
+    def tried(self, attempt: Callable[[], Result]) -> tuple[Result | None, str]:
+        """What `attempt` gives, or None and why the collector gives nothing, which is a finding too. No test fails for it."""
         from joulemark.errors import JoulemarkError
 
         try:
-            return attempt()
+            return attempt(), ""
         except JoulemarkError as error:
-            self.reason = str(error)
             self.findings.append(str(error))
-            return None
+            return None, str(error)
 
     def heard(self, mark: Callable[[], Result]) -> Result:
         """What `mark` gives; its warnings become findings, also where warnings are errors."""
@@ -106,11 +108,12 @@ class Phase:
     def __init__(self, measurement: Measurement, item: pytest.Item) -> None:
         self._measurement, self._item = measurement, item
         self._names: dict[str, str] = {}
+        self._why = ""
 
     @property
     def reason(self) -> str:
-        """Why there is no energy; empty as long as there is no such reason."""
-        return self._measurement.reason
+        """Why nothing is measured, or the last `energy` was None; empty as long as there is no such reason."""
+        return self._measurement.reason or self._why
 
     @contextmanager
     def __call__(self, part: str = "", kind: PhaseKind | str = "measured") -> Iterator[Counts]:
@@ -133,6 +136,7 @@ class Phase:
             yield counts
         except BaseException as error:
             raised = error
+            self._measurement.aborted[name] = counts.aborted or type(error).__name__
             self._measurement.heard(lambda: marks.__exit__(type(raised), raised, raised.__traceback__))
             raise
         self._measurement.heard(lambda: marks.__exit__(None, None, None))
@@ -146,17 +150,24 @@ class Phase:
         """
         measurement, run_id, name = self._measurement, self._measurement.run_id, self._names.get(part)
         if run_id is None or name is None:
-            measurement.reason = measurement.reason or f"no block {part!r} was measured in {self._item.nodeid}"
+            self._why = f"no block {part!r} was measured in {self._item.nodeid}"
             return None
-        found = measurement.tried(lambda: measurement.client().settled_energy(run_id)) or {"phases": []}
-        phases: list[dict[str, Any]] = [one for one in found["phases"] if one["name"] == name and boundary in ("", one["boundary"])]
-        if len(phases) != 1 or phases[0]["energy_j"] is None:
-            places = ", ".join(one["boundary"] for one in phases)
-            several = f"measured at {places}; name one of them as boundary"
-            measurement.reason = measurement.reason or (several if len(phases) > 1 else f"no reading covers {name}")
+        found, why = measurement.tried(lambda: measurement.client().settled_energy(run_id))
+        phase, self._why = (None, why) if found is None else chosen(found["phases"], name, boundary)
+        if phase is None:
             return None
-        self._item.user_properties.append(("joulemark_energy_j" + (f":{part}" if part else ""), phases[0]["energy_j"]))
-        return phases[0]
+        self._item.user_properties.append(("joulemark_energy_j" + (f":{part}" if part else ""), phase["energy_j"]))
+        return phase
+
+
+def chosen(phases: Sequence[dict[str, Any]], name: str, boundary: str) -> tuple[dict[str, Any] | None, str]:
+    """The one phase of that name that has an energy at that boundary, or at the only one; or None and why there is none."""
+    found = [one for one in phases if one["name"] == name and boundary in ("", one["boundary"])]
+    if len(found) > 1:
+        return None, f"{name} was measured at {', '.join(one['boundary'] for one in found)}; name one of them as boundary"
+    if not found or found[0]["energy_j"] is None:
+        return None, f"no reading covers {name}" + (f" at {boundary}" if boundary else "")
+    return found[0], ""
 
 
 KEY: Final = pytest.StashKey[Measurement]()
@@ -196,16 +207,19 @@ def lines(measurement: Measurement) -> Iterator[str]:
     run_id = measurement.run_id
     if run_id is None:
         return
-    found = measurement.tried(lambda: measurement.client().settled_energy(run_id, limit_s=SUMMARY_S)) or {"phases": []}
+    found, _ = measurement.tried(lambda: measurement.client().settled_energy(run_id, limit_s=SUMMARY_S))
     yield f"run {run_id} at {measurement.url}"
     for name in measurement.names:
-        phases = [one for one in found["phases"] if one["name"] == name and one["energy_j"] is not None]
-        yield from (f"{name}: {told(one)}" for one in phases) if phases else [f"{name}: energy not known"]
+        phases = [one for one in (found or {"phases": []})["phases"] if one["name"] == name and one["energy_j"] is not None]
+        lost = f" (does not count: {measurement.aborted[name]})" if name in measurement.aborted else ""
+        yield from (f"{name}: {told(one)}{lost}" for one in phases) if phases else [f"{name}: energy not known{lost}"]
     yield from dict.fromkeys(measurement.findings)
 
 
 def told(phase: dict[str, Any]) -> str:
     """The energy of a phase at one boundary in words."""
-    u95 = "" if phase["u95_j"] is None else f" +- {phase['u95_j']:.3g} J"
-    each = phase["joules_per_1k_output_tokens"]
-    return f"{phase['energy_j']:.6g} J{u95} at {phase['boundary']}" + ("" if each is None else f", {each:.6g} J per 1k output tokens")
+    from joulemark.energy.uncertainty import displayed
+
+    energy_j, u95_j, each = phase["energy_j"], phase["u95_j"], phase["joules_per_1k_output_tokens"]
+    shown = f"{energy_j:.6g} J" if u95_j is None else "{} +- {} J".format(*displayed(energy_j, u95_j))
+    return f"{shown} at {phase['boundary']}" + ("" if each is None else f", {each:.6g} J per 1k output tokens")
