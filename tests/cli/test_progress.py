@@ -91,6 +91,19 @@ def test_an_action_that_tells_nothing_shows_how_long_it_takes() -> None:
     ]
 
 
+def test_the_first_parts_of_many_foretell_nothing() -> None:
+    """Below a twentieth stands the time so far: the first part often loads what the others use."""
+    out, clock = Terminal(), Ticking()
+    line = Line("rules judged", out, clock, 0, 0)
+    for done, now_s in ((4, 2), (5, 3)):
+        clock.now_ns = now_s * S
+        line.told(done, 84)
+    assert out.getvalue().split(CLEAR)[1:] == [
+        "rules judged: [..........] 4 of 84, 2 s",
+        "rules judged: [..........] 5 of 84, about 47 s left",
+    ]
+
+
 def test_the_line_is_drawn_by_itself_until_the_action_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread draws while the work goes on, on a terminal only, and is gone with it."""
     monkeypatch.setattr("joulemark.cli.progress.BEAT_S", 0.001)

@@ -21,6 +21,8 @@ EVERY_NS: Final = NS_PER_S // 10
 BEAT_S: Final = 0.5
 """Between two drawings of an action that tells nothing for long."""
 CLEAR: Final = "\r\x1b[K"
+FORETOLD: Final = 20
+"""The time left is told once one part in so many is done: the first one often loads what the others use."""
 WIDTH: Final = 10
 """Characters of the bar."""
 LONGEST: Final = 30
@@ -64,7 +66,7 @@ class Line:
             return f"{(now_ns - self.begin_ns) / NS_PER_S:.0f} s"
         full = WIDTH * self.done // self.total
         parts = f"[{'#' * full}{'.' * (WIDTH - full)}] {self.done} of {self.total}"
-        if not self.done:
+        if self.done * FORETOLD < self.total:
             return f"{parts}, {(now_ns - self.begin_ns) / NS_PER_S:.0f} s"
         left_ns = (self.told_ns - self.begin_ns) * (self.total - self.done) / self.done - (now_ns - self.told_ns)
         return f"{parts}, about {max(0.0, left_ns / NS_PER_S):.0f} s left"
