@@ -32,16 +32,16 @@ def test_committed_code_is_reproducible(copy: Path, repository: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_one_flipped_byte_fails_the_check(copy: Path, repository: Path) -> None:
-    """A single changed byte in a generated file of any kind fails the check, which names each such file and the mending step."""
-    for name in (names := ("telemetry_pb2.py", "telemetry_pb2.pyi", "runs_pb2_grpc.py")):
-        path = copy / GENERATED / name
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
+@pytest.mark.parametrize("name", ["telemetry_pb2.py", "telemetry_pb2.pyi", "runs_pb2_grpc.py"])
+def test_one_flipped_byte_fails_the_check(copy: Path, repository: Path, name: str) -> None:
+    """A single changed byte in one generated file fails the check, which names the file and the mending step."""
+    path = copy / GENERATED / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
     result = check(copy, repository)
     assert result.returncode == 1
-    assert [name for name in names if name not in result.stdout + result.stderr] == []
+    assert name in result.stdout + result.stderr
     assert "run scripts/proto" in result.stderr
 
 
