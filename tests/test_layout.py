@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -98,6 +99,7 @@ def test_tests_say_what_they_prove(repository: Path) -> None:
     assert silent == []
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Names of all modules a file imports, inside functions too."""
     names: set[str] = set()

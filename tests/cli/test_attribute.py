@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,11 @@ from joulemark.errors import JoulemarkError
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.standard.schema import schemas
 from joulemark.standard.unit_names import nameless
+from tests.command import joulemark
 from tests.kit.lab import Lab, write
 
 TRUTH = "aiperf/generated_0.13.0_dcgm_truth"
 PARTS = ("requests_j", "others_j", "idle_j", "unattributed_j", "energy_upper_bound_j")
-
-
-def joulemark(*args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "joulemark", *map(str, args)], capture_output=True, text=True, check=False)
 
 
 def attributed(*args: object) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from joulemark.cli.board import media_type, packed
 from joulemark.errors import UsageError
 from tests.board.entries import entry
 from tests.collector.conftest import Collector
+from tests.command import joulemark
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 
 def run(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     """A command and its answer."""
-    done = subprocess.run([sys.executable, "-m", "joulemark", "board", *arguments], capture_output=True, text=True)
+    done = joulemark("board", *arguments)
     assert done.returncode == status, done.stderr
     return done
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from joulemark.cli.calibrate import align_text, plateau_text, show_text, shown
-from joulemark.demo.processes import joulemark as command_line
+from tests.command import joulemark
 from tests.kit import alignment
 
 BEFORE_NS = 1_800_000_000_000_000_000
@@ -103,8 +102,11 @@ def test_a_plateau_in_one_line() -> None:
         (["idle", "--meter", "m", "--accept", "everything"], "is not one of"),
     ],
 )
-def test_wrong_use_is_told_before_anything_is_asked(arguments: list[str], said: str, tmp_path: Any) -> None:
+def test_wrong_use_is_told_before_anything_is_asked(
+    arguments: list[str], said: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit 2, although no collector is there."""
-    done = subprocess.run(command_line("calibrate", *arguments), capture_output=True, text=True, check=False, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = joulemark("calibrate", *arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr

@@ -11,7 +11,6 @@ import json
 import random
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +25,7 @@ import pytest
 
 from joulemark.cards.compute import COMPUTE_SCHEMA
 from joulemark.standard.schema import schemas
+from tests.command import joulemark
 
 STAMP = "%m-%d-%Y %H:%M:%S.%f"
 LLAMA = "mlperf_power/inference_v4.1_nvidia_h200x8_llama2-70b-99"
@@ -33,10 +33,6 @@ V20 = "traces/mlperf_inference_v2.0_power/closed"
 DELL = f"{V20}/Dell/results/XR12_A2x1_TRT_MaxQ/bert-99/Offline/performance/run_1"
 DGX = f"{V20}/NVIDIA/results/DGX-A100_A100-SXM-80GBx8_TRT_MaxQ/bert-99/Server/performance/run_1"
 LOCAL = "traces/mlperf_inference_v1.0_power_localtime/closed/NVIDIA/results/A100-PCIex8_TRT_MaxQ/bert-99/Offline/performance/run_1"
-
-
-def joulemark(*args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "joulemark", *map(str, args)], capture_output=True, text=True, check=False)
 
 
 def computed(power: Path, benchmark: Path, tz: str = "UTC") -> dict[str, Any]:

@@ -14,10 +14,13 @@ from joulemark import tls
 from joulemark.config import TlsConfig
 from joulemark.pki import seal
 from tests import certificates
+from tests.command import joulemark
 
 
 def pki(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`joulemark pki` with these arguments."""
+    """`joulemark pki` with these arguments; under other variables, a process of its own."""
+    if not environment:
+        return joulemark("pki", *arguments)
     command = [sys.executable, "-m", "joulemark", "pki", *map(str, arguments)]
     env = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)

@@ -15,6 +15,7 @@ import pytest
 
 from joulemark.pki import seal
 from joulemark.standard.edition import edition
+from tests import command
 from tests.kit import hands
 from tests.kit.spoil import written
 
@@ -22,9 +23,13 @@ REPORT_SCHEMA = "joulemark.validation/1"
 
 
 def joulemark(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    return command.joulemark("validate", *args)
+
+
+def program(*args: str | Path) -> subprocess.CompletedProcess[str]:
     """The program, as a user runs it."""
-    command = [sys.executable, "-m", "joulemark", "validate", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    words = [sys.executable, "-m", "joulemark", "validate", *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
 
 
 def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def test_every_rule_is_reported_in_both_columns(good: Path) -> None:
 def test_a_tampered_bundle_ends_with_three_and_names_the_rule(good: Path) -> None:
     """One digit of one reading: INVALID, exit 3, and INT-1 on both streams."""
     hands.lowered(good)
-    done = joulemark(good)
+    done = program(good)
     assert done.returncode == 3
     assert done.stdout.startswith("INVALID (kit): ")
     assert "INT-1   fail in ES1, a contradiction" in done.stdout

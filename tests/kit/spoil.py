@@ -24,8 +24,13 @@ from tests.kit.lab import Lab, sign, write
 TRUST: Final = Trust.read()
 SEED: Final = int(os.environ.get("SEED") or 1)
 """Of the good bundles: the rules must see the same faults in any laboratory."""
-OF_FILES: Final = ("INT", "UNC", "CAL", "PRC", "SCO")
-"""Groups of rules that look at the files themselves, or at what the card claims."""
+OF_FILES: Final = frozenset(
+    {f"INT-{n}" for n in (1, 2, 3, 4, 6, 7, 9)}
+    | {f"PRC-{n}" for n in (2, 3, 4, 5)}
+    | {f"UNC-{n}" for n in (1, 2, 4, 5)}
+    | {"SCO-1", "SCO-6"}
+)
+"""Rules that look at the files themselves, or at what the card claims."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def spoiled_case(spoil: Spoil, level: str, folder: Path) -> Case:
     """The case of a spoilt bundle; through files below `folder` where the spoil changes files."""
     evidence = good(level) if spoil.evidence is None else spoil.evidence(good(level))
     if spoil.files is None:
-        made = case_of if spoil.rule[:3] in OF_FILES else unwritten
+        made = case_of if spoil.rule in OF_FILES else unwritten
         case = good_case(level) if spoil.evidence is None else made(evidence)
         return case if spoil.card is None else claiming(case, spoil.card)
     place = Path(tempfile.mkdtemp(dir=folder))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +20,53 @@ from tests.live_tokens.checker import Wave, distance, judged
 S = 1_000_000_000
 
 
-def proof(repository: Path, **env: str) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.live_tokens"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env={**os.environ, "SEEDS": "1", "SECONDS_LONG": "9", **env},
-        cwd=repository,
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+@dataclass(frozen=True)
+class Proof:
+    """How a run of the proof ended: its status, its last line, and what it said of what was wrong."""
+
+    status: int
+    found: dict[str, Any]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def proofs(repository: Path) -> dict[str, Proof]:
+    """The proof as it is (""), and with each spoil of the page: all at once, since they wait for time to pass."""
+    started = {}
+    for mutate in ("", "drop", "double"):
+        env = {**os.environ, "SEEDS": "1", "SECONDS_LONG": "9", "MUTATE": mutate, "SEED": "1" if mutate else "7"}
+        command = [sys.executable, "-m", "tests.live_tokens"]
+        started[mutate] = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=repository, start_new_session=True
+        )
+    ended = {}
+    try:
+        for mutate, process in started.items():
+            told, said = process.communicate(timeout=240)
+            assert told, said
+            ended[mutate] = Proof(process.returncode, json.loads(told.splitlines()[-1]), said)
+    finally:
+        for process in started.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+    return ended
 
 
 @pytest.mark.timeout(260)
-def test_joules_per_1k_agree_with_the_record_of_requests(repository: Path) -> None:
+def test_joules_per_1k_agree_with_the_record_of_requests(proofs: dict[str, Proof]) -> None:
     """Through real pages, agent and collector every window holds the truth within its bounds, and 95 % of its figures within U95."""
-    status, found, said = proof(repository, SEED="7")
-    assert (status, found["windows_outside_bounds"], found["ok"]) == (0, 0, True), said
+    found = proofs[""].found
+    assert (proofs[""].status, found["windows_outside_bounds"], found["ok"]) == (0, 0, True), proofs[""].said
     assert found["worst_j_per_1k_over_u95"] <= 1.0
 
 
 @pytest.mark.timeout(260)
 @pytest.mark.parametrize("mutate", ["drop", "double"])
-def test_a_spoiled_page_turns_it_red(repository: Path, mutate: str) -> None:
+def test_a_spoiled_page_turns_it_red(proofs: dict[str, Proof], mutate: str) -> None:
     """A page that forgets a tenth of the tokens, or shows a replica twice, is found out."""
-    status, found, _ = proof(repository, MUTATE=mutate)
-    assert status == 1
-    assert found["windows_outside_bounds"] > 0
+    assert proofs[mutate].status == 1
+    assert proofs[mutate].found["windows_outside_bounds"] > 0
 
 
 @pytest.mark.timeout(260)

@@ -31,7 +31,7 @@ def test_hours_leave_no_trace(tmp_path: Path) -> None:
 @pytest.mark.timeout(400)
 def test_a_leak_is_seen(tmp_path: Path) -> None:
     """An agent that keeps a little memory and a socket five times a second turns the soak red for both."""
-    _, red = asyncio.run(execute(tmp_path, HOURS, limit_mb_per_h=SHORT_LIMIT_MB_PER_H, leak=True))
+    _, red = asyncio.run(execute(tmp_path, HOURS / 2, limit_mb_per_h=SHORT_LIMIT_MB_PER_H, leak=True))
     assert any(text.startswith("the agent process grows") for text in red)
     assert any(text.startswith("descriptors went from") and "agent socket" in text for text in red)
 

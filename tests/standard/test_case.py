@@ -10,7 +10,7 @@ import pytest
 from joulemark.readings import Boundary, Quantity
 from joulemark.standard.case import Case, inside, means
 from joulemark.standard.trust import Trust
-from tests.kit.spoil import case_of, good, good_case
+from tests.kit.spoil import good, good_case
 
 
 def test_without_evidence_there_is_nothing() -> None:
@@ -55,14 +55,14 @@ def test_meters_without_readings_make_no_card() -> None:
 
 def test_the_kit_is_told_by_its_key() -> None:
     """The same bundle under a list without that key is no kit bundle."""
-    case = case_of(good("ES1"))
+    case = good_case("ES1")
     assert case.kit
     assert not replace(case, trust=Trust()).kit
 
 
 def test_a_receipt_of_the_kit_makes_it_one_of_the_kit() -> None:
     """Anybody can give receipts by the published key: who has one owns to a simulation, whoever signed the head."""
-    case = case_of(good("ES2"))
+    case = good_case("ES2")
     assert case.evidence is not None
     assert case.evidence.chain.receipts
     unsigned = replace(case.evidence, chain=replace(case.evidence.chain, signatures=()))

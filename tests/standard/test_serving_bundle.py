@@ -19,7 +19,7 @@ from joulemark.standard import read
 from joulemark.standard.checks import checks
 from joulemark.standard.edition import edition
 from tests.kit.lab import sign
-from tests.kit.spoil import case_of, good
+from tests.kit.spoil import case_of, good, good_case
 
 S = 1_000_000_000
 
@@ -65,7 +65,7 @@ def without(evidence: Evidence) -> Evidence:
 @pytest.mark.parametrize("there", [True, False])
 def test_no_rule_is_disturbed(evidence: Evidence, there: bool) -> None:
     """Every rule comes to the same verdict as without the counters, and with an engine that is gone: they stand in no rule's way."""
-    plain, more = case_of(good("ES1")), case_of(evidence if there else without(evidence))
+    plain, more = good_case("ES1"), case_of(evidence if there else without(evidence))
     for rule in edition().rules:
         if check := checks().get(rule.id):
             before, after = check(plain, rule, "ES1"), check(more, rule, "ES1")

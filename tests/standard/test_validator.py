@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from joulemark.errors import UsageError
 from joulemark.standard.edition import Rule, edition
-from joulemark.standard.validator import Judged, Report, outcome, validate
+from joulemark.standard.validator import COLUMNLESS, Judged, Report, outcome, validate
 from joulemark.standard.verdict import Outcome, Verdict
-from tests.kit.spoil import good_case
+from tests.kit.matrix import SPOILS
+from tests.kit.spoil import good_case, spoiled_case
 
 PASS, FAIL = Outcome(Verdict.PASS), Outcome(Verdict.FAIL)
 
@@ -71,3 +73,11 @@ def test_how_far_it_is_is_told() -> None:
     heard: list[tuple[int, int]] = []
     report = validate(good_case("ES1"), told=lambda done, total: heard.append((done, total)))
     assert heard == [(done, len(report.judged)) for done in range(1, len(report.judged) + 1)]
+
+
+@pytest.mark.parametrize("rule_id", sorted(COLUMNLESS))
+def test_what_is_asked_once_is_the_same_in_each_column(rule_id: str, tmp_path: Path) -> None:
+    """A rule that is asked once for both columns says the same of either, of a good bundle and of a spoilt one."""
+    spoil = next(one for one in SPOILS["integrity"] if one.rule == rule_id)
+    for case in (good_case("ES1"), spoiled_case(spoil, "ES1", tmp_path)):
+        assert outcome(case, edition().rule(rule_id), "ES1") == outcome(case, edition().rule(rule_id), "ES2")

@@ -47,8 +47,9 @@ RATIOS: Final = {
 def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
     """The card of `evidence`, schema `joulemark.card/1`: unrounded figures, null where unknown, and a `display` block for people.
 
-    `files`: what `contents.contents` makes of the same evidence, if that is at hand. Raises InsufficientData when the readings cover
-    no measured phase, UsageError when the run has no phase or there is no meter.
+    `files`: what `contents.contents` makes of the same evidence, if that is at hand; an empty mapping leaves the hashes out, which take
+    as long as the figures. Raises InsufficientData when the readings cover no measured phase, UsageError when the run has no phase or
+    there is no meter.
     """
     computed = compute(
         evidence.series,
@@ -101,8 +102,13 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "overhead": dict(evidence.overhead),
         "findings": computed["findings"],
         "produced_by": dict(evidence.produced_by),
-        "hashes": {path: hashlib.sha256(data).hexdigest() for path, data in (files or contents(evidence)).items()},
+        "hashes": hashes(contents(evidence) if files is None else files),
     }
+
+
+def hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 of each file, by its path."""
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
 
 def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:

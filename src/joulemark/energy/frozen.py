@@ -99,9 +99,10 @@ def still_runs(series: Series) -> list[Int64]:
     usable = np.flatnonzero(series.quality == Quality.OK)
     if len(usable) < 2:
         return []
-    starts = np.flatnonzero(np.diff(series.value[usable]) != 0) + 1
-    runs = np.split(usable, starts)
-    return [rows for rows in runs if series.t_ns[rows[-1]] - series.t_ns[rows[0]] > limit_ns(series)]
+    edges = np.concatenate(([0], np.flatnonzero(np.diff(series.value[usable])) + 1, [len(usable)]))
+    begins, ends = edges[:-1], edges[1:]
+    long = series.t_ns[usable[ends - 1]] - series.t_ns[usable[begins]] > limit_ns(series)
+    return [usable[begin:end] for begin, end in zip(begins[long], ends[long], strict=True)]
 
 
 def limit_ns(series: Series) -> int:

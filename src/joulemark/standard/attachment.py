@@ -16,6 +16,7 @@ from joulemark import benchmarks, document, foreign
 from joulemark.cards import site
 from joulemark.cards.attached import SIGNATURE_SCHEMA, SYSTEM_LOG, Place, covers, findings, manifest_in
 from joulemark.cards.bundle import FOLDER, MANIFEST, SIGNATURE, SUMMARY, summary
+from joulemark.cards.contents import contents
 from joulemark.chain import FILES
 from joulemark.errors import FormatError, InsufficientData, JoulemarkError
 from joulemark.pki import seal
@@ -104,9 +105,9 @@ def figures(case: Case) -> Iterator[Fault]:
 def strangers(case: Case) -> Iterator[Fault]:
     """Files that the manifest lists and that nothing in a bundle is: listed or not, they were slipped in."""
     entries = (case.manifest or {}).get("files")
-    if case.rebuilt is None or not isinstance(entries, list):
+    if case.evidence is None or case.rebuilt is None or not isinstance(entries, list):
         return
-    known = {CARD, CHAIN, SUMMARY, *(f"{FOLDER}/{path}" for path in case.rebuilt["hashes"])}
+    known = {CARD, CHAIN, SUMMARY, *(f"{FOLDER}/{path}" for path in contents(case.evidence))}
     paths = [str(entry.get("path")) for entry in entries if isinstance(entry, Mapping)]
     yield from (Fault(path, "extra", "listed in the manifest, and no file of a bundle", "INT-1") for path in paths if path not in known)
 

@@ -103,7 +103,7 @@ class Case:
 
     @cached_property
     def rebuilt(self) -> dict[str, Any] | None:
-        """The card made anew from the evidence; None where that cannot be done, see `unbuildable`."""
+        """The card made anew from the evidence, without hashes; None where that cannot be done, see `unbuildable`."""
         return None if isinstance(self._made, str) else self._made
 
     @property
@@ -118,7 +118,7 @@ class Case:
         if not self.series:
             return "there is no reading of power or energy"
         try:
-            return cards.build(self.evidence)
+            return cards.build(self.evidence, files={})
         except JoulemarkError as error:
             return str(error)
 

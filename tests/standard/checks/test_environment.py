@@ -17,7 +17,7 @@ from joulemark.standard.verdict import Outcome, Verdict
 from tests.kit.change import each_series, in_measured, meters, nodes, of_node, of_nodes, where_measured, without
 from tests.kit.lab import BEGIN_NS
 from tests.kit.sensors import GPUS
-from tests.kit.spoil import case_of, good
+from tests.kit.spoil import good, good_case, unwritten
 from tests.kit.spoils.environment import INLET, THROTTLE, overhead
 
 DAY_NS = 86_400 * 10**9
@@ -25,7 +25,7 @@ DAY_NS = 86_400 * 10**9
 
 def asked(rule_id: str, evidence: Evidence, grade: str) -> Outcome:
     """One rule over a bundle of `evidence`."""
-    return CHECKS[rule_id](case_of(evidence), edition().rule(rule_id), grade)
+    return CHECKS[rule_id](unwritten(evidence), edition().rule(rule_id), grade)
 
 
 def test_a_machine_without_accelerators_needs_no_driver() -> None:
@@ -170,7 +170,7 @@ def test_each_build_of_the_agent_needs_its_own_figure() -> None:
 
 def test_without_evidence_nothing_is_told() -> None:
     """No rule takes an absent description for a pass; a warning stays one."""
-    empty = replace(case_of(good("ES1")), evidence=None)
+    empty = replace(good_case("ES1"), evidence=None)
     for rule_id in CHECKS:
         assert CHECKS[rule_id](empty, edition().rule(rule_id), "ES2").verdict is Verdict.CANNOT_TELL, rule_id
 

@@ -16,13 +16,13 @@ from joulemark.standard.edition import edition
 from joulemark.standard.verdict import Outcome, Verdict
 from tests.kit.change import chained, each_series, is_headline, is_quantity, labelled, meters, scaled, unaligned, without
 from tests.kit.sensors import CORDS
-from tests.kit.spoil import case_of, good
+from tests.kit.spoil import good, good_case, unwritten
 from tests.kit.spoils.meter import PAPER, certified, complained, is_second, of_percent, ranged, second_moved, two_supplies
 
 
 def asked(rule_id: str, evidence: Evidence, grade: str) -> Outcome:
     """One rule over a bundle of `evidence`."""
-    return CHECKS[rule_id](case_of(evidence), edition().rule(rule_id), grade)
+    return CHECKS[rule_id](unwritten(evidence), edition().rule(rule_id), grade)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_limit_of_error_at_the_operating_point(level: str, percent: float, g
 
 def test_the_range_counts_with_all_its_channels() -> None:
     """The limit is (r P + f R)/P with R the sum of the ranges: 0.1 % of reading and 0.05 % of 2 x 3 kW at 1.8 kW."""
-    case = case_of(good("ES2"))
+    case = good_case("ES2")
     outcome = CHECKS["MET-2"](case, edition().rule("MET-2"), "ES2")
     assert isinstance(outcome.measured, dict)
     least_w = min(case.figures(w)["energy_j"] / w.duration_s for w in case.measured)
@@ -205,7 +205,7 @@ def test_two_supplies_half_a_second_apart() -> None:
 
 def test_without_readings_nothing_is_told() -> None:
     """No rule takes absent readings for a pass."""
-    empty = replace(case_of(good("ES1")), evidence=None)
+    empty = replace(good_case("ES1"), evidence=None)
     for rule_id in CHECKS:
         assert CHECKS[rule_id](empty, edition().rule(rule_id), "ES2").verdict is Verdict.CANNOT_TELL, rule_id
 
