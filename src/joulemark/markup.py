@@ -32,6 +32,10 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __html__(self) -> Markup:
+        """What the template of a page takes as finished, too."""
+        return self
+
 
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """An element of HTML or SVG. Texts among `children` are escaped, lists are opened, and None is nothing.
