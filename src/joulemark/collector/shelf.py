@@ -66,7 +66,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Shelf:
-    """`entries` by the last part of their id; `rows` in the order of the list; pages of the list and of the feed; `files` by name."""
+    """`entries` by the last part of their id; `rows` in the order of the list; pages of the list and of the feed; `files` by name.
+
+    `kept`: answers to filtered questions; `drawn`: what the pages for people made of it. Both end with the shelf.
+    """
 
     site: Site
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -77,6 +80,7 @@ class Shelf:
     items: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
     modified_ns: int | None = None
     kept: dict[tuple[Any, ...], Answer | None] = field(default_factory=dict)
+    drawn: dict[tuple[Any, ...], Answer] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entries: Sequence[Entry], site: Site, before: Shelf | None = None) -> Self:
