@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from joulemark.collector.web.drawings.scatter import BELOW, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Point, frontier, number, scatter, table
+from joulemark.collector.web.drawings.scatter import BELOW, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Box, Point, frontier, number, scatter, table
 
 LATENCY = "median end-to-end latency"
 ANY = st.floats(allow_nan=False, allow_infinity=False)
@@ -33,6 +33,13 @@ POINTS = st.lists(
 def point(name: str, energy_j: float | None, latency_ms: float | None, u95_j: float | None = 1.0, *, here: bool = False) -> Point:
     """A point of the examples."""
     return Point(name, energy_j, u95_j, latency_ms, run_id=name, why="no token was counted" if energy_j is None else "", here=here)
+
+
+def room(name: ET.Element) -> Box:
+    """What a name takes, as narrow letters do."""
+    x, y, length = float(name.get("x", "")), float(name.get("y", "")), 5.0 * len(name.text or "")
+    left = x if name.get("text-anchor") == "start" else x - length
+    return Box(left, y - 10, left + length, y)
 
 
 SEVEN = [
@@ -115,9 +122,11 @@ def test_names_that_would_cover_each_other_stay_in_their_titles() -> None:
     crowd = [point(f"run number {at}", 100.0 + at / 100, 10.0 + at / 100, 0.01, here=at == 39) for at in range(40)]
     drawing = parsed(scatter(crowd, LATENCY)).find(".//svg[@role='img']")
     assert drawing is not None
-    texts = [one.text for one in drawing.iter("text") if (one.text or "").startswith("run number")]
-    assert "run number 39" in texts
-    assert len(texts) < 10
+    written = [one for one in drawing.iter("text") if (one.text or "").startswith("run number")]
+    assert "run number 39" in [one.text for one in written]
+    assert 1 < len(written) < 40
+    boxes = [room(one) for one in written]
+    assert not any(one.meets(other) for at, one in enumerate(boxes) for other in boxes[:at])
     assert len(drawing.findall(".//g/title")) == 40
 
 
