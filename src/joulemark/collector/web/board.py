@@ -42,7 +42,7 @@ LISTS: Final = {
     "informative": ("Informative", "ES0: the figure may be right, but its evidence does not show it. Never ranked."),
     "incomparable": (
         "Not comparable",
-        "What makes two entries comparable, or the figure itself, is not known: it can be ranked with nothing.",
+        "What makes entries comparable, or the figure itself, is not known: there is nothing to rank them with.",
     ),
     "simulated": ("Simulated", "Replayed, fake, or of the test kit: no machine was measured. Never ranked."),
     "withdrawn": ("Withdrawn", "Taken back; they stay for ever, with the reason. Never ranked."),

@@ -1,4 +1,4 @@
-"""The label of an entry of a board: level, figure, uncertainty, scope and date, and where they can be checked. It claims no more than the entry."""
+"""The label of an entry of a board: level, figure, uncertainty, scope, date, and where to check them. It claims no more than the entry."""
 
 from __future__ import annotations
 
