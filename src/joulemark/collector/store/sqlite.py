@@ -15,6 +15,7 @@ from joulemark.collector.store import axis, schema, sealing
 from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream, Surveyed
 from joulemark.collector.store.inserting import count_stream, insert
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
+from joulemark.collector.store.recent import Recent
 from joulemark.collector.store.writer import Writer
 from joulemark.energy.series import Series
 from joulemark.proto.messages import Ack, ClockState, Loss, MeterCost, Overhead
@@ -37,6 +38,7 @@ class SqliteReadings:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._recent = Recent(path)
 
     def streams(self) -> list[Stream]:
         with closing(schema.reader(self.path)) as db:
@@ -62,6 +64,10 @@ class SqliteReadings:
         with closing(schema.reader(self.path)) as db:
             found: dict[str, list[Piece]] = pieces(db, device_ids, t0_ns, t1_ns)
         return [s for meter_id in meter_ids for s in series_of(meter_id, found[meter_id.rsplit(":", 1)[0]], t0_ns, t1_ns)]
+
+    def recent(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int, *, now_ns: int) -> list[Series]:
+        found = self._recent.series(meter_ids, t0_ns, t1_ns, now_ns=now_ns)
+        return self.series(meter_ids, t0_ns, t1_ns) if found is None else found
 
     def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:
         query = """SELECT agent_id, device_id, sample_count, first_ns, last_ns, reason FROM loss
