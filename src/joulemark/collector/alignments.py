@@ -70,6 +70,17 @@ class Alignments:
         found = [self.record(alignment_id) for alignment_id in self._ids()]
         return sorted((one for one in found if one is not None), key=lambda one: (-one.made_ns, one.alignment_id))
 
+    def readable(self) -> tuple[list[Alignment], dict[str, str]]:
+        """(Every alignment that can be read, newest first; id of each that cannot -> why)."""
+        found, faults = [], {}
+        for alignment_id in self._ids():
+            try:
+                if (one := self.record(alignment_id)) is not None:
+                    found.append(one)
+            except FormatError as error:
+                faults[alignment_id] = error.what
+        return sorted(found, key=lambda one: (-one.made_ns, one.alignment_id)), dict(sorted(faults.items()))
+
     def record(self, alignment_id: str) -> Alignment | None:
         """One alignment, None where there is none of that id. Raises FormatError."""
         path = self._folder / alignment_id / FOLDER / RECORD

@@ -1,4 +1,4 @@
-"""The history of one price, to be shown: what counted from when until when, as `pricing.lookup` answers, and since when it is only believed."""
+"""The history of one price, to be shown: what counted when, as `pricing.lookup` answers, and since when it is only believed."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def mixed(boarded: Boarded) -> None:
 
 
 def test_the_list_is_what_rest_answers(boarded: Boarded) -> None:
-    """Every entry of `GET /v1/board` stands on the page in the same order, with its rank, its figure rounded by its U95, and who measured it."""
+    """Every entry of `GET /v1/board` stands on the page in its order, with rank, figure rounded by its U95, and who measured it."""
     mixed(boarded)
     told = boarded.get("/v1/board").json()["board"]
     page = shown(boarded, "/board")
