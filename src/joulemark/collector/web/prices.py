@@ -58,7 +58,7 @@ Text = Annotated[str | None, Query(max_length=200, pattern=PRINTABLE)]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store holds: lists that brought prices, newest first, what each feed changed last, of whom prices are known, the id of all."""
+    """What the store holds: lists that brought prices, newest first, what each feed changed last, whose prices are known, the id of all."""
 
     snapshots: tuple[Fetch, ...] = ()
     differences: tuple[Difference, ...] = ()

@@ -83,6 +83,6 @@ def grid(x: Scale, y: Scale, levels: Iterable[tuple[float, str]], times: Iterabl
     return [one for pair in across for one in pair] + below
 
 
-def drawing(label: str, width: float, height: float, parts: Sequence[object], *, look: str = "drawn") -> Markup:
+def drawing(label: str, width: float, height: float, parts: Sequence[object], *, look: str = "plotted") -> Markup:
     """The SVG of `parts`; `label`: what it shows, in a sentence."""
     return tag("svg", tag("title", label), *parts, viewBox=f"0 0 {width:g} {height:g}", role="img", class_=look)
