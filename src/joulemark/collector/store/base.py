@@ -168,6 +168,10 @@ class ReadingStore(Protocol):
         """Clock and cost of the agents within [t0_ns, t1_ns] and the last before it."""
         ...
 
+    def last_states(self, count: int = 2) -> list[HostState]:
+        """The newest `count` states of each agent, oldest first."""
+        ...
+
     def own_states(self, t0_ns: int, t1_ns: int) -> list[HostState]:
         """The same of the collector's own clock, told under an empty `agent_id`."""
         ...

@@ -83,10 +83,15 @@ class SqliteReadings:
             ORDER BY s.t_ns"""
         with closing(schema.reader(self.path)) as db:
             rows = db.execute(query, {"t0": t0_ns, "t1": t1_ns}).fetchall()
-        return [
-            HostState(agent_id, epoch_ns, t_ns, bool(same_clock), ClockState(**json.loads(clock)), overhead(cost))
-            for agent_id, epoch_ns, t_ns, same_clock, clock, cost in rows
-        ]
+        return [state_of(*row) for row in rows]
+
+    def last_states(self, count: int = 2) -> list[HostState]:
+        query = """
+            SELECT s.agent_id, s.epoch_ns, s.t_ns, m.same_clock, s.clock, s.overhead FROM (SELECT DISTINCT agent_id FROM stream) a
+            JOIN state s ON s.id IN (SELECT id FROM state WHERE agent_id = a.agent_id ORDER BY t_ns DESC LIMIT ?)
+            JOIN stream m ON m.agent_id = s.agent_id AND m.epoch_ns = s.epoch_ns ORDER BY s.t_ns"""
+        with closing(schema.reader(self.path)) as db:
+            return [state_of(*row) for row in db.execute(query, (count,))]
 
     def surveys(self, t0_ns: int, t1_ns: int) -> list[Surveyed]:
         query = """
@@ -175,6 +180,11 @@ class SqliteStore(SqliteReadings):
         self._closing.set()
         with self._sealing:  # a span that is being sealed is finished, the next one is not begun
             self._writer.close()
+
+
+def state_of(agent_id: str, epoch_ns: int, t_ns: int, same_clock: int, clock: str, cost: str) -> HostState:
+    """The state in a row."""
+    return HostState(agent_id, epoch_ns, t_ns, bool(same_clock), ClockState(**json.loads(clock)), overhead(cost))
 
 
 def overhead(text: str) -> Overhead:
