@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import board, calibrations, cards, costs, health, prices, problems, readings, runs, serving
+from joulemark.collector.api import board, calibrations, cards, costs, health, live, prices, problems, readings, runs, serving
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
@@ -33,6 +33,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
         runs.router,
         cards.router,
         readings.router,
+        live.router,
         calibrations.router,
         prices.router,
         costs.router,
