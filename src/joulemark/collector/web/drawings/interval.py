@@ -8,7 +8,7 @@ from typing import Final
 from joulemark.collector.web.drawings.scale import Scale
 from joulemark.markup import Markup, tag
 
-WIDTH: Final = 180.0
+WIDTH: Final = 140.0
 HEIGHT: Final = 20.0
 SIDE: Final = 6.0
 
