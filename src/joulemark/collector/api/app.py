@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import board, calibrations, cards, costs, health, live, prices, problems, readings, runs, serving
+from joulemark.collector.api import board, calibrations, cards, costs, health, live, prices, problems, readings, runs, serving, traces
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
@@ -32,6 +32,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
     for router in (
         runs.router,
         cards.router,
+        traces.router,
         readings.router,
         live.router,
         calibrations.router,

@@ -13,6 +13,7 @@ from joulemark.collector.api.refusals import Refused
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
 from joulemark.collector.live import Live
+from joulemark.collector.reckoning import Reckoning
 from joulemark.collector.recorded import Recorded
 from joulemark.collector.serving_totals import Totals
 from joulemark.collector.showing import Showing
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class State:
     """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles;
     `refresh`: reads the feeds of prices, None where none is configured; `board`: what was published here, None where nothing runs it;
-    `totals`: what services took and did, for the metrics; `live`: who listens to what goes on. `showing`: pages and labels of runs.
+    `totals`: what services took and did, for the metrics; `live`: who listens to what goes on. `showing`: pages and labels of runs;
+    `reckoning`: their cards.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class State:
     board: Boarding | None = None
     totals: Totals = field(default_factory=Totals)
     showing: Showing = field(default_factory=Showing)
+    reckoning: Reckoning = field(default_factory=Reckoning)
     live: Live = field(default_factory=Live)
 
     def recorded(self, run_id: str) -> Recorded:

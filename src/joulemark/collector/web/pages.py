@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
-from joulemark.collector.web import assets, board, calibrations, compare, host, hosts, prices, run, runs
+from joulemark.collector.web import assets, board, calibrations, compare, host, hosts, prices, rule, run, runs
 
 router = APIRouter(include_in_schema=False)
-for one in (hosts, host, runs, run, compare, board, prices, calibrations, assets):
+for one in (hosts, host, runs, run, rule, compare, board, prices, calibrations, assets):
     router.include_router(one.router)
 
 
