@@ -58,7 +58,7 @@ def drawn(record: Alignment) -> Markup | None:
             continue
         off = [(w.reference_w - record.gain * w.sensor_w - record.offset_w) / one["reference_w"] * 100.0 for w in one["plateau"].windows]
         name = one["plateau"].name + (" (2)" if one["plateau"].turn == 2 else "")
-        found.append(Plateau(name, one["sensor_w"], one["rel"] * 100.0, off))
+        found.append(Plateau(name, one["sensor_w"], one["rel"] * 100.0, off, below=one["plateau"].turn == 2))
     if not found:
         return None
     worst = max(found, key=lambda one: abs(one.mean))

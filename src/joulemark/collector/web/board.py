@@ -38,6 +38,9 @@ MOST_KEPT: Final = 64
 MOST_MODELS: Final = 100
 """Names that are offered for the filter; any other can be written."""
 
+MOST_MARKED: Final = 200
+"""Other entries of its class that are marked beside one."""
+
 LISTS: Final = {
     "informative": ("Informative", "ES0: the figure may be right, but its evidence does not show it. Never ranked."),
     "incomparable": (
@@ -191,10 +194,10 @@ def pairs(one: Comparison) -> list[tuple[float, float]]:
     return [(each.joules_per_1k_output_tokens or 0.0, each.u95_j_per_1k_output_tokens or 0.0) for each in found]
 
 
-def dot(one: Entry, scale: Scale, *, rank: int, of: int) -> Markup:
-    """The figure of an entry drawn on the scale of its class."""
+def dot(one: Entry, scale: Scale, *, rank: int, of: int, others: Sequence[float] = ()) -> Markup:
+    """The figure of an entry drawn on the scale of its class; `others`: figures that are marked beside it."""
     value, u95 = one.figures.joules_per_1k_output_tokens or 0.0, one.figures.u95_j_per_1k_output_tokens or 0.0
-    return interval(value, u95, scale, said=f"{value:.4g} ± {u95:.2g} {classes.UNIT}, rank {rank} of {of}")
+    return interval(value, u95, scale, said=f"{value:.4g} ± {u95:.2g} {classes.UNIT}, rank {rank} of {of}", others=others)
 
 
 def line(one: Entry, **more: Any) -> dict[str, Any]:
@@ -231,9 +234,11 @@ def told(shelf: Shelf, one: Entry) -> dict[str, Any]:
     """What the page of one entry shows."""
     row = next(row for row in shelf.rows if row.entry.entry_id == one.entry_id)
     ranks = [] if row.comparison is None else [place.rank for place in row.comparison.places]
-    drawing = None
+    drawing, scale = None, None
     if row.place is not None and row.comparison is not None:
-        drawing = dot(one, common(pairs(row.comparison)), rank=row.place.rank, of=len(ranks))
+        figures = pairs(row.comparison)
+        scale = common(figures)
+        drawing = dot(one, scale, rank=row.place.rank, of=len(ranks), others=[value for value, _ in figures[:MOST_MARKED]])
     return {
         "entry": one,
         "path": path_of(one),
@@ -244,6 +249,8 @@ def told(shelf: Shelf, one: Entry) -> dict[str, Any]:
         "shared": row.place is not None and ranks.count(row.place.rank) > 1,
         "count": len(ranks),
         "drawing": drawing,
+        "low": None if scale is None else f"{max(scale.low, 0.0):.4g}",
+        "high": None if scale is None else f"{scale.high:.4g}",
         "load": row.comparison.load if row.comparison else Comparison("", one.key, ()).load,
         "hardware": hardware(one),
         "meaning": MEANINGS[one.level],

@@ -21,12 +21,16 @@ LARGEST: Final = 1e3
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """A plateau: mean of the sensor in W, its distance from the line and those of its windows in percent of the reference."""
+    """A plateau: mean of the sensor in W, its distance from the line and that of each window in percent of the reference.
+
+    `below`: its name stands below the dot.
+    """
 
     name: str
     sensor_w: float
     mean: float
     windows: Sequence[float]
+    below: bool = False
 
 
 def residuals(plateaus: Sequence[Plateau], *, limits: Sequence[tuple[float, str]], said: str) -> Markup:
@@ -49,8 +53,8 @@ def residuals(plateaus: Sequence[Plateau], *, limits: Sequence[tuple[float, str]
     for one in plateaus:
         across = x.at(one.sensor_w)
         parts += [tag("circle", cx=f"{across:.1f}", cy=f"{y.at(value):.1f}", r=3, class_="ring") for value in one.windows]
-        parts += [
-            tag("circle", cx=f"{across:.1f}", cy=f"{y.at(one.mean):.1f}", r=5, class_="dot"),
-            text(one.name, across + 9, y.at(one.mean) - 6),
-        ]
+        parts.append(tag("circle", cx=f"{across:.1f}", cy=f"{y.at(one.mean):.1f}", r=5, class_="dot"))
+        late = across > (x.begin + x.end) / 2.0
+        aside = 18 if one.below else -8
+        parts.append(text(one.name, across - 9 if late else across + 9, y.at(one.mean) + aside, anchor="end" if late else "start"))
     return drawing(said, WIDTH, HEIGHT, parts)
