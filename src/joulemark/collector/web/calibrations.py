@@ -34,6 +34,7 @@ from joulemark.markup import Markup
 from joulemark.readings import MeterInfo
 from joulemark.standard import certificate
 from joulemark.standard.edition import edition
+from joulemark.standard.verdict import GRADES
 from joulemark.units import NS_PER_S
 
 router = APIRouter(include_in_schema=False)
@@ -176,7 +177,7 @@ def line(one: Alignment, now_ns: int, *, newest: bool) -> dict[str, Any]:
     left_d = (one.expires_ns - now_ns) / DAY_NS
     state = ("bad", "expired") if left_d < 0 else ("doubt", "due") if left_d < SOON_D else ("good", "in force")
     faults = {grade: acceptance.faults(one, limits) for grade, limits in LIMITS.items()}
-    reached = next((grade for grade in reversed(LIMITS) if not faults[grade]), "")
+    reached = next((grade for grade in reversed(GRADES) if not faults[grade]), "")
     return {
         "record": one,
         "left_d": abs(left_d),

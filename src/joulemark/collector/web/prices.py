@@ -79,7 +79,7 @@ async def prices(
     os: Annotated[str, Query(max_length=200, pattern=PRINTABLE)] = "linux",
 ) -> HTMLResponse:
     """How prices stand; with provider, machine and region also the one that counted at `valid_at`, with less those that are known."""
-    asked = {"provider": provider or None, "instance_type": instance_type or None, "region": region or None}
+    asked: dict[str, Any] = {"provider": provider or None, "instance_type": instance_type or None, "region": region or None}
     told = await rest.feeds(state)
     known = await asyncio.to_thread(known_to, state)
     found: dict[str, Any] = {"answer": None, "listed": None, "drawing": None, "stretches": ()}
@@ -199,7 +199,8 @@ def ago(age_s: float | None) -> str:
     """An age in the two largest of days, hours, minutes and seconds."""
     if age_s is None:
         return ""
-    left, parts = max(round(age_s), 0), []
+    left = max(round(age_s), 0)
+    parts: list[str] = []
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         number, left = divmod(left, length)
         if number or parts or unit == "s":
