@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from joulemark.collector.catalog import MAX_SHOWN, OPEN_NS, Catalog, OpenPhase, Sealed
+from joulemark.collector.catalog import MAX_SHOWN, OPEN_NS, Catalog, OpenPhase, Sealed, Span
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import EnvironmentFailed
 from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens, ToolReported
@@ -168,3 +169,17 @@ def test_what_goes_on(path: Path) -> None:
         assert catalog.open_phases(OPEN_NS + 11) == []
         catalog.mark("bare", *(marked(Edge.BEGIN, str(n), 20) for n in range(MAX_SHOWN + 1)))
         assert len(catalog.open_phases(60)) == MAX_SHOWN
+
+
+def test_the_list_tells_agents_seal_and_the_span_of_the_marks(catalog: Catalog) -> None:
+    """Of each run who was named, since when it is sealed, when its first and last mark were, a window's end too, and on which boots."""
+    catalog.start(RUN, 5)
+    catalog.mark("r", WINDOW, replace(STOP, utc_ns=50, boot_id="other"))
+    catalog.start(Recorded("s", marks=(replace(START, utc_ns=7, boot_id=""),)), 6)
+    catalog.seal("r", 99)
+    rows = {row["run_id"]: row for row in catalog.runs()}
+    assert (rows["r"]["agents"], rows["r"]["sealed_ns"]) == (["a", "b"], 99)
+    assert (rows["s"]["agents"], rows["s"]["sealed_ns"]) == ([], None)
+    assert catalog.spans() == {"r": Span(10, 90, frozenset({"boot", "other"})), "s": Span(7, 7, frozenset())}
+    assert set(catalog.spans(["s", "none"])) == {"s"}
+    assert catalog.spans([]) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +40,15 @@ class OpenPhase:
     benchmark: str
     name: str
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Times of the first and the last mark of a run, on the clients' clocks; `boot_ids`: of the hosts that set them."""
+
+    begin_ns: int
+    end_ns: int
+    boot_ids: frozenset[str]
 
 
 @migrations()
@@ -235,9 +244,18 @@ class Catalog:
         )
 
     def runs(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest runs: run_id, benchmark, labels, created_ns, stopped_ns."""
-        query = "SELECT run_id, benchmark, labels, created_ns, stopped_ns FROM run ORDER BY created_ns DESC LIMIT ?"
-        return [{**row, "labels": json.loads(row["labels"])} for row in self._db.query(query, (limit,))]
+        """The newest runs: run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns."""
+        columns = "run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns"
+        found = self._db.query(f"SELECT {columns} FROM run ORDER BY created_ns DESC, run_id DESC LIMIT ?", (limit,))
+        return [{**row, **{name: json.loads(row[name]) for name in ("labels", "agents")}} for row in found]
+
+    def spans(self, run_ids: Sequence[str] | None = None) -> dict[str, Span]:
+        """When the first and the last mark of some runs were, and on which boots; None for all runs."""
+        chosen = "" if run_ids is None else f"WHERE run_id IN ({', '.join('?' * len(run_ids))})"
+        query = f"""SELECT run_id, MIN(utc_ns), MAX(MAX(utc_ns, COALESCE(end_ns, 0))), GROUP_CONCAT(DISTINCT boot_id)
+            FROM mark {chosen} GROUP BY run_id"""
+        rows = self._db.execute(query, tuple(run_ids or ()))
+        return {run_id: Span(begin_ns, end_ns, frozenset(boots.split(",")) - {""}) for run_id, begin_ns, end_ns, boots in rows}
 
 
 def mark_of(row: dict[str, Any]) -> Mark:

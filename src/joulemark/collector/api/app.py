@@ -8,7 +8,21 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import board, calibrations, cards, costs, health, live, prices, problems, readings, runs, serving, traces
+from joulemark.collector.api import (
+    board,
+    calibrations,
+    cards,
+    compare,
+    costs,
+    health,
+    live,
+    prices,
+    problems,
+    readings,
+    runs,
+    serving,
+    traces,
+)
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
@@ -33,6 +47,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
         runs.router,
         cards.router,
         traces.router,
+        compare.router,
         readings.router,
         live.router,
         calibrations.router,

@@ -18,6 +18,7 @@ from joulemark.collector.recorded import Recorded
 from joulemark.collector.serving_totals import Totals
 from joulemark.collector.showing import Showing
 from joulemark.collector.store.base import ReadingStore
+from joulemark.collector.summaries import Summaries
 from joulemark.config import Config
 from joulemark.timebase import Clock
 
@@ -31,7 +32,7 @@ class State:
     """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles;
     `refresh`: reads the feeds of prices, None where none is configured; `board`: what was published here, None where nothing runs it;
     `totals`: what services took and did, for the metrics; `live`: who listens to what goes on. `showing`: pages and labels of runs;
-    `reckoning`: their cards.
+    `reckoning`: their cards; `summaries`: what lists show of them.
     """
 
     config: Config
@@ -46,8 +47,9 @@ class State:
     board: Boarding | None = None
     totals: Totals = field(default_factory=Totals)
     showing: Showing = field(default_factory=Showing)
-    reckoning: Reckoning = field(default_factory=Reckoning)
     live: Live = field(default_factory=Live)
+    reckoning: Reckoning = field(default_factory=Reckoning)
+    summaries: Summaries = field(default_factory=Summaries)
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""

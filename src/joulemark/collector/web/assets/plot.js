@@ -33,9 +33,9 @@ const bands = (phases) => ({ hooks: { drawClear: (plot) => {
 /**
  * Draw into `place` the lines `series` ([{label, colour: "--gpu", points?}]) over `data` ([[s, ...], [W or null, ...], ...]).
  * A series that is `thin` is only an edge of what `shaded` ([{series: [upper, lower], colour}]) fills; `value` is what the legend says.
- * `phases()` gives the bands of now; `height` in px; `zoomed(from_s, to_s)`: what dragging asks for, in place of a closer look at the same data. The answer has `setData` and `plot`.
+ * `phases()` gives the bands of now; `height` in px; `zoomed(from_s, to_s)`: what dragging asks for, in place of a closer look at the same data. `since`: times are seconds since something, not UTC, and it is called so. The answer has `setData` and `plot`.
  */
-export function draw(place, series, data, { phases = () => [], height = 270, legend = true, shaded = [], zoomed = null } = {}) {
+export function draw(place, series, data, { phases = () => [], height = 270, legend = true, shaded = [], zoomed = null, since = "" } = {}) {
   let plot;
   const make = () => {
     const kept = plot ? plot.data : data;
@@ -53,10 +53,10 @@ export function draw(place, series, data, { phases = () => [], height = 270, leg
         if (width > 2) zoomed(self.posToVal(left, "x"), self.posToVal(left + width, "x"));
         self.setSelect({ left: 0, width: 0 }, false);
       }] } : {},
-      scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
-      axes: [{ ...axis, values: CLOCK }, { ...axis, size: 64, values: (_, ticks) => ticks.map((w) => (Math.max(...ticks) >= 10_000 ? `${w / 1000} kW` : `${w} W`)) }],
+      scales: { x: { time: !since }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
+      axes: [{ ...axis, values: since ? (_, ticks) => ticks.map((s) => `${s} s`) : CLOCK }, { ...axis, size: 64, values: (_, ticks) => ticks.map((w) => (Math.max(...ticks) >= 10_000 ? `${w / 1000} kW` : `${w} W`)) }],
       series: [
-        { label: "UTC", value: "{YYYY}-{MM}-{DD}T{HH}:{mm}:{ss}Z" },
+        since ? { label: since, value: (_, s) => s == null ? "–" : `${s.toFixed(3)} s` } : { label: "UTC", value: "{YYYY}-{MM}-{DD}T{HH}:{mm}:{ss}Z" },
         ...series.map(({ label, colour: name, points, dash, thin, value }) => ({
           label, dash, class: thin ? "span" : "line", stroke: () => colour(name), width: points || thin ? 0 : 1.5, spanGaps: false, value: value ?? ((_, value) => watts(value)),
           points: points ? { show: true, size: 5, fill: () => colour(name) } : { show: false },

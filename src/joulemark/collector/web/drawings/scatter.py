@@ -259,27 +259,27 @@ def named(points: Sequence[Point]) -> str:
     return f"{listed} and {len(points) - NAMED} more" if len(points) > NAMED else listed
 
 
-def table(points: Sequence[Point], latency: str) -> Markup:
-    """The same as a table, by rising latency; what is not known is named."""
+def table(points: Sequence[Point], latency: str, *, here: str = "this run") -> Markup:
+    """The same as a table, by rising latency; what is not known is named. `here`: what the run at hand is called."""
     best = set(frontier(points))
     order = sorted(range(len(points)), key=lambda at: (points[at].place is None, points[at].place or (0.0, 0.0), at))
     head = [tag("th", "Run", scope="col")]
     head += [tag("th", said, scope="col", class_="number") for said in (ENERGY, f"{latency}, ms")]
     head.append(tag("th", "Frontier", scope="col"))
-    rows = [tag("tr", row(points[at], best=at in best)) for at in order]
+    rows = [tag("tr", row(points[at], here, best=at in best)) for at in order]
     made = tag("table", tag("caption", tag("span", f"Energy against {latency}")), tag("thead", tag("tr", head)), tag("tbody", rows))
     return tag("div", made, class_="scroll", tabindex=0, role="region", aria_label=f"Energy against {latency}")
 
 
-def row(point: Point, *, best: bool) -> list[Markup]:
+def row(point: Point, here: str, *, best: bool) -> list[Markup]:
     """The cells of one run."""
     name = tag("a", point.name, href=Markup(f"/runs/{quote(point.run_id, safe='')}")) if point.run_id else point.name
     why = absent(point.why)
     word = "on the frontier" if best else "dominated"
     return [
-        tag("td", name, " (this run)" if point.here else None),
-        tag("td", told(point) if point.energy_j is not None else why, class_="number"),
-        tag("td", number(point.latency_ms) if point.latency_ms is not None else why, class_="number"),
+        tag("td", name, f" ({here})" if point.here else None),
+        tag("td", told(point), class_="number") if point.energy_j is not None else tag("td", why),
+        tag("td", number(point.latency_ms), class_="number") if point.latency_ms is not None else tag("td", why),
         tag("td", word if point.place else absent()),
     ]
 

@@ -1,0 +1,49 @@
+"""Summaries of runs: parts of the card at their own places, and for how long they stand."""
+
+from __future__ import annotations
+
+from joulemark.cards.measured import Measured
+from joulemark.collector.summaries import AGAIN_NS, MOST_KEPT, MOST_PAIRS, PARTS, Summaries, Summary
+from tests.kit import spoil
+
+RUN = Measured.of(spoil.good("ES1"))
+
+
+def test_a_summary_is_a_part_of_the_card() -> None:
+    """What is kept stands under the same names with the same values, beside the latencies and the class of the run."""
+    found = Summary.of(RUN, settled=True)
+    assert found.card is not None
+    assert {name: found.card[name] for name in PARTS} == {name: RUN.card[name] for name in PARTS}
+    assert [phase["mean_power_w"] for phase in found.card["phases"]] == [phase["mean_power_w"] for phase in RUN.card["phases"]]
+    assert found.key is not None
+    assert found.key.scope == RUN.card["scope"]
+    assert found.latency("end_to_end", 50) in (*found.latencies, None)
+    assert found.latency("ttft", 1) is None
+
+
+def test_a_settled_run_stands_until_its_key_changes_and_others_for_a_while() -> None:
+    """By another key it is not known; one that may change, or has no card, is asked for again after half a minute."""
+    kept, settled, open_ = Summaries(), Summary.of(RUN, settled=True), Summary(None, why="no reading")
+    kept.keep("a", "k", 0, settled)
+    kept.keep("b", "k", 0, open_)
+    assert kept.known("a", "k", 10**18) is settled
+    assert kept.known("a", "other", 0) is None
+    assert kept.known("b", "k", AGAIN_NS) is open_
+    assert kept.known("b", "k", AGAIN_NS + 1) is None
+    assert kept.known("c", "k", 0) is None
+
+
+def test_what_nobody_asks_for_goes_first() -> None:
+    """The number of summaries and of comparisons is bounded."""
+    kept, one = Summaries(), Summary(None)
+    for at in range(MOST_KEPT):
+        kept.keep(str(at), "k", 0, one)
+    kept.known("0", "k", 0)
+    kept.keep("new", "k", 0, one)
+    assert len(kept.kept) == MOST_KEPT
+    assert kept.known("0", "k", 0) is one
+    assert kept.known("1", "k", 0) is None
+    for at in range(MOST_PAIRS + 1):
+        kept.keep_pair((str(at), "b"), {})
+    assert len(kept.pairs) == MOST_PAIRS
+    assert ("0", "b") not in kept.pairs
