@@ -34,7 +34,6 @@ NAMES: Final = {
 }
 """The figures of `joulemark.comparison/1` in words, in the order of the page."""
 
-LOAD: Final = "concurrency or request_rate_per_s"
 LEAD_NS: Final = 30 * 1_000_000_000
 """Shown before a phase and after it."""
 
