@@ -61,6 +61,11 @@ class Buckets:
         powers = (np.insert(power, places, np.nan) for power in (self.low_w, self.mean_w, self.high_w))
         return Buckets(np.insert(self.t_ns, places, at_ns), *powers)
 
+    def line(self, boundary: str, meters: int) -> Trace:
+        """The lowest and the highest reading of each row as a line of their own, one after the other, broken where the first one is."""
+        t_ns = np.stack((self.t_ns, self.t_ns + 1), axis=1).reshape(-1)
+        return Trace(boundary, meters, t_ns, np.stack((self.low_w, self.high_w), axis=1).reshape(-1))
+
     def to_json(self, begin_ns: int) -> dict[str, Any]:
         """Columns: `t_ms`, whole milliseconds since `begin_ns`, and the powers in W, null in a gap."""
         powers = {"low_w": self.low_w, "mean_w": self.mean_w, "high_w": self.high_w}

@@ -47,8 +47,8 @@ RATIOS: Final = {
 def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
     """The card of `evidence`, schema `joulemark.card/1`: unrounded figures, null where unknown, and a `display` block for people.
 
-    `files`: what `contents.contents` makes of the same evidence, if that is at hand. Raises InsufficientData when the readings cover
-    no measured phase, UsageError when the run has no phase or there is no meter.
+    `files`: what `contents.contents` makes of the same evidence, if that is at hand; of none, `{}`, the card names no hash.
+    Raises InsufficientData when the readings cover no measured phase, UsageError when the run has no phase or there is no meter.
     """
     computed = compute(
         evidence.series,
@@ -101,7 +101,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "overhead": dict(evidence.overhead),
         "findings": computed["findings"],
         "produced_by": dict(evidence.produced_by),
-        "hashes": {path: hashlib.sha256(data).hexdigest() for path, data in (files or contents(evidence)).items()},
+        "hashes": {path: hashlib.sha256(data).hexdigest() for path, data in (contents(evidence) if files is None else files).items()},
     }
 
 

@@ -9,12 +9,10 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
 from joulemark.cards.buckets import Buckets
-from joulemark.cards.trace import Trace
 from joulemark.collector import measure
 from joulemark.collector.api import calibrations, runs
 from joulemark.collector.api.problems import described
@@ -113,10 +111,11 @@ def of_lines(found: Reckoned, begin_ns: int, end_ns: int, count: int) -> dict[st
                 "boundary": line.boundary,
                 "meters": line.meters,
                 "averaging_window_s": averaging_s(card, line.boundary),
-                **highest(line, found.spans),
+                "highest_w": top.power_w,
+                "highest_ns": top.t_ns,
                 **Buckets.of(line, begin_ns, end_ns, count=count).to_json(begin_ns),
             }
-            for line in found.lines
+            for line, top in zip(found.lines, found.highest, strict=True)
         ],
     }
 
@@ -125,18 +124,6 @@ def averaging_s(card: Mapping[str, Any], boundary: str) -> float | None:
     """The longest averaging window of the meters that count at a boundary; None where one does not tell."""
     told = [meter["averaging_window_s"] for meter in card["meters"] if meter["used"] and meter["boundary"] == boundary]
     return None if None in told else max(told, default=None)
-
-
-def highest(line: Trace, spans: tuple[tuple[int, int], ...]) -> dict[str, float | int | None]:
-    """The highest reading of a line in the phases that count, and when it was."""
-    inside = np.zeros(len(line.t_ns), dtype=bool)
-    for begin_ns, end_ns in spans:
-        inside |= (line.t_ns >= begin_ns) & (line.t_ns <= end_ns)
-    rows = np.flatnonzero(inside & np.isfinite(line.power_w))
-    if len(rows) == 0:
-        return {"highest_w": None, "highest_ns": None}
-    row = rows[np.argmax(line.power_w[rows])]
-    return {"highest_w": round(float(line.power_w[row]), 3), "highest_ns": int(line.t_ns[row])}
 
 
 def csv_text(made: Mapping[str, Any]) -> str:

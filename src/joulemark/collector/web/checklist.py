@@ -41,7 +41,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """`level`: as printed, `look`: its class; `column`: the level that `groups` are about; `contradictions`: ids of rules."""
+    """`level`: as printed, `look`: its class; `column`: the level that `groups` are about; `contradictions`: ids of rules;
+    `faults`: of files that could not be read; `hashes`: SHA-256 of the files, by path.
+    """
 
     level: str
     look: str
@@ -51,6 +53,7 @@ class Checklist:
     contradictions: tuple[str, ...]
     groups: tuple[Group, ...]
     faults: Mapping[str, str]
+    hashes: Mapping[str, str]
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Checklist:
@@ -81,6 +84,7 @@ class Checklist:
             contradictions,
             tuple(group for group in groups if group.items),
             validation["faults"].value,
+            document["card"]["hashes"],
         )
 
     @property

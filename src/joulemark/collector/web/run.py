@@ -104,6 +104,7 @@ def context(found: Reckoned, from_ns: int | None = None, to_ns: int | None = Non
     whole = total([phase["duration_s"] for phase in phases])
     parts = breakdown(card)
     told = conclusion(found)
+    lines = found.coarse if from_ns is None and to_ns is None else found.lines
     return {
         "card": card,
         "settled": found.settled,
@@ -119,7 +120,7 @@ def context(found: Reckoned, from_ns: int | None = None, to_ns: int | None = Non
         "end_ns": end_ns,
         "lines": [(line.boundary, line.meters, traces.averaging_s(found.card, line.boundary)) for line in found.lines],
         "told": told,
-        "drawing": power(card["phases"], found.lines, begin_ns, end_ns, title=told, idle_w=idle_w(card)),
+        "drawing": power(card["phases"], lines, begin_ns, end_ns, title=told, idle_w=idle_w(card)),
         "breakdown": parts,
         "bar": stacked(parts.parts, title=parts.conclusion),
         "bills": bills(card["headline"]),
@@ -148,7 +149,7 @@ def highest(found: Reckoned) -> Place:
     """The highest reading in the phases that count, at the boundary of the headline: it stands in the trace, and in no card."""
     for at, line in enumerate(found.lines):
         if line.boundary == found.card["headline"]["boundary"]:
-            return Place(traces.highest(line, found.spans)["highest_w"], f"trace:/lines/{at}/highest_w")
+            return Place(found.highest[at].power_w, f"trace:/lines/{at}/highest_w")
     return Place(None)
 
 
@@ -171,6 +172,6 @@ def conclusion(found: Reckoned) -> str:
     said = [f"Power of run {card['run_id']} at {', '.join(line.boundary.replace('_', ' ') for line in found.lines) or 'no boundary'}."]
     if top is not None:
         said.append(f"In the measured phases the highest reading was {top:.6g} W.")
-    lost = sum(1 for line in found.lines[:1] for _ in line.missing())
+    lost = sum(1 for line in found.coarse[:1] for _ in line.missing())
     said.append(f"The line is broken at {lost} gap{'s' if lost != 1 else ''}." if lost else "It has no gap.")
     return " ".join(said)

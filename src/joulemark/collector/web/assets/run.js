@@ -61,7 +61,7 @@ async function verdict(place) {
   if (!waiting) return;
   const answer = await fetch(`/runs/${encodeURIComponent(place.dataset.run)}/verdict`, { headers: { Accept: "text/html" } });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const id of ["void", "level", "checklist"]) {
+  for (const id of ["void", "level", "checklist", "hashes"]) {
     const found = page.getElementById(id);
     if (found) document.getElementById(id).replaceWith(document.importNode(found, true));
   }
