@@ -88,6 +88,14 @@ class Alignments:
             return None
         return only(Record.from_json(document.load(path)))
 
+    def text(self, alignment_id: str, path: str) -> str | None:
+        """One file of an alignment as it was handed in, `path` below `energy/`; None where there is none."""
+        top = self._folder / alignment_id / FOLDER
+        file = top / path
+        if self.record(alignment_id) is None or not file.resolve().is_relative_to(top.resolve()) or not file.is_file():
+            return None
+        return file.read_text(encoding="utf-8")
+
     def files(self, alignment_id: str) -> dict[str, str]:
         """The files of an alignment as they were handed in; empty where there is none of that id."""
         top = self._folder / alignment_id / FOLDER

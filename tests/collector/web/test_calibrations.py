@@ -147,8 +147,11 @@ def test_a_damaged_alignment_hides_no_other(api: Api) -> None:
     folder = api.state.config.collector.data_dir / "alignments" / "bad" / "energy"
     folder.mkdir(parents=True)
     (folder / "calibration.json").write_text("{")
+    made(api, "huge", age_d=1, gain=1e308, u_gain=1e308, offset_w=-1e308)
     page = shown(api)
     assert "Alignment bad cannot be read" in page.text
+    assert "Alignment huge cannot be read: its figures are beyond what any meter shows" in page.text
+    assert api.get("/calibrations/huge", headers=PERSON).status_code == 404
     assert len(page.one("table", id="alignments").rows()) == 2
     assert "No alignment of that sensor" in shown(api, "/calibrations?sensor=%3Cb%3E").text
     assert api.get("/calibrations?page=2", headers=PERSON).status_code == 404

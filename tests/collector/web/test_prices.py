@@ -83,6 +83,7 @@ def test_what_is_missing_says_why_and_what_is_near(api: Api) -> None:
     assert page.one("input", name="region").attributes["value"] == "<b>mars"
     wrong = api.get("/prices", params={**P5, "valid_at": "yesterday"}, headers=PERSON)
     assert (wrong.status_code, "write 2025-06-01" in wrong.text) == (422, True)
+    assert api.get("/prices", params={"provider": "aws", "valid_at": "2025-06-15"}, headers=PERSON).status_code == 422
 
 
 def test_fewer_names_list_what_is_known(api: Api) -> None:

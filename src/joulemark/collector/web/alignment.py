@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from joulemark import document
 from joulemark.calibration.acceptance import LIMITS, Limits
@@ -14,6 +14,25 @@ from joulemark.collector.web.drawings.residuals import Plateau, residuals
 from joulemark.errors import FormatError
 from joulemark.markup import Markup
 from joulemark.units import NS_PER_S
+
+MOST: Final = 1e9
+"""No figure of a meter is larger."""
+
+
+def believable(record: Alignment) -> bool:
+    """Whether its figures lie where drawings and digits hold."""
+    windows = [shown for plateau in record.plateaus for w in plateau.windows for shown in (w.sensor_w, w.reference_w)]
+    figures = (
+        record.gain,
+        record.offset_w,
+        record.u_gain,
+        record.u_offset_w,
+        record.lag_s,
+        record.reference_u_rel,
+        *record.span_w,
+        *windows,
+    )
+    return all(abs(figure) <= MOST for figure in figures) and min(record.u_gain, record.u_offset_w) >= 0.0
 
 
 def told(record: Alignment, files: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ MOST_DRAWN: Final = 6
 SOON_D: Final = 14
 """Days before it expires that an alignment is called due."""
 DAY_NS: Final = 86_400 * NS_PER_S
+METERS: Final = "calibration/meters.json"
+BEYOND: Final = "its figures are beyond what any meter shows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +101,21 @@ async def calibrations(
 @router.get("/calibrations/{alignment_id}")
 async def calibration(alignment_id: str, state: Served) -> HTMLResponse:
     """One alignment: its plateaus, its figures beside the limits of the standard, and how to make it again."""
-    found = await asyncio.to_thread(kept(state).record, alignment_id)
+    known = await asyncio.to_thread(known_to, state)
+    found = next((one for one in known.records if one.alignment_id == alignment_id), None)
     if found is None:
-        raise NotFound(f"no alignment {alignment_id[:80]!r}", "list them with GET /v1/calibrations")
+        why = known.faults.get(alignment_id)
+        raise NotFound(f"no alignment {alignment_id[:80]!r}" + (f": {why}" if why else ""), "list them with GET /v1/calibrations")
     files = await asyncio.to_thread(kept(state).files, alignment_id)
+    newest = next(one for one in known.records if one.sensor == found.sensor)
     now_ns = state.clock.utc_ns()
     return await looks.page(
         state,
         "calibration.html",
         here="/calibrations",
         title=f"Alignment {found.alignment_id}",
-        line=line(found, now_ns, newest=True),
-        paper=paper_line(found, reference_of(found, files), now_ns),
+        line=line(found, now_ns, newest=newest == found),
+        paper=paper_line(found, known.papers[alignment_id], now_ns),
         address=state.config.collector.rest_listen,
         **alignment.told(found, files),
     )
@@ -118,7 +124,7 @@ async def calibration(alignment_id: str, state: Served) -> HTMLResponse:
 @router.get("/calibrations/{alignment_id}/files/{path:path}")
 async def alignment_file(alignment_id: str, path: str, state: Served) -> Response:
     """A file of an alignment as it was handed in."""
-    text = (await asyncio.to_thread(kept(state).files, alignment_id)).get(path)
+    text = await asyncio.to_thread(kept(state).text, alignment_id, path)
     if text is None:
         raise NotFound(f"no file {path[:200]!r} of alignment {alignment_id[:80]!r}", "list them with GET /v1/calibrations/ID")
     kind = "text/csv" if path.endswith(".csv") else "application/json"
@@ -155,14 +161,17 @@ def read(folder: Path, changed_ns: int, count: int) -> Kept:
     """All alignments below `folder`: each appears whole and is never changed, so that the time of the folder tells of a new one."""
     del changed_ns, count
     store = Alignments(folder)
-    records, faults = store.readable()
-    return Kept(tuple(records), faults, {one.alignment_id: reference_of(one, store.files(one.alignment_id)) for one in records})
+    found, faults = store.readable()
+    records = tuple(one for one in found if alignment.believable(one))
+    beyond = {one.alignment_id: BEYOND for one in found if one not in records}
+    papers = {one.alignment_id: reference_of(one, store.text(one.alignment_id, METERS) or "") for one in records}
+    return Kept(records, {**faults, **beyond}, papers)
 
 
-def reference_of(record: Alignment, files: Mapping[str, str]) -> Certificate | None:
-    """The certificate of the reference meter; None where its description has none, or cannot be read."""
+def reference_of(record: Alignment, described: str) -> Certificate | None:
+    """The certificate of the reference meter, by the text of `meters.json`; None where that has none, or cannot be read."""
     try:
-        meters = document.json_object(files.get("calibration/meters.json", ""), where="meters.json").get("meters")
+        meters = document.json_object(described, where="meters.json").get("meters")
         found = (
             [one for one in meters if isinstance(one, dict) and one.get("meter_id") == record.reference] if isinstance(meters, list) else []
         )
@@ -205,7 +214,7 @@ def told(sensor: str, ones: Sequence[Alignment]) -> dict[str, Any]:
     levels = [Line(name, [Point(one.made_ns, found) for one in ones if (found := level_w(one, name)) is not None]) for name in (FULL, IDLE)]
     known = [one for one in levels if one.points]
     bounds = sorted((value, f"{grade} {value:g}") for grade, limits in LIMITS.items() for value in (limits.gain_low, limits.gain_high))
-    moved = abs(last.gain - first.gain) > 2.0 * (first.u_gain**2 + last.u_gain**2) ** 0.5
+    moved = abs(last.gain - first.gain) > 2.0 * math.hypot(first.u_gain, last.u_gain)
     change = f"{(last.gain / first.gain - 1.0):+.3%}" if first.gain else "not known"
     span = f"from {first.gain:.5g} to {last.gain:.5g} ({change}), {'more' if moved else 'no more'} than both uncertainties"
     return {

@@ -84,11 +84,11 @@ async def prices(
     known = await asyncio.to_thread(known_to, state)
     found: dict[str, Any] = {"answer": None, "listed": None, "drawing": None, "stretches": ()}
     whole = all(asked.values())
-    if any(asked.values()):
+    if any(asked.values()) or valid_at:
         answered = await rest.prices(
             state,
             **asked,
-            valid_at=(valid_at or None) if whole else None,
+            valid_at=valid_at or None,
             known_at=None,
             price_model=price_model,
             os=os or "linux",
