@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
@@ -76,7 +75,7 @@ async def look(state: State) -> Picture:
 async def written(state: State, host: str | None, since_ns: int, count: int | None) -> AsyncGenerator[str]:
     """The text of the stream."""
     yield f"retry: {RETRY_MS}\n\n"
-    end_s, news, left = time.monotonic() + LONGEST_S, News(since_ns), count
+    end_s, news, left = asyncio.get_running_loop().time() + LONGEST_S, News(since_ns), count
     async with aclosing(state.live.pictures(lambda: look(state))) as pictures:
         async for seen in pictures:
             if seen is None:
@@ -84,7 +83,7 @@ async def written(state: State, host: str | None, since_ns: int, count: int | No
             else:
                 yield await asyncio.to_thread(told, seen, host, news)
                 left = None if left is None else left - 1
-            if left == 0 or time.monotonic() >= end_s:
+            if left == 0 or asyncio.get_running_loop().time() >= end_s:
                 return
 
 

@@ -33,7 +33,7 @@ BUCKETS: Final = 300
 """Stretches of a line; of each the lowest and the highest reading stay."""
 STILL: Final = 60
 """The same of the small drawing in the table."""
-MOST_GAPS: Final = 50
+MOST_GAPS: Final = 20
 """Of all devices, the newest."""
 
 
@@ -80,12 +80,12 @@ class Panel:
 
     def to_json(self) -> dict[str, Any]:
         """What `host.js` draws and goes on from."""
-        good = self.course.source.integrable()
+        good, trace = self.course.source.integrable(), self.course.trace
         return {
             "meter_id": self.now.meter_id,
             "colour": f"--{self.look}",
             "by_power": self.course.by_power,
-            "gap_s": GAP_FACTOR * nominal_interval_s(good.t_ns),
+            "gap_s": 0.0 if trace is None else GAP_FACTOR * nominal_interval_s(trace.t_ns[np.isfinite(trace.power_w)]),
             "until_ns": min(int(self.course.source.t_ns[-1]), self.end_ns),
             "last": None if not len(good) else [int(good.t_ns[-1]) / NS_PER_S, int(good.value[-1])],
             "levels": self.levels_w,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -40,7 +40,8 @@ async def hosts(state: Served) -> HTMLResponse:
     """Every host that sent readings; and what to do next where there is none."""
     seen = await state.live.now(lambda: look(state))
     found = await asyncio.to_thread(rows, seen)
-    shown = {"seen": seen, "rows": found, "words": words, "minutes": MINUTES, "agent_address": state.config.collector.grpc_listen}
+    address = state.config.collector.grpc_listen
+    shown: dict[str, Any] = {"seen": seen, "rows": found, "words": words, "minutes": MINUTES, "agent_address": address}
     return await looks.page(state, "hosts.html", here="/hosts", title="Hosts", **shown)
 
 

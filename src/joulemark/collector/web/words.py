@@ -65,7 +65,7 @@ def offset(clock: Clock | None) -> str:
     if not clock.known:
         return "never compared"
     if not clock.bound_ns:
-        return "0 ms, the collector's own clock" if not clock.offset_ns else f"{clock.offset_ns / 1e6:+.3f} ms, one kernel"
+        return "0 ms, the collector's own clock" if abs(clock.offset_ns) < 1000 else f"{clock.offset_ns / 1e6:+.3f} ms, one kernel"
     value, bound = displayed(clock.offset_ns / 1e6, clock.bound_ns / 1e6)
     return f"{value} ± {bound} ms"
 

@@ -1,15 +1,10 @@
 // The page of hosts: numbers each second, what changes slowly as the server draws it anew.
-import { ago, calm, fresh, listen, place, say, watts, word } from "./live.js";
+import { ago, calm, fresh, listen, place, say, standing, watts, word } from "./live.js";
 
 const SLOW_MS = 10_000;
 const rows = () => new Map([...document.querySelectorAll("tr[data-agent]")].map((row) => [row.dataset.agent, row]));
 const cell = (row, name) => row.querySelector(`[data-is="${name}"]`);
 let due = Date.now() + SLOW_MS, next = 0;
-
-function state(host) {
-  if (host.state === "connected") return ["good", "connected"];
-  return host.state === "silent" ? ["doubt", `silent, last heard ${ago(host.age_s)}`] : ["soft", "unknown: the ingest process does not answer"];
-}
 
 function power(place_, boundaries) {
   const one = boundaries.at(-1);
@@ -41,7 +36,7 @@ listen(() => "/v1/live", ({ t_ns, hosts, boundaries }) => {
   for (const host of hosts) {
     const row = here.get(host.agent_id);
     if (!row) continue;
-    word(cell(row, "state"), ...state(host));
+    word(cell(row, "state"), ...standing(host));
     power(cell(row, "power"), host.boundaries);
     say(cell(row, "age"), host.last_reading_ns == null ? "none" : ago((t_ns - host.last_reading_ns) / 1e9));
   }

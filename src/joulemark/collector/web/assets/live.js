@@ -22,6 +22,12 @@ export function word(cell, look, text) {
   say(span, text);
 }
 
+/** [look, word] of a host. */
+export function standing(host) {
+  if (host.state === "connected") return ["good", "connected"];
+  return host.state === "silent" ? ["doubt", `silent, last heard ${ago(host.age_s)}`] : ["soft", "unknown: the ingest process does not answer"];
+}
+
 const SILENT_MS = 6_000; // the browser itself comes back after `retry`, 3 s, when a stream has ended
 const AGAIN_MS = 5_000;
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from joulemark.cards.buckets import Buckets
 from joulemark.markup import Markup, tag
 
@@ -20,8 +22,8 @@ def sparkline(line: Buckets, begin_ns: int, end_ns: int, *, title: str, look: st
     known = [power for power in line.high_w.tolist() if not math.isnan(power)]
     if not known or end_ns <= begin_ns:
         return None
-    top, bottom = max(*known, 0.0), min(*line.low_w[line.low_w == line.low_w].tolist(), 0.0)
-    span = (top - bottom) or 1.0
+    top, bottom = max([0.0, *known]), min(0.0, float(np.nanmin(line.low_w)))
+    span: float = (top - bottom) or 1.0
 
     def across(t_ns: int) -> float:
         return WIDTH * (t_ns - begin_ns) / (end_ns - begin_ns)
