@@ -33,9 +33,9 @@ const bands = (phases) => ({ hooks: { drawClear: (plot) => {
 /**
  * Draw into `place` the lines `series` ([{label, colour: "--gpu", points?}]) over `data` ([[s, ...], [W or null, ...], ...]).
  * A series that is `thin` is only an edge of what `shaded` ([{series: [upper, lower], colour}]) fills; `value` is what the legend says.
- * `phases()` gives the bands of now; `height` in px; `zoomed(from_s, to_s)`: what dragging asks for, in place of a closer look at the same data. `since`: times are seconds since something, not UTC, and it is called so. The answer has `setData` and `plot`.
+ * `phases()` gives the bands of now; `height` in px; `zoomed(from_s, to_s)`: what dragging asks for, in place of a closer look at the same data. `since`: times are seconds since something, not UTC, and it is called so. Without `times` the axis below names none, as that of a neighbour does. The answer has `setData` and `plot`.
  */
-export function draw(place, series, data, { phases = () => [], height = 270, legend = true, shaded = [], zoomed = null, since = "" } = {}) {
+export function draw(place, series, data, { phases = () => [], height = 270, legend = true, shaded = [], zoomed = null, since = "", times = true } = {}) {
   let plot;
   const make = () => {
     const kept = plot ? plot.data : data;
@@ -54,7 +54,7 @@ export function draw(place, series, data, { phases = () => [], height = 270, leg
         self.setSelect({ left: 0, width: 0 }, false);
       }] } : {},
       scales: { x: { time: !since }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
-      axes: [{ ...axis, values: since ? (_, ticks) => ticks.map((s) => `${s} s`) : CLOCK }, { ...axis, size: 64, values: (_, ticks) => ticks.map((w) => (Math.max(...ticks) >= 10_000 ? `${w / 1000} kW` : `${w} W`)) }],
+      axes: [{ ...axis, values: !times ? (_, ticks) => ticks.map(() => "") : since ? (_, ticks) => ticks.map((s) => `${s} s`) : CLOCK, ...(times ? {} : { size: 6 }) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((w) => (Math.max(...ticks) >= 10_000 ? `${w / 1000} kW` : `${w} W`)) }],
       series: [
         since ? { label: since, value: (_, s) => s == null ? "–" : `${s.toFixed(3)} s` } : { label: "UTC", value: "{YYYY}-{MM}-{DD}T{HH}:{mm}:{ss}Z" },
         ...series.map(({ label, colour: name, points, dash, thin, value }) => ({
