@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import cached_property
 from typing import Any, Final, Self
 
 from joulemark.board import croissant, feed, table
@@ -99,6 +100,11 @@ class Shelf:
             modified_ns=modified_ns,
         )
         return replace(made, pages=[made.page(rows, number) for number in range(1, count(rows) + 1)])
+
+    @cached_property
+    def models(self) -> list[str]:
+        """The names of models that its entries have, sorted."""
+        return sorted({entry.labels.get("model", "") for entry in self.entries.values()} - {""})
 
     def listed(self, number: int, *, class_id: str | None = None, level: str | None = None, model: str | None = None) -> Answer | None:
         """Page `number`, from 1, of the entries that fit; None beyond the last."""

@@ -5,6 +5,7 @@ It is made of the shelf, once for each question, and kept until the board change
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -89,7 +90,8 @@ async def board(
     if state.board is None:
         return await looks.page(state, "board.html", here="/board", title="Energy board", listing=None)
     receiving = await state.control.status() is not None
-    answer = kept(state.board.shelf, Asked(page, class_id or None, level or None, model or None), receiving=receiving)
+    asked = Asked(page, class_id or None, level or None, model or None)
+    answer = await asyncio.to_thread(kept, state.board.shelf, asked, receiving=receiving)
     return guarded(answered(request, answer, what=f"page {page}"))
 
 
@@ -157,14 +159,9 @@ def listing(shelf: Shelf, asked: Asked) -> dict[str, Any] | None:
         "about": LISTS,
         "levels": LEVELS[1:],
         "meanings": MEANINGS,
-        "models": models(shelf.rows),
+        "models": shelf.models[:MOST_MODELS],
         "site": shelf.site,
     }
-
-
-def models(rows: Sequence[Row]) -> list[str]:
-    """Names of models that the filter offers."""
-    return sorted({row.entry.labels.get("model", "") for row in rows} - {""})[:MOST_MODELS]
 
 
 def group(part: Comparison, whole: Comparison) -> dict[str, Any]:
