@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from joulemark.cards.measured import Measured
-from joulemark.collector.summaries import AGAIN_NS, MOST_KEPT, MOST_PAIRS, PARTS, Summaries, Summary
+from joulemark.collector.summaries import AGAIN_NS, MOST_KEPT, MOST_PAIRS, PARTS, Pair, Summaries, Summary
+from joulemark.errors import UsageError
 from tests.kit import spoil
 
 RUN = Measured.of(spoil.good("ES1"))
@@ -44,6 +49,33 @@ def test_what_nobody_asks_for_goes_first() -> None:
     assert kept.known("0", "k", 0) is one
     assert kept.known("1", "k", 0) is None
     for at in range(MOST_PAIRS + 1):
-        kept.keep_pair((str(at), "b"), {})
+        kept.keep_pair((str(at), "b"), Pair(0, True, {}))
     assert len(kept.pairs) == MOST_PAIRS
-    assert ("0", "b") not in kept.pairs
+    assert kept.pair(("0", "b"), 0) is None
+    kept.keep_pair(("a", "b"), Pair(0, False, {}))
+    assert kept.pair(("a", "b"), AGAIN_NS) == {}
+    assert kept.pair(("a", "b"), AGAIN_NS + 1) is None
+
+
+def test_who_does_not_wait_finds_it_the_next_time() -> None:
+    """What takes too long goes on for who asks the same again, and is made once; what it raises reaches who waits."""
+
+    async def asked() -> None:
+        kept, made, gate = Summaries(), [], asyncio.Event()
+
+        async def make() -> str:
+            made.append(1)
+            await gate.wait()
+            return "done"
+
+        async def broken() -> str:
+            raise UsageError("no", "yes")
+
+        assert await kept.in_time(("a",), make, within_s=0.001) is None
+        gate.set()
+        assert await kept.in_time(("a",), make, within_s=5.0) == "done"
+        assert (len(made), kept.going) == (1, {})
+        with pytest.raises(UsageError):
+            await kept.in_time(("b",), broken, within_s=5.0)
+
+    asyncio.run(asked())

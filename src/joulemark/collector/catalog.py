@@ -243,10 +243,11 @@ class Catalog:
             tuple(Run.from_json(json.loads(entry["body"])) for entry in told),
         )
 
-    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest runs: run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns."""
+    def runs(self, limit: int = 100, *, begin_ns: int = 0, end_ns: int = 2**63 - 1) -> list[dict[str, Any]]:
+        """The newest runs of [begin_ns, end_ns): run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns."""
         columns = "run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns"
-        found = self._db.query(f"SELECT {columns} FROM run ORDER BY created_ns DESC, run_id DESC LIMIT ?", (limit,))
+        query = f"SELECT {columns} FROM run WHERE created_ns >= ? AND created_ns < ? ORDER BY created_ns DESC, run_id DESC LIMIT ?"
+        found = self._db.query(query, (begin_ns, end_ns, limit))
         return [{**row, **{name: json.loads(row[name]) for name in ("labels", "agents")}} for row in found]
 
     def spans(self, run_ids: Sequence[str] | None = None) -> dict[str, Span]:

@@ -14,6 +14,7 @@ from joulemark.cards import card as cards
 from joulemark.cards import system
 from joulemark.cards.buckets import DIGITS, Buckets
 from joulemark.cards.evidence import Evidence
+from joulemark.cards.latency import Latency, latencies
 from joulemark.cards.measured import Measured
 from joulemark.cards.trace import Trace, traces
 from joulemark.collector.showing import MOST_KEPT, Shown
@@ -53,8 +54,8 @@ class Highest:
 class Reckoned:
     """`card`: `joulemark.card/1`; `facts`: what it was measured on, as `system.facts` names them; `lines`: power over time of each
     boundary, the headline's first; `coarse`: the same with the lowest and the highest reading of short stretches alone; `highest`: of each
-    line in the phases that count, with its time. `settled`: no reading of it may still arrive. Its card names no hash of a file: they would
-    be most of the work, and the bundle has them.
+    line in the phases that count. `settled`: no reading of it may still arrive. `latencies`: those that it tells. Its card names no hash
+    of a file: they would be most of the work, and the bundle has them.
     """
 
     card: Mapping[str, Any]
@@ -63,11 +64,12 @@ class Reckoned:
     coarse: tuple[Trace, ...]
     highest: tuple[Highest, ...]
     settled: bool
+    latencies: tuple[Latency, ...] = ()
 
     @classmethod
     def of(cls, evidence: Evidence, *, settled: bool) -> Self:
         """What `evidence` comes to; seconds for a long run. Raises what `card.build` does."""
-        return cls.made(Measured(evidence, cards.build(evidence, files={})), settled=settled)
+        return cls.made(measured(evidence), settled=settled)
 
     @classmethod
     def made(cls, run: Measured, *, settled: bool) -> Self:
@@ -75,12 +77,17 @@ class Reckoned:
         lines = tuple(traces(run.evidence))
         coarse = tuple(coarsened(line) for line in lines)
         highest = tuple(Highest.of(line, [(w.begin_ns, w.end_ns) for w in run.windows]) for line in lines)
-        return cls(run.card, system.facts(run), lines, coarse, highest, settled)
+        return cls(run.card, system.facts(run), lines, coarse, highest, settled, latencies(run.evidence))
 
     @property
     def size(self) -> int:
         """Bytes of its lines."""
         return sum(line.t_ns.nbytes + line.power_w.nbytes for line in self.lines)
+
+
+def measured(evidence: Evidence) -> Measured:
+    """A run with its card, which names no hash of a file. Raises what `card.build` does."""
+    return Measured(evidence, cards.build(evidence, files={}))
 
 
 def coarsened(line: Trace) -> Trace:
@@ -118,11 +125,15 @@ class Reckoning:
             if (last := self._last(run_id, key, now_ns)) is not None:
                 return last
             found = await make()
-            self.kept.pop(run_id, None)
-            self.kept[run_id] = Kept(key, now_ns, found)
-            while len(self.kept) > 1 and (len(self.kept) > MOST_KEPT or sum(one.found.size for one in self.kept.values()) > MOST_BYTES):
-                self.kept.popitem(last=False)
+            self.keep(run_id, key, now_ns, found)
             return found
+
+    def keep(self, run_id: str, key: str, now_ns: int, found: Reckoned) -> None:
+        """Keep what a run came to; what nobody asked for the longest goes."""
+        self.kept.pop(run_id, None)
+        self.kept[run_id] = Kept(key, now_ns, found)
+        while len(self.kept) > 1 and (len(self.kept) > MOST_KEPT or sum(one.found.size for one in self.kept.values()) > MOST_BYTES):
+            self.kept.popitem(last=False)
 
     def _last(self, run_id: str, key: str, now_ns: int) -> Reckoned | None:
         """What is kept of a run and still holds."""

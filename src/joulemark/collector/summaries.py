@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from joulemark.cards.latency import Latency, latencies
 from joulemark.cards.measured import Measured
 from joulemark.standard.comparability import Key, key_of
 from joulemark.units import NS_PER_S
+
+T = TypeVar("T")
 
 MOST_KEPT: Final = 500
 """Runs of which a summary is kept: some five megabytes."""
@@ -66,12 +68,24 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """A comparison, made at a time of the monotonic clock; `settled`: neither run changes."""
+
+    at_ns: int
+    settled: bool
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Summaries:
-    """`pairs`: comparisons by the keys of both runs. `filling`: one list at a time has missing ones computed."""
+    """`pairs`: comparisons by the keys of both runs. `filling`: one list at a time has missing ones computed; `going`: what is being
+    computed for pages that did not wait for it.
+    """
 
     kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
-    pairs: OrderedDict[tuple[str, str], Mapping[str, Any]] = field(default_factory=OrderedDict)
+    pairs: OrderedDict[tuple[str, str], Pair] = field(default_factory=OrderedDict)
     filling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    going: dict[tuple[str, ...], asyncio.Task[Any]] = field(default_factory=dict)
 
     def known(self, run_id: str, key: str, now_ns: int) -> Summary | None:
         """The summary of a run as long as it is true."""
@@ -88,8 +102,27 @@ class Summaries:
         if len(self.kept) > MOST_KEPT:
             self.kept.popitem(last=False)
 
-    def keep_pair(self, keys: tuple[str, str], compared: Mapping[str, Any]) -> None:
-        """Keep a comparison of two runs that do not change."""
-        self.pairs[keys] = compared
+    def pair(self, keys: tuple[str, str], now_ns: int) -> Mapping[str, Any] | None:
+        """The comparison of two runs as long as it is true."""
+        last = self.pairs.get(keys)
+        if last is None or (not last.settled and now_ns - last.at_ns > AGAIN_NS):
+            return None
+        self.pairs.move_to_end(keys)
+        return last.found
+
+    def keep_pair(self, keys: tuple[str, str], pair: Pair) -> None:
+        """Keep a comparison; the one that nobody asked for the longest goes."""
+        self.pairs[keys] = pair
+        self.pairs.move_to_end(keys)
         if len(self.pairs) > MOST_PAIRS:
             self.pairs.popitem(last=False)
+
+    async def in_time(self, asked: tuple[str, ...], make: Callable[[], Coroutine[Any, Any, T]], *, within_s: float) -> T | None:
+        """What `make` gives, where it does so `within_s`; else None, and it goes on for who asks the same again. Raises what it does."""
+        task: asyncio.Task[T] | None = self.going.get(asked)
+        if task is None:
+            task = asyncio.create_task(make())
+            self.going[asked] = task
+            task.add_done_callback(lambda _: self.going.pop(asked, None))
+        done, _ = await asyncio.wait({task}, timeout=within_s)
+        return task.result() if done else None

@@ -40,16 +40,20 @@ def found(api: Api, **asked: Any) -> Listing:
         ({"text": "0abc"}, True),
         ({"state": "stopped"}, True),
         ({"state": "sealed"}, False),
-        ({"day_from": "2026-01-02", "day_to": "2026-01-02"}, True),
-        ({"day_from": "2026-01-03"}, False),
-        ({"day_to": "2026-01-01"}, False),
     ],
 )
-def test_a_run_fits_by_words_state_and_day(asked: dict[str, str], fits: bool) -> None:
-    """All words, in any of its names and labels, without regard to case; days in UTC, the last one included."""
-    one = row("0ABC", labels={"model": "Llama", "kind": "fast"}, created_ns=1_767_398_399 * S)
-    wanted = Asked(**asked)
-    assert one.fits(wanted, wanted.span_ns) is fits
+def test_a_run_fits_by_words_and_state(asked: dict[str, str], fits: bool) -> None:
+    """All words, in any of its names and labels, without regard to case."""
+    assert row("0ABC", labels={"model": "Llama", "kind": "fast"}).fits(Asked(**asked)) is fits
+
+
+def test_days_are_utc_and_the_last_one_is_included(api: Api) -> None:
+    """A run of the standing time is found on its day alone."""
+    readings(api)
+    run(api)
+    days = [("2026-09-21", "2026-09-21", 1), ("2026-09-22", "", 0), ("", "2026-09-20", 0), ("2026-09-20", "2026-09-22", 1)]
+    for first, last, count in days:
+        assert found(api, day_from=first, day_to=last).total == count, (first, last)
 
 
 def test_days_that_end_before_they_begin_are_refused() -> None:

@@ -17,7 +17,8 @@ from joulemark.collector import measure
 from joulemark.collector.api import calibrations, runs
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
-from joulemark.collector.reckoning import Reckoned
+from joulemark.collector.reckoning import Reckoned, measured
+from joulemark.collector.summaries import Summary
 from joulemark.errors import UsageError
 from joulemark.pricing import kept
 from joulemark.units import NS_PER_S
@@ -59,7 +60,10 @@ async def reckoned(state: State, run_id: str) -> Reckoned:
     async def make() -> Reckoned:
         known = await runs.gathered(state, run_id)
         evidence = await runs.evidence_from(state, known)
-        return await asyncio.to_thread(lambda: Reckoned.of(evidence, settled=known.settled))
+        run = await asyncio.to_thread(measured, evidence)
+        short = await asyncio.to_thread(lambda: Summary.of(run, settled=known.settled))
+        state.summaries.keep(run_id, key, state.clock.mono_ns(), short)
+        return await asyncio.to_thread(lambda: Reckoned.made(run, settled=known.settled))
 
     return await state.reckoning.of(run_id, key, state.clock.mono_ns(), make)
 

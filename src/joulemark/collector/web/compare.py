@@ -26,6 +26,9 @@ MOST: Final = 6
 OFFERED: Final = 50
 """The newest runs, whose ids are offered for the form."""
 
+PATIENCE_S: Final = 8.0
+"""So long a page waits for figures; they are computed further, for when it is loaded again."""
+
 RunId = Annotated[str, Query(max_length=64, pattern=PRINTABLE)]
 Word = Annotated[str, Query(max_length=200, pattern=PRINTABLE)]
 Way = Annotated[str, Query(pattern=f"^(({'|'.join(KINDS)})-({'|'.join(map(str, PERCENTILES))}))?$")]
@@ -50,11 +53,15 @@ async def compare(
         "offered": [Row.of(one) for one in state.catalog.runs(OFFERED)],
         "wrong": wrong(chosen),
         "sides": [],
+        "waiting": False,
     }
     if not chosen or context["wrong"] or not recorded:
         status = 200 if not chosen else 422 if context["wrong"] else 404
         return await looks.page(state, "compare.html", here="/compare", title="Compare", status=status, **context)
-    sides = await side_by_side(state, recorded, baseline)
+    asked_of = (baseline, *recorded)
+    sides = await state.summaries.in_time(asked_of, lambda: side_by_side(state, recorded, baseline), within_s=PATIENCE_S)
+    if sides is None:
+        return await looks.page(state, "compare.html", here="/compare", title="Compare", **{**context, "waiting": True})
     asked = {"phase": phase, "boundary": boundary, "latency": latency}
     context |= {"strayed": bool(baseline) and baseline not in recorded, **compared(sides, asked)}
     return await looks.page(state, "compare.html", here="/compare", title="Compare", **context)
@@ -78,7 +85,7 @@ async def side_by_side(state: State, recorded: dict[str, Recorded], baseline: st
                 first = run_id
                 break
         first = first or next(iter(recorded))
-    found = await pairs.against(state, first, [run_id for run_id in recorded if run_id != first])
+    found = await pairs.against(state, first, [run_id for run_id in recorded if run_id != first], drawn=True)
     summaries = {run_id: await pairs.summary(state, run_id) for run_id in recorded}
     return [
         Side.of(number, one, summaries[run_id], found.get(run_id), baseline=run_id == first)

@@ -20,8 +20,8 @@ from joulemark.pricing.dates import moment_ns
 from joulemark.units import NS_PER_S
 
 PER_PAGE: Final = 25
-MOST_LISTED: Final = 10_000
-"""The newest so many runs are looked through."""
+MOST_LISTED: Final = 2000
+"""The newest so many runs of the days that are asked for are looked through: marks wait meanwhile."""
 
 DAY_NS: Final = 86_400 * NS_PER_S
 ORDERS: Final = ("started", "benchmark", "model", "duration", "energy")
@@ -67,7 +67,7 @@ class Asked:
     def span_ns(self) -> tuple[int, int]:
         """[begin, end) of the days. Raises UsageError for days that are none, or that end before they begin."""
         begin = moment_ns(self.day_from, "from") if self.day_from else 0
-        end = moment_ns(self.day_to, "to") + DAY_NS if self.day_to else 2**63
+        end = moment_ns(self.day_to, "to") + DAY_NS if self.day_to else 2**63 - 1
         if end <= begin:
             raise UsageError(f"to = {self.day_to} lies before from = {self.day_from}", "give the earlier day as from")
         return begin, end
@@ -99,11 +99,10 @@ class Row:
         boots = frozenset() if span is None else span.boot_ids
         return replace(self, span=span, hosts=tuple(sorted(measure.agents_on(self.agents, boots, streams))))
 
-    def fits(self, asked: Asked, span_ns: tuple[int, int]) -> bool:
+    def fits(self, asked: Asked) -> bool:
         """Whether it is asked for, by what the catalogue alone tells."""
         words = " ".join((self.run_id, self.benchmark, *self.labels.values())).casefold()
-        inside = span_ns[0] <= self.created_ns < span_ns[1]
-        return inside and asked.state in ("", self.state) and all(word in words for word in asked.text.casefold().split())
+        return asked.state in ("", self.state) and all(word in words for word in asked.text.casefold().split())
 
     @property
     def model(self) -> str:
@@ -156,12 +155,12 @@ class Listing:
 
 def listing(state: State, asked: Asked, streams: Sequence[Stream], levels: Mapping[str, str]) -> Listing:
     """The page that is asked for, else the last. `levels`: of the runs that were judged. Raises UsageError as `Asked.span_ns`."""
-    span_ns = asked.span_ns
-    found = [Row.of(one) for one in state.catalog.runs(MOST_LISTED + 1)]
-    rows = [replace(row, level=levels.get(row.run_id, "")) for row in found[:MOST_LISTED] if row.fits(asked, span_ns)]
+    begin_ns, end_ns = asked.span_ns
+    found = [Row.of(one) for one in state.catalog.runs(MOST_LISTED + 1, begin_ns=begin_ns, end_ns=end_ns)]
+    rows = [replace(row, level=levels.get(row.run_id, "")) for row in found[:MOST_LISTED] if row.fits(asked)]
     rows = [row for row in rows if not asked.level or row.level.startswith(asked.level)]
     if asked.host or asked.order == "duration":
-        spans = state.catalog.spans()
+        spans = state.catalog.spans([row.run_id for row in rows])
         rows = [row.marked(spans.get(row.run_id), streams) for row in rows]
         rows = [row for row in rows if asked.host in ("", *row.hosts)]
     rows = ordered(rows, asked, {run_id: one.found for run_id, one in state.summaries.kept.items()})

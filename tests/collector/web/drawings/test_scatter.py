@@ -58,7 +58,7 @@ def parsed(markup: str) -> ET.Element:
     return ET.fromstring(markup)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(POINTS)
 def test_the_frontier_is_what_no_other_run_beats(points: list[Point]) -> None:
     """Against every pair: on the line is exactly what no other takes less of in one and no more of in the other, by rising latency."""
@@ -74,7 +74,7 @@ def test_the_frontier_is_what_no_other_run_beats(points: list[Point]) -> None:
     assert [places[at][0] for at in found] == sorted(places[at][0] for at in free)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(POINTS)
 def test_whatever_the_figures_are_everything_stays_in_the_frame(points: list[Point]) -> None:
     """Huge, tiny, equal, one or none: every mark, bar and name lies inside, no number is written as nan, and the table has every run."""
