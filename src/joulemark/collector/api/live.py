@@ -43,7 +43,7 @@ class Events(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-@router.get("/live", response_class=Events, responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}})
+@router.get("/live", response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}})
 async def live(
     state: Served,
     host: Annotated[str | None, Query(max_length=500)] = None,

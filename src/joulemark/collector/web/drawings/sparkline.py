@@ -19,7 +19,7 @@ EDGE: Final = 2.0
 
 def sparkline(line: Buckets, begin_ns: int, end_ns: int, *, title: str, look: str = "gpu") -> Markup | None:
     """`line` from `begin_ns` to `end_ns`, from zero up; None where no power is known. `look`: class of its colour."""
-    known = [power for power in line.high_w.tolist() if not math.isnan(power)]
+    known: list[float] = [power for power in line.high_w.tolist() if not math.isnan(power)]
     if not known or end_ns <= begin_ns:
         return None
     top, bottom = max([0.0, *known]), min(0.0, float(np.nanmin(line.low_w)))
