@@ -51,21 +51,11 @@ def test_as_csv(api: Api) -> None:
     assert {row["boundary"] for row in rows} == {"gpu"}
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
-        ("?from_ns=5&to_ns=5", 422),
-        ("?from_ns=-1", 422),
-        ("?buckets=0", 422),
-        ("?buckets=4001", 422),
-        ("?format=svg", 422),
-        ("?since=1", 422),
-    ],
-)
-def test_bad_questions(api: Api, query: str, status: int) -> None:
+@pytest.mark.parametrize("query", ["?from_ns=5&to_ns=5", "?from_ns=-1", "?buckets=0", "?buckets=4001", "?format=svg", "?since=1"])
+def test_bad_questions(api: Api, query: str) -> None:
     """What cannot be answered is refused with what to do."""
     answer = api.get(f"/v1/runs/{api.run_of_three_seconds()}/trace{query}")
-    assert answer.status_code == status
+    assert answer.status_code == 422
     assert answer.json()["next_step"]
 
 

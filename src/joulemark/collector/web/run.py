@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
@@ -20,6 +20,7 @@ from joulemark.collector.recorded import Edge, Recorded
 from joulemark.collector.web import looks
 from joulemark.collector.web.breakdown import breakdown, counting, ratio, total
 from joulemark.collector.web.checklist import Checklist
+from joulemark.collector.web.classmates import classmates
 from joulemark.collector.web.drawings.power import power
 from joulemark.collector.web.drawings.stacked import stacked
 from joulemark.collector.web.money import bills, costs
@@ -28,6 +29,9 @@ from joulemark.pricing.dates import moment_ns
 from joulemark.runs import IdleKind
 
 router = APIRouter(include_in_schema=False)
+
+MOST_SUMS: Final = 20
+"""Sums of parts that do not close, or cannot be told, that are named."""
 
 Moment = Annotated[str | None, Query(max_length=40)]
 
@@ -54,6 +58,7 @@ async def run(
     judged = state.reckoning.judged.get(await traces.key_of(state, run_id))
     document = None if judged is None else judged.document
     more = await asyncio.to_thread(context, found, *shown)
+    more["classmates"] = await classmates(state, recorded, found)
     more |= {"about": about(recorded, found.facts), **checked(document)}
     return await looks.page(state, "run.html", here="/runs", title=f"Run {run_id}", **more, **common)
 
@@ -122,6 +127,7 @@ def context(found: Reckoned, from_ns: int | None = None, to_ns: int | None = Non
         "told": told,
         "drawing": power(card["phases"], lines, begin_ns, end_ns, title=told, idle_w=idle_w(card)),
         "breakdown": parts,
+        **closing(card),
         "bar": stacked(parts.parts, title=parts.conclusion),
         "bills": bills(card["headline"]),
         "costs": costs(card["headline"]),
@@ -137,6 +143,15 @@ def about(recorded: Recorded, facts: Mapping[str, Any] | None = None) -> list[st
     load = known.get("workload.concurrency")
     found = (recorded.benchmark, said["model"], said["precision"], engine, gpus, None if load is None else f"concurrency {load}")
     return [str(one) for one in found if one]
+
+
+def closing(card: Place) -> dict[str, Any]:
+    """The phases in which every sum of parts is within what flows into them, and the sums that are not, or cannot be told."""
+    told = [one for one in card["closure"] if one["phase"].value in card["headline"]["phases"].value]
+    wrong = [one for one in told if not one["holds"].value]
+    open_phases = {one["phase"].value for one in wrong}
+    names = dict.fromkeys(one["phase"].value for one in told if one["phase"].value not in open_phases)
+    return {"closes": list(names), "open_sums": wrong[:MOST_SUMS]}
 
 
 def coverage_factor(phases: list[Place]) -> Place:

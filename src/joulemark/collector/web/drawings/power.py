@@ -65,11 +65,11 @@ def power(phases: Place, lines: Sequence[Trace], begin_ns: int, end_ns: int, *, 
         [tag("path", d=path(one, seen), class_=look(one.boundary), vector_effect="non-scaling-stroke") for one in reversed(lines)],
         viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
         preserveAspectRatio="none",
-        class_="inside",
+        width="100%",
+        height=f"{HEIGHT:g}",
+        class_="area",
     )
-    return tag(
-        "svg", tag("title", title), inside, tag("svg", scale(seen), names(shown, seen), class_="beside"), class_="chart power", role="img"
-    )
+    return tag("svg", tag("title", title), inside, scale(seen), names(shown, seen), class_="chart power", role="img")
 
 
 def baseline(idle_w: float, seen: Frame) -> Markup:

@@ -12,6 +12,9 @@ HEIGHT: Final = 30
 ROOM: Final = 0.09
 """A part that is at least this share of the whole has room for its name."""
 
+NARROW: Final = 0.03
+"""Share of the whole that a character needs where the page is narrow; the style hides what would not fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -40,6 +43,7 @@ def stacked(parts: Sequence[Part], *, title: str) -> Markup | None:
 def piece(part: Part, left: float, share: float) -> list[Markup | None]:
     """One part, from `left` on; its name where there is room."""
     text = f"{part.name} {100.0 * share:.0f} %"
-    named = tag("text", text, x=f"{100.0 * left + 0.8:.3f}%", y=20) if share >= max(ROOM, 0.011 * len(text)) else None
+    look = None if share >= NARROW * len(text) else "other-name"
+    named = tag("text", text, x=f"{100.0 * left + 0.8:.3f}%", y=20, class_=look) if share >= max(ROOM, 0.011 * len(text)) else None
     shape = tag("rect", tag("title", text), x=f"{100.0 * left:.3f}%", width=f"{100.0 * share:.3f}%", height=HEIGHT, class_=part.look)
     return [shape, named]
