@@ -86,7 +86,7 @@ def printed(scene: Scene, browser: Browser) -> None:
 def watched(scene: Scene) -> str:
     """What `joulemark watch` says in lines, and its last screen on a terminal."""
     command, env = command_line("watch", "--count", str(LOOKS)), {"JOULEMARK_URL": scene.full.url}
-    lines = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True, timeout=120).stdout
+    lines = subprocess.run(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True, check=True, timeout=120).stdout
     shown = screens(command, env=env)
     return f"$ joulemark watch --count {LOOKS} | cat\n{lines}\n$ joulemark watch --count {LOOKS}\n(screen {len(shown)})\n{shown[-1]}\n"
 

@@ -25,6 +25,7 @@ END: Final = """() => {
   const {asked, words, reached, unseen} = window.walk;
   const group = (one) => one.type === "radio" ? [...document.getElementsByName(one.name)] : [one];
   const missed = asked.filter((one) => !group(one).some((other) => reached.includes(other)));
+  document.activeElement?.blur();
   return [reached.slice(0, 1).map((one) => one.className + " " + one.innerText)[0] ?? "", missed.map(words), unseen];
 }"""
 
