@@ -158,7 +158,7 @@ def test_a_damaged_alignment_hides_no_other(api: Api) -> None:
 
 
 def test_a_ring_test_is_drawn_and_tabled(api: Api) -> None:
-    """Scores of every laboratory as the evaluation has them, dots in the band of |En| <= 1 too where there is a reference; names are text."""
+    """Scores of each laboratory as the evaluation has them, and with a reference dots in the band of |En| <= 1; names are text."""
     path = ring(api, LABS, reference={"name": "R", "value": 250.0, "u95": 1.0})
     told = json.loads(path.read_bytes())
     page = shown(api)

@@ -53,6 +53,9 @@ LISTS: Final = {
 }
 """Lists without ranks: heading, and why there is none."""
 
+WORDS: Final = {"joules_per_1k_output_tokens": "the figure", "u95_j_per_1k_output_tokens": "its uncertainty"}
+"""What may be missing, as people read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -224,7 +227,7 @@ def why(one: Entry, name: str) -> str:
     """Why an entry stands in a list without ranks; empty where the heading says it all."""
     if name == "withdrawn":
         return one.withdrawn_reason
-    return f"lacks {', '.join(part.replace('_', ' ') for part in missing(one))}" if name == "incomparable" else ""
+    return f"lacks {', '.join(WORDS.get(part, part.replace('_', ' ')) for part in missing(one))}" if name == "incomparable" else ""
 
 
 def told(shelf: Shelf, one: Entry) -> dict[str, Any]:
