@@ -49,8 +49,12 @@ STEPS: dict[str, Callable[[SqliteStore], object]] = {
     "another scale": lambda store: described(store, replace(DEVICE, meters=(replace(DEVICE.meters[0], exponent=-6), DEVICE.meters[1])), 4),
     "a batch in it": lambda store: store.append(batch(5)).result(),
     "all is sealed": lambda store: store.seal(T0, everything=True),
-    "one that takes the number of a sealed one": lambda store: [store.append(batch(seq)).result() for seq in (6, 7, 8, 9, 10, 11)],
-    "a late one": lambda store: store.append(batch(1)).result(),
+    "one that takes the number of a sealed one": lambda store: [store.append(batch(seq)).result() for seq in (6, 7, 8, 9, 11)],
+    "another period": lambda store: described(
+        store, replace(DEVICE, meters=(replace(DEVICE.meters[0], update_period_s=5.0), DEVICE.meters[1])), 12
+    ),
+    "a batch in that": lambda store: store.append(batch(13)).result(),
+    "a late one of before": lambda store: store.append(batch(10)).result(),
 }
 
 
@@ -63,7 +67,7 @@ def test_every_look_is_that_of_the_store(store: SqliteStore) -> None:
         counts.append(agree(recent, store))
         assert agree(Recent(store.path), store) == counts[-1]
     assert counts[0] == 0
-    assert counts[-1] > counts[4] > counts[1] > 0
+    assert counts[-1] > counts[-2] > counts[4] > counts[1] > 0
 
 
 def test_who_looks_seldom_misses_nothing(store: SqliteStore) -> None:

@@ -63,7 +63,6 @@ export function listen(url, show) {
   button.addEventListener("click", () => {
     paused = !paused;
     button.textContent = paused ? "Go on" : "Pause";
-    button.setAttribute("aria-pressed", paused);
     if (paused) { close(); state.classList.remove("doubt"); say(state, `Paused at ${utc(since * 1e6)}: showing what was known then.`); } else open();
   });
   addEventListener("pagehide", close);
