@@ -10,7 +10,7 @@ from typing import Final
 from joulemark.pricing.answer import Answer
 from joulemark.pricing.lookup import course, lookup
 from joulemark.pricing.price import MANUAL, Price, Trust
-from joulemark.pricing.sightings import agree, charge, sightings, stream, text_key
+from joulemark.pricing.sightings import agree, charge, sightings, stream
 from joulemark.pricing.wanted import Question
 
 MOST: Final = 200
@@ -69,11 +69,11 @@ def thinned(prices: Iterable[Price]) -> list[Price]:
         lists.setdefault(stream(price), []).append(price)
     found = []
     for group in lists.values():
-        group.sort(key=lambda one: (one.known_ns, one.fetched_at_ns, text_key(one)))
+        group.sort(key=lambda one: (one.known_ns, one.fetched_at_ns))
         told = [(charge(one), one.effective_from_ns if dated(one) else None) for one in group]
         ends = {0, len(group) - 1}
         found += [one for at, one in enumerate(group) if at in ends or not told[at - 1] == told[at] == told[at + 1]]
-    return sorted(found, key=lambda one: (one.known_ns, text_key(one)))
+    return sorted(found, key=lambda one: one.known_ns)
 
 
 def dated(price: Price) -> bool:

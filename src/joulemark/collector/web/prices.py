@@ -147,7 +147,7 @@ def over_time(
     now_ns = state.clock.utc_ns()
     at_ns = moment_ns(valid_at, "valid_at") if valid_at else now_ns
     begin_ns, end_ns = max(at_ns - HALF_YEAR_NS, 0), max(min(at_ns + HALF_YEAR_NS, now_ns), at_ns + 1)
-    known = kept.known(state.config, state.clock, during=(begin_ns, end_ns), instance_type=instance_type)
+    known = kept.known(state.config, state.clock, during=(at_ns, at_ns + 1), instance_type=instance_type)
     wanted = Wanted(provider, instance_type, region, price_model=price_model, os=os)
     stretches = history(known.prices, Question(wanted, begin_ns, FOREVER_NS, sources.limits()), end_ns=end_ns)
     return {"stretches": [line(one) for one in stretches], "drawing": drawn(stretches)}
