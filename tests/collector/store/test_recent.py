@@ -42,6 +42,11 @@ def described(store: SqliteStore, device: DeviceInfo, batch_seq: int) -> None:
     store.append(Received("h", convert.decode(frozen.body), frozen.body, T0 + batch_seq * S)).result()
 
 
+def refreshed(period_s: float) -> DeviceInfo:
+    """The device with a power that is refreshed so often."""
+    return replace(DEVICE, meters=(replace(DEVICE.meters[0], update_period_s=period_s), DEVICE.meters[1]))
+
+
 STEPS: dict[str, Callable[[SqliteStore], object]] = {
     "a batch": lambda store: store.append(batch(0)).result(),
     "a later one before an earlier": lambda store: [store.append(batch(seq)).result() for seq in (3, 2)],
@@ -50,11 +55,10 @@ STEPS: dict[str, Callable[[SqliteStore], object]] = {
     "a batch in it": lambda store: store.append(batch(5)).result(),
     "all is sealed": lambda store: store.seal(T0, everything=True),
     "one that takes the number of a sealed one": lambda store: [store.append(batch(seq)).result() for seq in (6, 7, 8, 9, 11)],
-    "another period": lambda store: described(
-        store, replace(DEVICE, meters=(replace(DEVICE.meters[0], update_period_s=5.0), DEVICE.meters[1])), 12
-    ),
-    "a batch in that": lambda store: store.append(batch(13)).result(),
-    "a late one of before": lambda store: store.append(batch(10)).result(),
+    "another period": lambda store: described(store, refreshed(5.0), 12),
+    "a longer one": lambda store: described(store, refreshed(7.0), 14),
+    "a batch in that": lambda store: store.append(batch(15)).result(),
+    "late ones of before": lambda store: [store.append(batch(seq)).result() for seq in (13, 10)],
 }
 
 
