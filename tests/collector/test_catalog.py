@@ -183,3 +183,16 @@ def test_the_list_tells_agents_seal_and_the_span_of_the_marks(catalog: Catalog) 
     assert catalog.spans() == {"r": Span(10, 90, frozenset({"boot", "other"})), "s": Span(7, 7, frozenset())}
     assert set(catalog.spans(["s", "none"])) == {"s"}
     assert catalog.spans([]) == {}
+
+
+def test_another_document_of_a_name_has_another_stamp(catalog: Catalog) -> None:
+    """Stamps tell that a document was replaced, and are the same while none is."""
+    catalog.start(RUN, 5)
+    catalog.document("r", {"a": "1", "b": "2"}, 10)
+    first = catalog.stamps("r")
+    assert [name for name, _, _ in first] == ["a", "b"]
+    assert catalog.stamps("r") == first
+    catalog.document("r", {"b": "3"}, 11)
+    assert catalog.stamps("r")[0] == first[0]
+    assert catalog.stamps("r")[1] != first[1]
+    assert catalog.stamps("none") == []

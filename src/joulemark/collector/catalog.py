@@ -209,6 +209,11 @@ class Catalog:
         rows = self._db.query("SELECT name, body FROM document WHERE run_id = ? ORDER BY name", (run_id,))
         return {row["name"]: row["body"] for row in rows}
 
+    def stamps(self, run_id: str) -> list[tuple[str, int, int]]:
+        """(name, when it came, its place in the file) of each document of a run: another one of its name has another. No text is read."""
+        query = "SELECT name, received_ns, rowid FROM document WHERE run_id = ? ORDER BY name"
+        return [(name, received_ns, place) for name, received_ns, place in self._db.execute(query, (run_id,))]
+
     def seal(self, run_id: str, sealed_ns: int) -> int:
         """Take nothing more for a run; since when that is so. A second time changes nothing."""
         self._db.execute("UPDATE run SET sealed_ns = ? WHERE run_id = ? AND sealed_ns IS NULL", (sealed_ns, run_id))

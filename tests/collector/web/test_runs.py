@@ -8,6 +8,7 @@ from joulemark.cards.figures import Place
 from joulemark.cards.page import headline
 from joulemark.collector.web import looks
 from joulemark.collector.web.runs import MOST_FILLED
+from joulemark.workload import Workload
 from tests.collector.api.conftest import Api
 from tests.collector.web.reading import Element, read
 from tests.collector.web.recording import readings, run
@@ -86,7 +87,7 @@ def test_a_run_without_figures_says_why(api: Api) -> None:
 
 
 def test_the_level_of_a_judged_run_is_shown_and_found(api: Api) -> None:
-    """Once somebody asked, the list has the word of the verdict and can be narrowed to it; it never asks by itself."""
+    """Once somebody asked, the list has the word of the verdict and can be narrowed to it, until the run is told more."""
     readings(api)
     judged, other = run(api), run(api)
     shown(api)
@@ -99,6 +100,9 @@ def test_the_level_of_a_judged_run_is_shown_and_found(api: Api) -> None:
     assert rows[judged[-12:]].startswith(word)
     assert rows[other[-12:]].startswith("not judged")
     assert ids(shown(api, f"/runs?level={word.split()[0]}")) == [judged]
+    api.clock.advance(1)
+    assert api.post(f"/v1/runs/{judged}/evidence", {"workload": Workload(model="m").to_json()}).status_code == 201
+    assert ids(shown(api, f"/runs?level={word.split()[0]}")) == []
 
 
 def test_the_form_keeps_what_was_asked_and_offers_the_hosts(api: Api) -> None:

@@ -65,6 +65,14 @@ def test_whether_a_difference_is_one(more: dict[str, Any], word: str) -> None:
     assert found.look in ("good", "soft", "doubt")
 
 
+@pytest.mark.parametrize(
+    ("ratio", "u95", "text"), [(1.25, 0.004, "+25.00 ± 0.40 %"), (0.5, 0.03, "-50.0 ± 3.0 %"), (1.1, None, "+10.00 %"), (None, None, "")]
+)
+def test_the_share_of_the_baseline_has_its_uncertainty(ratio: float | None, u95: float | None, text: str) -> None:
+    """In percent, rounded as the U95 of the ratio allows."""
+    assert Delta(Place({"ratio": ratio, "u95_ratio": u95}), "", "").percent == text
+
+
 def test_every_figure_of_a_comparison_has_a_name() -> None:
     """No figure is left out of the table because nobody named it, and the table has what one of the two knows."""
     assert set(NAMES) == {figure["name"] for figure in PAIR["figures"]}

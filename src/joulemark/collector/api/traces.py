@@ -70,14 +70,14 @@ async def reckoned(state: State, run_id: str) -> Reckoned:
 
 async def key_of(state: State, run_id: str) -> str:
     """Of all that the card of a settled run depends on: marks, documents, agents, alignments and prices. Raises NotFound."""
-    recorded, texts = state.recorded(run_id), state.catalog.documents(run_id)
+    recorded, told = state.recorded(run_id), state.catalog.stamps(run_id)
     end_ns = max((mark.received_ns for mark in recorded.marks), default=0) + measure.MARGIN_NS
     streams = await asyncio.to_thread(state.store.streams)
     agents = measure.agents_of(recorded, streams)
     heard = [(one.agent_id, one.epoch_ns) for one in streams if one.agent_id in agents and one.epoch_ns <= end_ns]
     prices = kept.place(state.config)
     changed = [stamp(path) for path in (prices, prices.with_name(f"{prices.name}-wal"), calibrations.folder(state))]
-    return hashlib.sha256(repr((recorded, sorted(texts.items()), heard, changed)).encode()).hexdigest()
+    return hashlib.sha256(repr((recorded, told, heard, changed)).encode()).hexdigest()
 
 
 def stamp(path: Any) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from joulemark.collector.summaries import Summary
 from joulemark.collector.web.drawings.scatter import Point
 from joulemark.collector.web.listing import energy_of
 from joulemark.collector.web.listing import name_of as called
+from joulemark.energy.uncertainty import displayed
 from joulemark.runs import PhaseKind
 from joulemark.standard.comparability import Key
 
@@ -100,6 +101,17 @@ class Delta:
     word: str
     look: str
     why: str = ""
+
+    @property
+    def percent(self) -> str:
+        """The difference as a share of the baseline with its U95, rounded alike; empty where there is none."""
+        ratio, u95 = self.found["ratio"].value, self.found["u95_ratio"].value
+        if ratio is None:
+            return ""
+        if u95 is None:
+            return f"{(ratio - 1.0) * 100.0:+.2f} %"
+        value, width = displayed((ratio - 1.0) * 100.0, u95 * 100.0)
+        return f"{'' if value.startswith('-') else '+'}{value} \N{PLUS-MINUS SIGN} {width} %"
 
     @classmethod
     def of(cls, found: Place) -> Delta:
