@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -113,15 +113,20 @@ class Seen:
 
 @contextmanager
 def opened(context: BrowserContext, seen: Seen) -> Iterator[Page]:
-    """The page, loaded; what it does until the end of the block is noted in `seen`."""
-    page = context.new_page()
+    """The page, loaded in the one window of the context; what it does until the end of the block is noted in `seen`."""
+    page = context.pages[0] if context.pages else context.new_page()
+    sized(page, WIDE, "light")
     origin, asked, answers = urlsplit(seen.at.url).netloc, list[Request](), list[Response]()
     said: list[str] = []
-    page.on("request", lambda one: asked.append(one))  # a method of a list has no place for Playwright's mark
-    page.on("response", lambda one: answers.append(one))
-    page.on("console", lambda one: said.append(f"{one.type}: {one.text}") if one.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(f"script: {error}"))
-    page.on("requestfailed", lambda one: said.append(f"not loaded: {one.url}") if urlsplit(one.url).netloc == origin else None)
+    heard: dict[Any, Callable[[Any], object]] = {
+        "request": lambda one: asked.append(one),
+        "response": lambda one: answers.append(one),
+        "console": lambda one: said.append(f"{one.type}: {one.text}") if one.type in ("error", "warning") else None,
+        "pageerror": lambda error: said.append(f"script: {error}"),
+        "requestfailed": lambda one: said.append(f"not loaded: {one.url}") if urlsplit(one.url).netloc == origin else None,
+    }
+    for event, handler in heard.items():
+        page.on(event, handler)
     try:
         answer = page.goto(seen.at.url, wait_until="load")
         seen.status = answer.status if answer is not None else 0
@@ -136,7 +141,9 @@ def opened(context: BrowserContext, seen: Seen) -> Iterator[Page]:
                 name = parts.path.rpartition("/")[2]
                 (seen.vendored_bytes if name in VENDORED else seen.own_bytes)[name] = len(answer.body())
     finally:
-        page.close()
+        for event, handler in heard.items():
+            page.remove_listener(event, handler)
+        page.goto("about:blank")
 
 
 def look(
@@ -171,6 +178,6 @@ def look(
 
 def sized(page: Page, width: int, scheme: Scheme) -> None:
     """Show the page in a scheme at a width."""
-    page.emulate_media(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme, media="screen")
     page.set_viewport_size({"width": width, "height": HEIGHT})
     page.evaluate(DRAWN)
