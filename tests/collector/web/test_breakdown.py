@@ -99,6 +99,7 @@ def test_nothing_stands_for_what_is_not_known() -> None:
     one, none = Place(1.0, "/a"), Place(None, "/b")
     assert total([one, none]).value is None
     assert total([]).value is None
+    assert total([Place(1.0, f"/{at}") for at in range(60)]) == Place(60.0, "/0 + ... + /59")
     assert less(one, [none]).value is None
     assert ratio(one, Place(0.0, "/z")).value is None
     assert ratio(none, one).value is None

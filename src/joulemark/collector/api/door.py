@@ -143,8 +143,8 @@ def guarded(send: Send) -> Send:
 
 
 def is_large(path: str) -> bool:
-    """Whether the answer, or the body, may have many megabytes."""
-    if path.endswith(("/bundle", "/card.html", "/label.svg")):
+    """Whether the answer, or the body, may have many megabytes, or takes seconds of judging."""
+    if path.endswith(("/bundle", "/card.html", "/label.svg", "/report", "/verdict")):
         return True
     return path in ("/v1/readings", archives.PATH) or path.startswith("/v1/calibrations/")
 

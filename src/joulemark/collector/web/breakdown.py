@@ -28,6 +28,9 @@ NAMES: Final = {
     "server_input": "server, by its BMC",
 }
 METHODS: Final = {"counter": "energy counter", "trapezoid": "power, integrated", "mixed": "counter and integrated power"}
+MOST_TERMS: Final = 50
+"""Places that a sum names; of more, the first and the last."""
+
 CYCLE: Final = ("gpu", "cpu", "dram", "other", "idle")
 
 
@@ -162,7 +165,9 @@ def total(places: Sequence[Place]) -> Place:
         return places[0]
     if not places or any(one.value is None for one in places):
         return Place(None)
-    return Place(math.fsum(one.value for one in places), Markup(" + ".join(one.pointer for one in places)))
+    pointers = [one.pointer for one in places]
+    told = pointers if len(pointers) <= MOST_TERMS else [pointers[0], "...", pointers[-1]]
+    return Place(math.fsum(one.value for one in places), Markup(" + ".join(told)))
 
 
 def less(whole: Place, parts: Sequence[Place]) -> Place:

@@ -16,7 +16,7 @@ from joulemark.collector.web.drawings.scatter import Point, scatter, table
 from joulemark.collector.web.listing import energy_of
 from joulemark.markup import Markup
 
-LOOKED: Final = 2000
+LOOKED: Final = 500
 """So many of the newest runs are looked through."""
 
 MOST: Final = 40

@@ -30,6 +30,9 @@ from joulemark.runs import IdleKind
 
 router = APIRouter(include_in_schema=False)
 
+MOST_PHASES: Final = 200
+"""Phases in the table; the JSON has all."""
+
 MOST_SUMS: Final = 20
 """Sums of parts that do not close, or cannot be told, that are named."""
 
@@ -112,6 +115,7 @@ def context(found: Reckoned, from_ns: int | None = None, to_ns: int | None = Non
     lines = found.coarse if from_ns is None and to_ns is None else found.lines
     return {
         "card": card,
+        "phases": list(card["phases"])[:MOST_PHASES],
         "settled": found.settled,
         "headline": headline(card),
         "k": coverage_factor(phases),

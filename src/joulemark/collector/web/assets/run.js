@@ -65,7 +65,9 @@ async function verdict(place) {
     const found = page.getElementById(id);
     if (found) document.getElementById(id).replaceWith(document.importNode(found, true));
   }
-  if (!answer.ok) waiting.textContent = `Not judged: ${page.querySelector("main p")?.textContent ?? answer.status}`;
+  if (answer.ok) return;
+  waiting.textContent = `Not judged: ${page.querySelector("main > p:not(.banner)")?.textContent ?? answer.status}`;
+  document.querySelector("#level .word").textContent = "not judged";
 }
 
 const place = document.getElementById("trace");
