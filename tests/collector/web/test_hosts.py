@@ -40,6 +40,7 @@ def test_without_a_host_it_says_what_to_do(api: Api) -> None:
     assert all(text in said for text in ("joulemark meters list", "joulemark agent run", "joulemark doctor", "joulemark demo"))
     assert f'agent.collector = "{api.state.config.collector.grpc_listen}"' in said
     assert not found.all("table")
+    assert found.one("span", role="status").text
 
 
 def test_a_row_says_what_rest_says(api: Api) -> None:

@@ -33,6 +33,7 @@ listen(() => "/v1/live", ({ t_ns, hosts, boundaries }) => {
   if (calm.matches && Date.now() < next) return;
   next = Date.now() + 5_000;
   const here = rows();
+  if (hosts.length && !here.size) { location.reload(); return; }
   for (const host of hosts) {
     const row = here.get(host.agent_id);
     if (!row) continue;
