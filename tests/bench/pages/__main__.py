@@ -27,7 +27,7 @@ from tests.browser.scene import Scene
 from tests.collector.conftest import Collector
 
 TRIVIAL: Final = "/healthz"
-TURNS: Final = 7
+TURNS: Final = 5
 STROKES: Final = """
 window.strokes = [];
 const stroke = CanvasRenderingContext2D.prototype.stroke;
@@ -48,7 +48,7 @@ def painted(browser: Browser, url: str) -> float:
     with looking(browser) as context:
         page = context.new_page()
         page.goto(url, wait_until="load")
-        page.wait_for_function(f"({PAINT})() !== null")
+        page.wait_for_function(f"() => ({PAINT})() !== null")
         found: float = page.evaluate(PAINT)
         return found
 
