@@ -28,6 +28,16 @@ RETRY_MS: Final = 3000
 LONGEST_S: Final = 900.0
 """A stream ends after that, and its reader asks again: a token that was revoked meanwhile is asked for again."""
 MEDIA_TYPE: Final = "text/event-stream"
+EVENT: Final = {
+    "type": "object",
+    "description": "An event of the stream; data is `joulemark.live/1`.",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"const": "live"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["id", "event", "data"],
+}
 TOLD: Final = ("meter_id", "quantity", "exponent", "t_ns", "value", "quality", "reasons")
 
 
@@ -43,7 +53,7 @@ class Events(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-@router.get("/live", response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}})
+@router.get("/live", response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {"schema": EVENT}}}})
 async def live(
     state: Served,
     host: Annotated[str | None, Query(max_length=500)] = None,
