@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from joulemark.collector.web.checklist import Checklist
@@ -17,8 +19,12 @@ def test_every_rule_stands_once(level: str) -> None:
     rules = [one.rule for group in found.groups for one in group.items]
     assert sorted(rules) == sorted(rule.id for rule in edition().rules)
     assert found.level == document["validation"]["level_text"]
-    assert found.standing == sum(len(group.items) for group in found.groups if not group.folded)
-    assert [group.folded for group in found.groups] == sorted(group.folded for group in found.groups)
+    failing = document["validation"]["failing"][found.column]
+    stand = {one.rule for group in found.groups if group.stand for one in group.items}
+    assert found.standing == len(failing)
+    assert stand >= {rule_id for rule_id in failing if found.column == "ES1"}
+    assert [group.stand for group in found.groups] == sorted((group.stand for group in found.groups), reverse=True)
+    assert all(group.folded for group in found.groups if not group.stand)
 
 
 def test_a_contradiction_is_first() -> None:
@@ -43,3 +49,12 @@ def test_the_next_level_is_what_the_list_is_about() -> None:
     """Below ES1 the column of ES1, from there on that of ES2."""
     columns = [Checklist.of(pages.publication("ES1", level).document).column for level in pages.LEVELS]
     assert columns == ["ES1", "ES1", "ES2", "ES2"]
+
+
+def test_a_long_list_of_what_is_missing_is_folded() -> None:
+    """Where nearly nothing can be told their number says enough; what failed is never folded."""
+    document = copy.deepcopy(dict(pages.publication("ES1", "ES0").document))
+    for place, rule in enumerate(document["validation"]["rules"][:40]):
+        rule["ES1"]["verdict"] = "cannot_tell" if place < 20 else "fail"
+    folded = {group.title.split(",")[0]: group.folded for group in Checklist.of(document).groups if group.stand}
+    assert folded == {"Failed": False, "Cannot be told": True}

@@ -17,6 +17,8 @@ WORDS: Final = {
 NONE: Final = ("does not apply", "soft")
 LOOKS: Final = {"INVALID": "bad", "ES0": "soft", "ES1": "good", "ES2": "good"}
 COLUMNS: Final = ("ES1", "ES2")
+MOST_OPEN: Final = 12
+"""Rules that cannot be told, one below the other; of more, their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,23 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules of one kind. `folded`: nobody has to do anything about them."""
+    """Rules of one kind. `stand`: they are in the way of the level."""
 
     title: str
     items: tuple[Item, ...]
-    folded: bool
+    stand: bool
+
+    @property
+    def folded(self) -> bool:
+        """Whether a page shows only how many there are: nobody has to do anything about them, or it is a long list of what is missing."""
+        told = all(one.found["verdict"].value == "cannot_tell" for one in self.items)
+        return not self.stand or (told and len(self.items) > MOST_OPEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
     """`level`: as printed, `look`: its class; `column`: the level that `groups` are about; `contradictions`: ids of rules;
-    `faults`: of files that could not be read; `hashes`: SHA-256 of the files, by path.
+    `faults`: of files that could not be read; `hashes`: SHA-256 of the files, by path; `standing`: how many rules are in the way of that level.
     """
 
     level: str
@@ -54,6 +62,7 @@ class Checklist:
     groups: tuple[Group, ...]
     faults: Mapping[str, str]
     hashes: Mapping[str, str]
+    standing: int
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Checklist:
@@ -67,12 +76,12 @@ class Checklist:
         worst = [item(rule, against(rule), document["rules"]) for rule in validation["rules"] if rule["id"].value in contradictions]
         told = {word: tuple(one for one in every if one.found["verdict"].value == word) for word in (*WORDS, "n/a")}
         groups = (
-            Group("The run contradicts itself", tuple(worst), folded=False),
-            Group(f"Failed, in the way of {column}", told["fail"], folded=False),
-            Group("Cannot be told: counts as failed", told["cannot_tell"], folded=False),
-            Group("Recorded, in nobody's way", told["warn"], folded=True),
-            Group("Passed", told["pass"], folded=True),
-            Group("Do not apply to this run", told["n/a"], folded=True),
+            Group("The run contradicts itself", tuple(worst), stand=True),
+            Group(f"Failed, in the way of {column}", told["fail"], stand=True),
+            Group("Cannot be told, since evidence is missing: counts as failed", told["cannot_tell"], stand=True),
+            Group("Recorded, in nobody's way", told["warn"], stand=False),
+            Group("Passed", told["pass"], stand=False),
+            Group("Do not apply to this run", told["n/a"], stand=False),
         )
         look = "soft" if validation["kit"].value and level != "INVALID" else LOOKS.get(level, "soft")
         return cls(
@@ -85,12 +94,8 @@ class Checklist:
             tuple(group for group in groups if group.items),
             validation["faults"].value,
             document["card"]["hashes"],
+            len(validation["failing"][column].value),
         )
-
-    @property
-    def standing(self) -> int:
-        """How many rules stand in the way."""
-        return sum(len(group.items) for group in self.groups if not group.folded)
 
 
 def against(rule: Place) -> str:
