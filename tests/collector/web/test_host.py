@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from joulemark.calibration.alignment import Alignment, PlateauRecord, PlateauWindow
+from joulemark.collector.alignments import FOLDER, RECORD
 from joulemark.collector.web.host import in_force
 from tests.collector.api.conftest import BOOT_ID, Api, S
 from tests.collector.conftest import Agent
@@ -112,3 +113,12 @@ def test_levels_of_the_alignment_in_force() -> None:
     assert in_force([newer, ALIGNMENT], MADE_NS + 6)["m"] is newer
     assert in_force([newer, ALIGNMENT], MADE_NS + 4)["m"] is ALIGNMENT
     assert in_force([newer, ALIGNMENT], 2 * MADE_NS + 6) == {}
+
+
+def test_a_damaged_alignment(api: Api) -> None:
+    """An alignment that cannot be read draws no level, and takes nothing else from the page."""
+    record = api.state.config.collector.data_dir / "alignments" / "a1" / FOLDER / RECORD
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    heard(api)
+    assert course(page(api))["panels"][0]["levels"] == {}

@@ -118,6 +118,7 @@ def test_a_side_without_a_card() -> None:
     point = them[0].point("end_to_end", 50)
     assert (point.energy_j, point.latency_ms, point.here) == (ONE.card["score"]["joules_per_1k_output_tokens"], 20.0, True)
     assert conclusion(them, "").endswith("3 vllm cccccc: no such phase.")
+    assert conclusion([replace(them[2], name="a\u202eb")], "") == "3 a\ufffdb: no such phase."
     found = overlaid(them, "", "wall")
     assert [one["number"] for one in found["runs"]] == [1, 2]
     name = ONE.headline["phases"][0]

@@ -15,12 +15,11 @@ from joulemark.calibration.alignment import Alignment
 from joulemark.calibration.figures import FULL, IDLE, level_w
 from joulemark.cards.buckets import Buckets
 from joulemark.cards.trace import Trace
-from joulemark.collector.api import calibrations
 from joulemark.collector.api.live import look
 from joulemark.collector.api.problems import NotFound
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.picture import AHEAD_NS, Host, MeterNow, Picture
-from joulemark.collector.web import looks, words
+from joulemark.collector.web import calibrations, looks, words
 from joulemark.collector.web.course import Course, Gap, courses, said
 from joulemark.collector.web.drawings.sparkline import sparkline
 from joulemark.energy.integrate import GAP_FACTOR, nominal_interval_s
@@ -133,7 +132,7 @@ def drawn(state: State, seen: Picture, host: Host, minutes: int) -> list[Panel]:
     found = state.store.recent(list(meters), begin_ns, seen.t_ns + AHEAD_NS, now_ns=seen.t_ns) if meters else []
     newest = {one.meter.meter_id: one for one in sorted(found, key=lambda one: int(one.t_ns[-1]))}
     losses = [loss for agent_id, loss in state.store.losses(begin_ns, seen.t_ns) if agent_id == host.agent_id]
-    aligned = in_force(calibrations.kept(state).records(), seen.t_ns)
+    aligned = in_force(calibrations.known_to(state).records, seen.t_ns)
     return [
         Panel(
             one,

@@ -15,6 +15,7 @@ from joulemark.collector.web.drawings.scatter import Point
 from joulemark.collector.web.listing import energy_of
 from joulemark.collector.web.listing import name_of as called
 from joulemark.energy.uncertainty import displayed
+from joulemark.markup import shown
 from joulemark.runs import PhaseKind
 from joulemark.standard.comparability import Key
 
@@ -59,6 +60,11 @@ class Side:
         name = called(recorded.benchmark, recorded.labels, recorded.run_id)
         compared = None if comparison is None else Place(comparison)
         return cls(number, recorded.run_id, name, recorded.labels, summary, baseline, compared)
+
+    @property
+    def short_name(self) -> str:
+        """Its name in few characters that all can be read."""
+        return shown(self.name, longest=LONGEST)
 
     @property
     def card(self) -> Place | None:
@@ -211,7 +217,7 @@ def overlaid(sides: Sequence[Side], phase: str, boundary: str) -> dict[str, Any]
             begin_ns, end_ns = found["begin_ns"].value, found["end_ns"].value
             trace = f"/v1/runs/{side.run_id}/trace?from_ns={begin_ns - LEAD_NS}&to_ns={end_ns + LEAD_NS}"
             length_s = (end_ns - begin_ns) / 1e9
-            runs.append({"number": side.number, "name": side.name, "trace": trace, "lead_s": LEAD_NS / 1e9, "length_s": length_s})
+            runs.append({"number": side.number, "name": side.short_name, "trace": trace, "lead_s": LEAD_NS / 1e9, "length_s": length_s})
     return {"boundary": boundary, "runs": runs}
 
 
@@ -223,7 +229,7 @@ def conclusion(sides: Sequence[Side], phase: str) -> str:
         power_w = None if found is None else found["mean_power_w"].value
         if found is not None:
             mean = "not known" if power_w is None else f"{power_w:.6g} W"
-            said.append(f"{side.number} {side.name}: mean {mean} over {found['duration_s'].value:.6g} s")
+            said.append(f"{side.number} {side.short_name}: mean {mean} over {found['duration_s'].value:.6g} s")
         else:
-            said.append(f"{side.number} {side.name}: no such phase")
+            said.append(f"{side.number} {side.short_name}: no such phase")
     return f"{'; '.join(said)}."
