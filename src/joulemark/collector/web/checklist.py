@@ -50,7 +50,7 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Checklist:
     """`level`: as printed, `look`: its class; `column`: the level that `groups` are about; `contradictions`: ids of rules;
-    `faults`: of files that could not be read; `hashes`: SHA-256 of the files, by path; `standing`: how many rules are in the way of that level.
+    `faults`: of files that could not be read; `hashes`: SHA-256 of the files, by path; `standing`: how many rules are in its way.
     """
 
     level: str
