@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 
 import pytest
 
 from joulemark.cards.measured import Measured
-from joulemark.collector.summaries import AGAIN_NS, MOST_KEPT, MOST_PAIRS, PARTS, Pair, Summaries, Summary
+from joulemark.collector.summaries import AGAIN_NS, MOST_GOING, MOST_KEPT, MOST_PAIRS, PARTS, Pair, Summaries, Summary
 from joulemark.errors import UsageError
 from tests.kit import spoil
 
@@ -77,5 +78,28 @@ def test_who_does_not_wait_finds_it_the_next_time() -> None:
         assert (len(made), kept.going) == (1, {})
         with pytest.raises(UsageError):
             await kept.in_time(("b",), broken, within_s=5.0)
+
+    asyncio.run(asked())
+
+
+def test_so_many_go_on_behind_pages() -> None:
+    """While as many go on as may, another one is not begun; when one of them has ended, it is."""
+
+    async def asked() -> None:
+        kept, gates = Summaries(), [asyncio.Event() for _ in range(MOST_GOING + 1)]
+
+        async def make(number: int) -> bool:
+            return await gates[number].wait()
+
+        for number in range(MOST_GOING + 1):
+            assert await kept.in_time((str(number),), functools.partial(make, number), within_s=0.001) is None
+        assert str(MOST_GOING) not in {name for (name,) in kept.going}
+        gates[0].set()
+        assert await kept.in_time(("0",), functools.partial(make, 0), within_s=5.0) is True
+        gates[-1].set()
+        assert await kept.in_time((str(MOST_GOING),), functools.partial(make, MOST_GOING), within_s=5.0) is True
+        for gate in gates:
+            gate.set()
+        await asyncio.gather(*kept.going.values())
 
     asyncio.run(asked())

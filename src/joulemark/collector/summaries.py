@@ -21,6 +21,9 @@ MOST_KEPT: Final = 500
 MOST_PAIRS: Final = 64
 """Comparisons that are kept."""
 
+MOST_GOING: Final = 8
+"""Pages whose figures are computed behind them; they stand in one queue with every run that somebody opens."""
+
 AGAIN_NS: Final = 30 * NS_PER_S
 """So long the summary of a run of which readings may still arrive, or that had none, stands."""
 
@@ -118,9 +121,13 @@ class Summaries:
             self.pairs.popitem(last=False)
 
     async def in_time(self, asked: tuple[str, ...], make: Callable[[], Coroutine[Any, Any, T]], *, within_s: float) -> T | None:
-        """What `make` gives, where it does so `within_s`; else None, and it goes on for who asks the same again. Raises what it does."""
+        """What `make` gives, where it does so `within_s`; else None, and it goes on for who asks the same again. None at once, and nothing
+        is begun, while MOST_GOING others go on. Raises what it does.
+        """
         task: asyncio.Task[T] | None = self.going.get(asked)
         if task is None:
+            if len(self.going) >= MOST_GOING:
+                return None
             task = asyncio.create_task(make())
             self.going[asked] = task
             task.add_done_callback(lambda _: self.going.pop(asked, None))
