@@ -29,7 +29,8 @@ PAPER: Final = """() => [
     .map((one) => one.outerHTML.slice(0, 80)),
 ]"""
 OUTLINE: Final = """() => [...document.querySelectorAll("main :is(h1, h2, thead th)")]
-  .map((one) => one.id || one.textContent.trim().replace(/\\s+/g, " "))"""
+  .map((one) => one.id || (one.firstChild?.textContent ?? "").trim())"""
+"""Headings and columns; what stands beside a heading in small letters may change from one second to the next."""
 
 AXE: Final = """() => axe.run(document, {resultTypes: ["violations"], preload: false}).then((found) => ({
   passes: found.passes.length, incomplete: found.incomplete.map((one) => one.id), version: found.testEngine.version,
