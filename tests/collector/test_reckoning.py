@@ -15,7 +15,7 @@ from joulemark.collector.showing import MOST_KEPT, Shown
 from joulemark.errors import InsufficientData
 from tests.cards import pages
 
-SMALL = Reckoned({"run_id": "r"}, {}, (Trace("gpu", 1, np.arange(1000, dtype=np.int64), np.ones(1000)),), (), (), settled=True)
+SMALL = Reckoned({"run_id": "r"}, {}, (Trace("gpu", 1, np.arange(1000, dtype=np.int64), np.ones(1000)),), (), (), (0,), settled=True)
 
 
 class Asked:
@@ -139,3 +139,4 @@ def test_a_run_of_the_laboratory() -> None:
     assert found.card["hashes"] == {}
     assert [line.boundary for line in found.lines] == ["server_input", "gpu"]
     assert found.size == sum(line.t_ns.nbytes + line.power_w.nbytes for line in found.lines)
+    assert found.gaps == tuple(len(list(line.missing())) for line in found.lines)

@@ -54,8 +54,8 @@ class Highest:
 class Reckoned:
     """`card`: `joulemark.card/1`; `facts`: what it was measured on, as `system.facts` names them; `lines`: power over time of each
     boundary, the headline's first; `coarse`: the same with the lowest and the highest reading of short stretches alone; `highest`: of each
-    line in the phases that count. `settled`: no reading of it may still arrive. `latencies`: those that it tells. Its card names no hash
-    of a file: they would be most of the work, and the bundle has them.
+    line in the phases that count; `gaps`: how many each line has. `settled`: no reading of it may still arrive. `latencies`: those that it
+    tells. Its card names no hash of a file: they would be most of the work, and the bundle has them.
     """
 
     card: Mapping[str, Any]
@@ -63,6 +63,7 @@ class Reckoned:
     lines: tuple[Trace, ...]
     coarse: tuple[Trace, ...]
     highest: tuple[Highest, ...]
+    gaps: tuple[int, ...]
     settled: bool
     latencies: tuple[Latency, ...] = ()
 
@@ -77,7 +78,8 @@ class Reckoned:
         lines = tuple(traces(run.evidence))
         coarse = tuple(coarsened(line) for line in lines)
         highest = tuple(Highest.of(line, [(w.begin_ns, w.end_ns) for w in run.windows]) for line in lines)
-        return cls(run.card, system.facts(run), lines, coarse, highest, settled, latencies(run.evidence))
+        gaps = tuple(sum(1 for _ in line.missing()) for line in lines)
+        return cls(run.card, system.facts(run), lines, coarse, highest, gaps, settled, latencies(run.evidence))
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ import pytest
 from joulemark.collector.api import traces
 from joulemark.collector.reckoning import Kept, Reckoned
 from joulemark.collector.showing import Shown
-from joulemark.collector.web.run import about
+from joulemark.collector.web.run import about, conclusion
 from tests.cards import pages
 from tests.collector.api.conftest import Api
 from tests.collector.web.formula import untrue
@@ -75,6 +75,13 @@ def test_the_highest_reading_is_that_of_the_trace(api: Api) -> None:
     (highest,) = [one for one in shown(api, run_id).all("data") if one.attributes["data-from"].startswith("trace:")]
     trace = api.get(f"/v1/runs/{run_id}/trace").json()
     assert float(highest.attributes["value"]) == trace["lines"][0]["highest_w"]
+
+
+def test_gaps_are_counted_in_full() -> None:
+    """The sentence of the drawing names the gaps of each line as it was read, not those of the coarse one that is drawn."""
+    found = replace(reckoned("ES1"), gaps=(3, 1), coarse=())
+    assert conclusion(found).endswith("The line of server input has 3 gaps. The line of gpu has 1 gap.")
+    assert conclusion(replace(found, gaps=(0, 0))).endswith("No line has a gap.")
 
 
 @pytest.mark.parametrize("kind", ["ES1", "ES2", "bare"])

@@ -191,6 +191,6 @@ def conclusion(found: Reckoned) -> str:
     said = [f"Power of run {card['run_id']} at {', '.join(line.boundary.replace('_', ' ') for line in found.lines) or 'no boundary'}."]
     if top is not None:
         said.append(f"In the measured phases the highest reading was {top:.6g} W.")
-    lost = sum(1 for line in found.coarse[:1] for _ in line.missing())
-    said.append(f"The line is broken at {lost} gap{'s' if lost != 1 else ''}." if lost else "It has no gap.")
+    open_lines = [(line.boundary.replace("_", " "), gaps) for line, gaps in zip(found.lines, found.gaps, strict=True) if gaps]
+    said += [f"The line of {name} has {gaps} gap{'s' if gaps > 1 else ''}." for name, gaps in open_lines] or ["No line has a gap."]
     return " ".join(said)
