@@ -1,6 +1,6 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S, SECONDS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list tamper lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list tamper screenshots pages-bench lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -70,6 +70,12 @@ price-list: # a synthetic list of AWS streamed within 200 MB of memory, its time
 
 tamper: # attached cards tampered with in ten ways, each of which must be named; SEED=n, MUTATE=untouched|remade must turn it red
 	@scripts/tamper
+
+screenshots: # every page in Chromium from a real run: pictures, axe-core, weights, watch, in build/screenshots; SECONDS=n, MUTATE=contrast|remote|heavy
+	@scripts/screenshots
+
+pages-bench: # first paint of every page beside a route that does nothing, and a day of eight GPUs drawn; HOURS=n
+	@scripts/pages-bench
 
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check

@@ -32,6 +32,10 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __html__(self) -> Markup:
+        """What the template of a page takes as finished, too."""
+        return self
+
 
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """An element of HTML or SVG. Texts among `children` are escaped, lists are opened, and None is nothing.
@@ -70,6 +74,8 @@ def shown(value: object, *, longest: int = LONGEST) -> str:
     """`value` as a person can read it: white space is a space, what moves, hides or reverses text is a replacement character."""
     text = str(value)
     cut = text if len(text) <= longest else f"{text[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"
+    if cut.isprintable():
+        return cut
     return "".join(mark if mark.isprintable() or mark == THIN else " " if mark.isspace() else "\N{REPLACEMENT CHARACTER}" for mark in cut)
 
 

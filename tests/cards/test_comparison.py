@@ -51,6 +51,21 @@ def test_the_same_system_twice_does_not_differ() -> None:
     assert {figure["resolved"] for figure in same.values()} == {False}
 
 
+def test_all_that_counts_stands_at_the_end() -> None:
+    """Energy and mean power of both are those of the headline, and do not make two runs comparable."""
+    found = compared(ONE, OTHER)
+    energy, power = found["figures"][-2:]
+    assert (energy["name"], power["name"]) == ("energy", "mean_power")
+    assert (energy["a"], energy["b_u95"]) == (ONE.headline["energy_j"], pytest.approx(OTHER.headline["u95_j"]))
+    assert power["b"] == pytest.approx(OTHER.headline["energy_j"] / OTHER.duration_s)
+    assert power["a_u95"] == pytest.approx(ONE.headline["u95_j"] / ONE.duration_s)
+    windows = tuple(replace(w, tokens=Tokens(), requests=None) for w in ONE.evidence.run.windows)
+    uncounted = Measured.of(replace(ONE.evidence, run=replace(ONE.evidence.run, windows=windows)))
+    found = compared(uncounted, uncounted)
+    assert figures(found)["energy"]["difference"] == 0.0
+    assert found["comparable"] is False
+
+
 def test_order_turns_the_sign_and_nothing_else() -> None:
     """A against B and B against A are the same difference with opposite sign and the same verdict."""
     there, back = figures(compared(ONE, OTHER)), figures(compared(OTHER, ONE))
@@ -96,7 +111,11 @@ def test_tokens_of_another_kind_are_refused() -> None:
     ]
     for evidence in others:
         found = figures(compared(ONE, Measured.of(evidence)))
-        assert [name for name, figure in found.items() if figure["difference"] is not None] == ["joules_per_request"]
+        assert [name for name, figure in found.items() if figure["difference"] is not None] == [
+            "joules_per_request",
+            "energy",
+            "mean_power",
+        ]
 
 
 def test_two_currencies_are_not_subtracted() -> None:

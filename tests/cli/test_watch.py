@@ -131,3 +131,30 @@ def test_later_silence_is_shown_and_earlier_silence_raised() -> None:
     answers.append(RemoteUnreachable("never there"))
     with pytest.raises(RemoteUnreachable):
         watch(look, shown.append, SystemClock(), count=1)
+
+
+class Running:
+    """A clock that goes on whenever it is read, as time does."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def mono_ns(self) -> int:
+        self.now_ns += 1
+        return self.now_ns
+
+    def utc_ns(self) -> int:
+        return self.mono_ns()
+
+
+def test_a_slow_collector_is_asked_again_at_once() -> None:
+    """A look that takes longer than a second is followed by the next one, not by an error."""
+    clock, slept = Running(), list[float]()
+
+    def look() -> Glance:
+        clock.now_ns += 3 * S
+        return Glance(1)
+
+    watch(look, lambda seen: None, clock, count=3, sleep=slept.append)
+    assert slept[1] == 0.0
+    assert min(slept) >= 0.0

@@ -6,8 +6,9 @@ import io
 
 from rich.console import Console
 
-from joulemark.cli.glance import Device, Glance, Level, Phase, Running
+from joulemark.cli.glance import Glance, Phase, Running
 from joulemark.cli.watch_text import Screen, lasted, line
+from joulemark.energy.now import Device, Level
 
 S = 1_000_000_000
 NOW_NS = 1_790_000_000 * S

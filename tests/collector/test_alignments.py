@@ -122,3 +122,23 @@ def test_a_damaged_alignment_is_an_error(kept: Alignments, tmp_path: Path) -> No
     path.write_text(json.dumps({"schema": "joulemark.calibration/1", "alignments": []}))
     with pytest.raises(FormatError, match="0 alignments"):
         kept.in_force([MADE.record.sensor], MADE.record.made_ns)
+
+
+def test_a_damaged_alignment_hides_no_other_from_who_lists_them(kept: Alignments, tmp_path: Path) -> None:
+    """What can be read comes, newest first, and what cannot is named with the reason."""
+    kept.keep(files())
+    kept.keep(files(alignment_id="b"))
+    (tmp_path / "alignments" / "b" / "energy" / "calibration.json").write_text("{")
+    found, faults = kept.readable()
+    assert [one.alignment_id for one in found] == ["kit-1"]
+    assert list(faults) == ["b"]
+
+
+def test_one_file_is_given_as_it_came(kept: Alignments) -> None:
+    """Each by its path, and nothing beside them."""
+    kept.keep(files())
+    for path, text in files().items():
+        assert kept.text("kit-1", path) == text
+    for wrong in ("none", "", "..", "../../kit-1/energy/calibration.json/..", "../../../secret", "/etc/hostname"):
+        assert kept.text("kit-1", wrong) is None
+    assert kept.text("b", "calibration.json") is None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from joulemark.collector.catalog import MAX_SHOWN, OPEN_NS, Catalog, OpenPhase, Sealed
+from joulemark.collector.catalog import MAX_SHOWN, OPEN_NS, Catalog, OpenPhase, Sealed, Span
 from joulemark.collector.recorded import Edge, Mark, Recorded
 from joulemark.errors import EnvironmentFailed
 from joulemark.runs import ClockKind, IdleKind, PhaseKind, Run, Tokens, ToolReported
@@ -168,3 +169,30 @@ def test_what_goes_on(path: Path) -> None:
         assert catalog.open_phases(OPEN_NS + 11) == []
         catalog.mark("bare", *(marked(Edge.BEGIN, str(n), 20) for n in range(MAX_SHOWN + 1)))
         assert len(catalog.open_phases(60)) == MAX_SHOWN
+
+
+def test_the_list_tells_agents_seal_and_the_span_of_the_marks(catalog: Catalog) -> None:
+    """Of each run who was named, since when it is sealed, when its first and last mark were, a window's end too, and on which boots."""
+    catalog.start(RUN, 5)
+    catalog.mark("r", WINDOW, replace(STOP, utc_ns=50, boot_id="other"))
+    catalog.start(Recorded("s", marks=(replace(START, utc_ns=7, boot_id=""),)), 6)
+    catalog.seal("r", 99)
+    rows = {row["run_id"]: row for row in catalog.runs()}
+    assert (rows["r"]["agents"], rows["r"]["sealed_ns"]) == (["a", "b"], 99)
+    assert (rows["s"]["agents"], rows["s"]["sealed_ns"]) == ([], None)
+    assert catalog.spans() == {"r": Span(10, 90, frozenset({"boot", "other"})), "s": Span(7, 7, frozenset())}
+    assert set(catalog.spans(["s", "none"])) == {"s"}
+    assert catalog.spans([]) == {}
+
+
+def test_another_document_of_a_name_has_another_stamp(catalog: Catalog) -> None:
+    """Stamps tell that a document was replaced, and are the same while none is."""
+    catalog.start(RUN, 5)
+    catalog.document("r", {"a": "1", "b": "2"}, 10)
+    first = catalog.stamps("r")
+    assert [name for name, _, _ in first] == ["a", "b"]
+    assert catalog.stamps("r") == first
+    catalog.document("r", {"b": "3"}, 11)
+    assert catalog.stamps("r")[0] == first[0]
+    assert catalog.stamps("r")[1] != first[1]
+    assert catalog.stamps("none") == []

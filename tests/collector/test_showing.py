@@ -44,7 +44,7 @@ def test_the_oldest_gives_way() -> None:
     """No more than so many are kept, and the one that was asked for last stays."""
     here = Showing()
     for number in range(MOST_KEPT):
-        here.kept[str(number)] = here.kept.get("0", Shown(*([None] * 2)))  # type: ignore[list-item]  # what is kept does not matter here
+        here.kept[str(number)] = here.kept.get("0", Shown(*([None] * 3)))  # type: ignore[list-item]  # what is kept does not matter here
     files = bundle.build(full("ES1").evidence, sign=sign)
     asyncio.run(here.of(files))
     assert len(here.kept) == MOST_KEPT

@@ -21,6 +21,8 @@ from joulemark.pricing.money import CONTEXT
 COMPARISON_SCHEMA: Final = "joulemark.comparison/1"
 TOKENS: Final = ("output", "input", "total")
 FAMILIES: Final = ("market", "energy")
+WHOLE: Final = {"energy": "J", "mean_power": "W"}
+"""Figures of all that counts, whatever work was done in it: they make no two runs comparable."""
 
 
 def compared(one: Measured, other: Measured, *, levels: tuple[str | None, str | None] = (None, None)) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def compared(one: Measured, other: Measured, *, levels: tuple[str | None, str | 
     """
     bars = barriers(one, other)
     per_token = bars["energy"] + bars["tokens"]
+    whole = [total_figure(one, other, name, bars["energy"]) for name in WHOLE]
     figures = [energy_figure(one, other, f"joules_per_1k_{name}_tokens", per_token) for name in TOKENS]
     figures.append(energy_figure(one, other, "joules_per_request", bars["energy"]))
     figures.append(score_figure(one, other, per_token))
@@ -39,7 +42,7 @@ def compared(one: Measured, other: Measured, *, levels: tuple[str | None, str | 
         "schema": COMPARISON_SCHEMA,
         "a": {**head(one), "level": levels[0]},
         "b": {**head(other), "level": levels[1]},
-        "figures": figures,
+        "figures": [*figures, *whole],
         "comparable": any(figure["difference"] is not None for figure in figures),
         "refused_because": list(dict.fromkeys([*bars["energy"], *bars["tokens"]])),
         "correlated": shared(one, other),
@@ -89,6 +92,16 @@ def energy_figure(one: Measured, other: Measured, name: str, stops: list[str]) -
     """One ratio of the headline in both, and the difference."""
     a, b = ({"value": run.headline[name], "u": half(run.headline[f"{name}_u95"], run.k)} for run in (one, other))
     return figure(name, "J", a, b, stops=stops, k=max(one.k, other.k), missing=missing(one, other))
+
+
+def total_figure(one: Measured, other: Measured, name: str, stops: list[str]) -> dict[str, Any]:
+    """The energy of the phases that count, or their mean power, in both, and the difference."""
+    sides = []
+    for run in (one, other):
+        share = 1.0 if name == "energy" else 1.0 / run.duration_s
+        value, u = run.headline["energy_j"], half(run.headline["u95_j"], run.k)
+        sides.append({"value": None if value is None else value * share, "u": None if u is None else u * share})
+    return figure(name, WHOLE[name], *sides, stops=stops, k=max(one.k, other.k), missing=missing(one, other))
 
 
 def score_figure(one: Measured, other: Measured, stops: list[str]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ NAMES: Final = {
     "joules_per_1k_total_tokens": "energy per 1k tokens, input and output",
     "joules_per_request": "energy per request",
     "score": "score, energy per 1k output tokens",
+    "energy": "energy of all that counts",
+    "mean_power": "mean power",
 }
 LONGEST: Final = 60
 

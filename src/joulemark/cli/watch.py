@@ -56,8 +56,9 @@ def watch(look: Callable[[], Glance], show: Show, clock: Clock, *, count: int | 
     show(look())
     due_ns, done = clock.mono_ns(), 1
     while count is None or done < count:
-        due_ns = max(due_ns + EVERY_NS, clock.mono_ns())
-        sleep((due_ns - clock.mono_ns()) / NS_PER_S)
+        now_ns = clock.mono_ns()
+        due_ns = max(due_ns + EVERY_NS, now_ns)
+        sleep((due_ns - now_ns) / NS_PER_S)
         try:
             seen = look()
         except RemoteUnreachable as error:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from joulemark.cli import printable
-from joulemark.cli.glance import Device, Glance, Level, Running
+from joulemark.cli.glance import Glance, Running
+from joulemark.energy.now import Device, Level
 from joulemark.timebase import iso_utc
 from joulemark.units import NS_PER_S
 

@@ -70,12 +70,31 @@ class Alignments:
         found = [self.record(alignment_id) for alignment_id in self._ids()]
         return sorted((one for one in found if one is not None), key=lambda one: (-one.made_ns, one.alignment_id))
 
+    def readable(self) -> tuple[list[Alignment], dict[str, str]]:
+        """(Every alignment that can be read, newest first; id of each that cannot -> why)."""
+        found, faults = [], {}
+        for alignment_id in self._ids():
+            try:
+                if (one := self.record(alignment_id)) is not None:
+                    found.append(one)
+            except FormatError as error:
+                faults[alignment_id] = error.what
+        return sorted(found, key=lambda one: (-one.made_ns, one.alignment_id)), dict(sorted(faults.items()))
+
     def record(self, alignment_id: str) -> Alignment | None:
         """One alignment, None where there is none of that id. Raises FormatError."""
         path = self._folder / alignment_id / FOLDER / RECORD
         if not ID.fullmatch(alignment_id) or not path.is_file():
             return None
         return only(Record.from_json(document.load(path)))
+
+    def text(self, alignment_id: str, path: str) -> str | None:
+        """One file of an alignment as it was handed in, `path` below `energy/`; None where there is none."""
+        top = self._folder / alignment_id / FOLDER
+        file = top / path
+        if self.record(alignment_id) is None or not file.resolve().is_relative_to(top.resolve()) or not file.is_file():
+            return None
+        return file.read_text(encoding="utf-8")
 
     def files(self, alignment_id: str) -> dict[str, str]:
         """The files of an alignment as they were handed in; empty where there is none of that id."""

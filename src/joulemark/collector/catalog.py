@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +40,15 @@ class OpenPhase:
     benchmark: str
     name: str
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Times of the first and the last mark of a run, on the clients' clocks; `boot_ids`: of the hosts that set them."""
+
+    begin_ns: int
+    end_ns: int
+    boot_ids: frozenset[str]
 
 
 @migrations()
@@ -200,6 +209,11 @@ class Catalog:
         rows = self._db.query("SELECT name, body FROM document WHERE run_id = ? ORDER BY name", (run_id,))
         return {row["name"]: row["body"] for row in rows}
 
+    def stamps(self, run_id: str) -> list[tuple[str, int, int]]:
+        """(name, when it came, its place in the file) of each document of a run: another one of its name has another. No text is read."""
+        query = "SELECT name, received_ns, rowid FROM document WHERE run_id = ? ORDER BY name"
+        return [(name, received_ns, place) for name, received_ns, place in self._db.execute(query, (run_id,))]
+
     def seal(self, run_id: str, sealed_ns: int) -> int:
         """Take nothing more for a run; since when that is so. A second time changes nothing."""
         self._db.execute("UPDATE run SET sealed_ns = ? WHERE run_id = ? AND sealed_ns IS NULL", (sealed_ns, run_id))
@@ -234,10 +248,20 @@ class Catalog:
             tuple(Run.from_json(json.loads(entry["body"])) for entry in told),
         )
 
-    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest runs: run_id, benchmark, labels, created_ns, stopped_ns."""
-        query = "SELECT run_id, benchmark, labels, created_ns, stopped_ns FROM run ORDER BY created_ns DESC LIMIT ?"
-        return [{**row, "labels": json.loads(row["labels"])} for row in self._db.query(query, (limit,))]
+    def runs(self, limit: int = 100, *, begin_ns: int = 0, end_ns: int = 2**63 - 1) -> list[dict[str, Any]]:
+        """The newest runs of [begin_ns, end_ns): run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns."""
+        columns = "run_id, benchmark, labels, agents, created_ns, stopped_ns, sealed_ns"
+        query = f"SELECT {columns} FROM run WHERE created_ns >= ? AND created_ns < ? ORDER BY created_ns DESC, run_id DESC LIMIT ?"
+        found = self._db.query(query, (begin_ns, end_ns, limit))
+        return [{**row, **{name: json.loads(row[name]) for name in ("labels", "agents")}} for row in found]
+
+    def spans(self, run_ids: Sequence[str] | None = None) -> dict[str, Span]:
+        """When the first and the last mark of some runs were, and on which boots; None for all runs."""
+        chosen = "" if run_ids is None else f"WHERE run_id IN ({', '.join('?' * len(run_ids))})"
+        query = f"""SELECT run_id, MIN(utc_ns), MAX(MAX(utc_ns, COALESCE(end_ns, 0))), GROUP_CONCAT(DISTINCT boot_id)
+            FROM mark {chosen} GROUP BY run_id"""
+        rows = self._db.execute(query, tuple(run_ids or ()))
+        return {run_id: Span(begin_ns, end_ns, frozenset(boots.split(",")) - {""}) for run_id, begin_ns, end_ns, boots in rows}
 
 
 def mark_of(row: dict[str, Any]) -> Mark:

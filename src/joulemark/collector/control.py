@@ -53,6 +53,7 @@ class Control:
     def __init__(self, folder: Path) -> None:
         self._target = f"unix:{socket_path(folder)}"
         self._channel: grpc.aio.Channel | None = None
+        self._answers = True
 
     async def broadcast(self, directive: Directive) -> int | None:
         """Tell every connected agent; how many there were, None when the ingest process does not answer within a second."""
@@ -69,10 +70,14 @@ class Control:
             self._channel = grpc.aio.insecure_channel(self._target)
         call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{SERVICE}/{method}")
         try:
-            return await call(request, timeout=TIMEOUT_S)
+            answer = await call(request, timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            log.warning("the ingest process does not answer: %s", error.details())
+            if self._answers:  # once: a live page asks every second
+                log.warning("the ingest process does not answer: %s", error.details())
+            self._answers = False
             return None
+        self._answers = True
+        return answer
 
     async def close(self) -> None:
         """Leave the socket."""

@@ -199,9 +199,14 @@ def by_boundary(series: Sequence[Series]) -> dict[Boundary, list[Series]]:
 
 def agents_of(recorded: Recorded, streams: Sequence[Stream]) -> frozenset[str]:
     """Whose meters count: the agents the client named, else those on the hosts that set marks, else all."""
-    if recorded.agents:
-        return frozenset(recorded.agents)
-    local = frozenset(s.agent_id for s in streams if s.boot_id in recorded.boot_ids)
+    return agents_on(recorded.agents, recorded.boot_ids, streams)
+
+
+def agents_on(named: Collection[str], boot_ids: Collection[str], streams: Sequence[Stream]) -> frozenset[str]:
+    """The same of a run of which these are known."""
+    if named:
+        return frozenset(named)
+    local = frozenset(s.agent_id for s in streams if s.boot_id in boot_ids)
     return local or frozenset(s.agent_id for s in streams)
 
 

@@ -31,12 +31,12 @@ STOP_LIMIT_S = 5
 
 class Server(uvicorn.Server):
     """Uvicorn that says when it answers, that waits `handshake_s` for a TLS handshake, not asyncio's minute, and that SIGTERM stops
-    without ending the process: open files are closed after it.
+    without ending the process: open files are closed after it. `ending` is called first, for answers that do not end by themselves.
     """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], *, handshake_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None], *, handshake_s: float) -> None:
         super().__init__(config)
-        self._ready, self._handshake_s = ready, handshake_s
+        self._ready, self._ending, self._handshake_s = ready, ending, handshake_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -45,6 +45,10 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,7 +75,7 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign, showing=showing)
     try:
         async with refreshed(state) as priced, boarded(priced, bound) as complete:
-            await Server(settings(complete, limits), ready, handshake_s=limits.head_s).serve([bound])
+            await Server(settings(complete, limits), ready, state.live.close, handshake_s=limits.head_s).serve([bound])
     finally:
         await state.control.close()
         catalog.close()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import cached_property
 from typing import Any, Final, Self
 
 from joulemark.board import croissant, feed, table
@@ -66,7 +67,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Shelf:
-    """`entries` by the last part of their id; `rows` in the order of the list; pages of the list and of the feed; `files` by name."""
+    """`entries` by the last part of their id; `rows` in the order of the list; pages of the list and of the feed; `files` by name.
+
+    `kept`: answers to filtered questions; `drawn`: what the pages for people made of it. Both end with the shelf.
+    """
 
     site: Site
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class Shelf:
     items: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
     modified_ns: int | None = None
     kept: dict[tuple[Any, ...], Answer | None] = field(default_factory=dict)
+    drawn: dict[tuple[Any, ...], Answer] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entries: Sequence[Entry], site: Site, before: Shelf | None = None) -> Self:
@@ -95,6 +100,11 @@ class Shelf:
             modified_ns=modified_ns,
         )
         return replace(made, pages=[made.page(rows, number) for number in range(1, count(rows) + 1)])
+
+    @cached_property
+    def models(self) -> list[str]:
+        """The names of models that its entries have, sorted."""
+        return sorted({entry.labels.get("model", "") for entry in self.entries.values()} - {""})
 
     def listed(self, number: int, *, class_id: str | None = None, level: str | None = None, model: str | None = None) -> Answer | None:
         """Page `number`, from 1, of the entries that fit; None beyond the last."""

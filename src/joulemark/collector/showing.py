@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from joulemark.cards.bundle import MANIFEST, write_file
 from joulemark.collector.shelf import Answer
@@ -23,15 +23,16 @@ PAGE: Final = "card.html"
 """Where the label leads: the page stands beside it."""
 
 MOST_KEPT: Final = 16
-"""Bundles whose page and label are kept: some two megabytes."""
+"""Bundles whose page and label are kept: some ten megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Page and label of one bundle."""
+    """Page and label of one bundle, and the document that they show, `joulemark.report/1`."""
 
     page: Answer
     label: Answer
+    document: Mapping[str, Any]
 
     @classmethod
     def of(cls, files: Mapping[str, bytes], trust: Trust | None = None) -> Self:
@@ -43,7 +44,7 @@ class Shown:
             for path, data in files.items():
                 write_file(Path(place) / path, data)
             found = Publication.of(read.bundle(Path(place), trust=trust))
-        return cls(Answer.of(found.page.encode(), HTML, None), Answer.of(found.label(PAGE).encode(), SVG, None))
+        return cls(Answer.of(found.page.encode(), HTML, None), Answer.of(found.label(PAGE).encode(), SVG, None), found.document)
 
 
 @dataclass(frozen=True, slots=True)

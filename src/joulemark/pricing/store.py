@@ -198,16 +198,16 @@ class PriceStore:
             if kind.record in (Price, Rate):
                 seen = f"{kind.table}_point p JOIN {kind.table}_observation o USING (point_id) JOIN price_fetch f USING (fetch_id)"
                 asked = f"SELECT observation_id, point_id, p.body, o.body, max(o.known_ns) FROM {seen} WHERE f.feed = ? GROUP BY point_id"
-                found += [self._record(kind, *row[:4]) for row in self._asked(asked, (feed,))]
+                found += [self._record(kind, *row[:4]) for row in self.asked(asked, (feed,))]
         return found
 
     def totals(self) -> Totals:
         """How much is known, without reading it."""
-        ids = [point_id for kind in KINDS for (point_id,) in self._asked(f"SELECT point_id FROM {kind.table}_point", ())]
+        ids = [point_id for kind in KINDS for (point_id,) in self.asked(f"SELECT point_id FROM {kind.table}_point", ())]
         counts = {}
-        newest = [self._asked("SELECT max(fetched_at_ns) FROM price_fetch WHERE repeats <> ''", ())[0][0]]
+        newest = [self.asked("SELECT max(fetched_at_ns) FROM price_fetch WHERE repeats <> ''", ())[0][0]]
         for kind in KINDS:
-            ((counts[kind.table], known_ns),) = self._asked(f"SELECT count(*), max(known_ns) FROM {kind.table}_observation", ())
+            ((counts[kind.table], known_ns),) = self.asked(f"SELECT count(*), max(known_ns) FROM {kind.table}_observation", ())
             newest.append(known_ns)
         return Totals(canonical.digest(sorted(ids)), counts["price"], counts["tariff"], max(filter(None, newest), default=None))
 
@@ -217,7 +217,7 @@ class PriceStore:
         part = f"SELECT * FROM price_point WHERE {where} ORDER BY provider, region, instance_type, price_model, point_id LIMIT ? OFFSET ?"
         seen = f"({part}) p JOIN price_observation o USING (point_id)"
         asked = f"SELECT observation_id, point_id, p.body, o.body, max(o.known_ns) FROM {seen} GROUP BY point_id"
-        found = [self._record(KINDS[0], *row[:4]) for row in self._asked(asked, (*named.values(), limit, offset))]
+        found = [self._record(KINDS[0], *row[:4]) for row in self.asked(asked, (*named.values(), limit, offset))]
         return sorted(found, key=lambda price: (price.provider, price.region, price.instance_type, price.price_model, price.point_id))
 
     def _record(self, kind: Kind, observation_id: str, point_id: str, what: str, when: str) -> Any:
@@ -244,11 +244,11 @@ class PriceStore:
             f"WHERE f.fetched_at_ns <= ?{where}{dated}{group}"
         )
         values = (until, *narrowed.values(), *moments)
-        return self._asked(f"{once} UNION ALL {again}", (*values, *values))
+        return self.asked(f"{once} UNION ALL {again}", (*values, *values))
 
-    def fetches(self, feed: str | None = None, *, scope: str | None = None, limit: int = -1) -> list[Fetch]:
-        """The attempts, newest first, at most `limit`; of one feed, or of one scope of it."""
-        where = {key: value for key, value in {"feed": feed, "scope": scope}.items() if value is not None}
+    def fetches(self, feed: str | None = None, *, scope: str | None = None, outcome: Outcome | None = None, limit: int = -1) -> list[Fetch]:
+        """The attempts, newest first, at most `limit`; of one feed, of one scope of it, or of those that came to `outcome`."""
+        where = {key: value for key, value in {"feed": feed, "scope": scope, "outcome": outcome}.items() if value is not None}
         return self._fetches(where, limit)
 
     def last_good(self, feed: str, scope: str) -> Fetch | None:
@@ -261,7 +261,7 @@ class PriceStore:
 
     def checks(self) -> list[Check]:
         """How each scope of each feed stands, in their order."""
-        scopes = self._asked("SELECT DISTINCT feed, scope FROM price_fetch ORDER BY feed, scope", ())
+        scopes = self.asked("SELECT DISTINCT feed, scope FROM price_fetch ORDER BY feed, scope", ())
         return [self._check({"feed": feed, "scope": scope}) for feed, scope in scopes]
 
     def _check(self, where: Mapping[str, str]) -> Check:
@@ -272,19 +272,19 @@ class PriceStore:
         """Attempts by outcome, of each scope of each feed."""
         found: dict[tuple[str, str], dict[str, int]] = {}
         asked = "SELECT feed, scope, outcome, count(*) FROM price_fetch GROUP BY feed, scope, outcome"
-        for feed, scope, outcome, count in self._asked(asked, ()):
+        for feed, scope, outcome, count in self.asked(asked, ()):
             found.setdefault((feed, scope), {})[outcome] = count
         return found
 
     def rejected(self, fetch: Fetch) -> list[Rejected]:
         """The first rows of `fetch` that became no record."""
-        rows = self._asked("SELECT pointer, reason FROM price_rejected WHERE fetch_id = ? ORDER BY rowid", (fetch.fetch_id,))
+        rows = self.asked("SELECT pointer, reason FROM price_rejected WHERE fetch_id = ? ORDER BY rowid", (fetch.fetch_id,))
         return [Rejected(pointer, reason) for pointer, reason in rows]
 
     def _fetches(self, where: Mapping[str, str], limit: int) -> list[Fetch]:
         fits = " AND ".join(f"{column} = ?" for column in where) or "1"
         asked = f"SELECT fetch_id, body FROM price_fetch WHERE {fits} ORDER BY requested_at_ns DESC, fetch_id LIMIT ?"
-        return [self._fetch(fetch_id, body) for fetch_id, body in self._asked(asked, (*where.values(), limit))]
+        return [self._fetch(fetch_id, body) for fetch_id, body in self.asked(asked, (*where.values(), limit))]
 
     def _fetch(self, fetch_id: str, body: str) -> Fetch:
         try:
@@ -295,7 +295,7 @@ class PriceStore:
             raise FormatError(f"{self.path}: a row of price_fetch does not fit its hash", DAMAGED)
         return fetch
 
-    def _asked(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    def asked(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         """The rows that answer `query`. Raises EnvironmentFailed where the file is damaged."""
         try:
             return self._db.conn.execute(query, values).fetchall()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from joulemark.standard.case import Case
+from joulemark.workload import Workload
 
 LOADS: Final = ("concurrency", "request_rate_per_s")
 """How hard: one of the two is enough."""
@@ -45,8 +46,11 @@ class Key:
 def comparability_key(case: Case, *, level: str | None = None) -> Key | None:
     """The key of a bundle; None where it does not say what was run. The scope is that of the readings, not the card's claim."""
     work = None if case.evidence is None else case.evidence.workload
-    if work is None:
-        return None
+    return None if work is None else key_of(work, None if case.rebuilt is None else case.rebuilt["scope"], level=level)
+
+
+def key_of(work: Workload, scope: str | None, *, level: str | None = None) -> Key:
+    """The key of some work over a scope."""
     return Key(
         model_sha256=work.model_sha256,
         precision=work.precision,
@@ -55,6 +59,6 @@ def comparability_key(case: Case, *, level: str | None = None) -> Key | None:
         output_length=work.output_length,
         concurrency=work.concurrency,
         request_rate_per_s=work.request_rate_per_s,
-        scope=None if case.rebuilt is None else case.rebuilt["scope"],
+        scope=scope,
         level=level,
     )

@@ -15,7 +15,7 @@ from joulemark.errors import ConfigError
 from tests.collector.api.conftest import Api, S
 from tests.conftest import ManualClock
 
-OPEN = ("/healthz", "/openapi.json", "/v1/runs", "/metrics", "/")
+OPEN = ("/healthz", "/openapi.json", "/v1/runs", "/metrics", "/hosts")
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -110,9 +110,9 @@ def test_every_wrong_token_hears_the_same(api: Api, tokens: Tokens) -> None:
 def test_a_browser_may_ask_with_the_token_as_password(api: Api, tokens: Tokens) -> None:
     """A person's browser is offered Basic, whose password opens pages and links; it never opens a write, which pages can forge."""
     secret = tokens.create("me", Scope.ADMIN, created_ns=0)
-    asked = api.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    asked = api.get("/hosts", headers={"Accept": "text/html,*/*;q=0.8"})
     assert (asked.status_code, "Basic " in asked.headers["www-authenticate"]) == (401, True)
-    assert api.get("/", headers=basic(secret)).status_code == 200
+    assert api.get("/hosts", headers=basic(secret)).status_code == 200
     assert start(api, **basic(secret)) == 401
 
 

@@ -27,7 +27,7 @@ def test_every_answer_has_its_headers(api: Api) -> None:
         }, path
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "server" not in headers
-    assert "style-src" in api.get("/").headers["content-security-policy"]
+    assert "default-src 'self'" in api.get("/hosts").headers["content-security-policy"]
 
 
 def test_every_write_leaves_one_line(api: Api) -> None:

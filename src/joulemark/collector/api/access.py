@@ -33,6 +33,8 @@ ASKER: Final = "joulemark.asker"
 BOARD: Final = "/v1/board"
 BOARD_DESK: Final = (f"{BOARD}/submissions", f"{BOARD}/follows")
 """What of a board is not for everybody, also where the board is public."""
+BOARD_PAGES: Final = ("/board", "/assets")
+"""The pages of the board, and what they load."""
 BOARD_SNAPSHOTS: Final = f"{BOARD}/snapshots"
 PAGE_CHALLENGE: Final = f'{CHALLENGE}, Basic realm="joulemark: the token is the password", charset="UTF-8"'
 
@@ -137,7 +139,8 @@ def is_probe(request: Request) -> bool:
 def is_board(request: Request) -> bool:
     """Whether it asks for what a board shows, and for nothing of those who hand in or are followed."""
     path = request.scope["path"]
-    return request.method in SAFE and f"{path}/".startswith(f"{BOARD}/") and not path.startswith(BOARD_DESK)
+    shown = tuple(f"{place}/" for place in (BOARD, *BOARD_PAGES))
+    return request.method in SAFE and f"{path}/".startswith(shown) and not path.startswith(BOARD_DESK)
 
 
 def needed_by(request: Request) -> Scope:

@@ -8,10 +8,25 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from joulemark import __version__
-from joulemark.collector.api import board, calibrations, cards, costs, health, page, prices, problems, readings, runs, serving
+from joulemark.collector.api import (
+    board,
+    calibrations,
+    cards,
+    compare,
+    costs,
+    health,
+    live,
+    prices,
+    problems,
+    readings,
+    runs,
+    serving,
+    traces,
+)
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
 from joulemark.collector.api.state import State
+from joulemark.collector.web import looks, pages
 from joulemark.errors import UsageError
 
 
@@ -27,18 +42,21 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
     )
     app.state.joulemark = state
     app.add_middleware(Door, state=state, bounds=limits or Limits())
-    problems.install(app)
+    problems.install(app, looks.problem)
     for router in (
         runs.router,
         cards.router,
+        traces.router,
+        compare.router,
         readings.router,
+        live.router,
         calibrations.router,
         prices.router,
         costs.router,
         serving.router,
         health.router,
-        page.router,
         board.router,
+        pages.router,
     ):
         app.include_router(router)
     generated = app.openapi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -25,7 +26,12 @@ class CalibrationBody(Body):
 
 def kept(state: State) -> Alignments:
     """Where this collector keeps them."""
-    return Alignments(state.config.collector.data_dir / "alignments")
+    return Alignments(folder(state))
+
+
+def folder(state: State) -> Path:
+    """The folder that changes with each of them."""
+    return state.config.collector.data_dir / "alignments"
 
 
 @router.post("", status_code=201)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from joulemark.cards import bundle as bundles
 from joulemark.collector.api.board import answered
@@ -34,6 +34,12 @@ async def page(run_id: str, state: Served, request: Request) -> Response:
 async def label(run_id: str, state: Served, request: Request) -> Response:
     """The label of a run, which leads to its page."""
     return harmless(answered(request, (await shown(state, run_id)).label, what="such label"))
+
+
+@router.get("/{run_id}/report")
+async def report(run_id: str, state: Served) -> JSONResponse:
+    """The card, what it was measured on and the verdict of every rule: schema `joulemark.report/1`, all that page and label show."""
+    return JSONResponse((await shown(state, run_id)).document)
 
 
 async def shown(state: State, run_id: str) -> Shown:

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from joulemark.collector.api import archives, limits
+from joulemark.collector.api import archives, limits, live
 from joulemark.collector.api.access import ASKER, SAFE, Access, is_probe
 from joulemark.collector.api.limits import Limits, Places
 from joulemark.collector.api.problems import problem
@@ -46,6 +46,7 @@ class Door:
         self._app, self._state, self._bounds = app, state, bounds
         self._access = Access(state.config, Tokens(folder), state.clock)
         self._places, self._large = Places(bounds.requests), Places(bounds.large_answers)
+        self._listeners = Places(bounds.listeners, "listen to what goes on")
         self._audit = Audit(folder / "audit.jsonl")
         self._turned_away = Audit(folder / "audit-refused.jsonl")
 
@@ -86,9 +87,13 @@ class Door:
         return archives.arrived(request, folder, most_bytes=board.max_bundle_bytes, within_s=self._bounds.archive_s)
 
     def _place(self, request: Request) -> AbstractContextManager[None]:
-        """Held until the answer is sent. Large answers have few places of their own: they wait in memory for who reads them."""
+        """Held until the answer is sent. Large answers have few places of their own: they wait in memory for who reads them. So have
+        streams, which do not end.
+        """
         if is_probe(request):
             return nullcontext()
+        if request.scope["path"] == live.PATH:
+            return self._listeners.taken()
         return (self._large if is_large(request.scope["path"]) else self._places).taken()
 
     async def _write(self, request: Request, raw: bytes, receive: Receive, send: Send, facts: dict[str, Any]) -> None:
@@ -138,8 +143,8 @@ def guarded(send: Send) -> Send:
 
 
 def is_large(path: str) -> bool:
-    """Whether the answer, or the body, may have many megabytes."""
-    if path.endswith(("/bundle", "/card.html", "/label.svg")):
+    """Whether the answer, or the body, may have many megabytes, or takes seconds of judging."""
+    if path.endswith(("/bundle", "/card.html", "/label.svg", "/report", "/verdict")):
         return True
     return path in ("/v1/readings", archives.PATH) or path.startswith("/v1/calibrations/")
 

@@ -36,7 +36,7 @@ def newest(store: ReadingStore, now_ns: int) -> list[Newest]:
     """What every meter of power or energy said last, of those that were read lately."""
     owners = {m.meter_id: one.agent_id for one in store.devices() for m in one.device.meters if m.quantity.measures_energy}
     last: dict[str, Newest] = {}
-    for series in store.series(sorted(owners), now_ns - FRESH_NS, now_ns + FRESH_NS):
+    for series in store.recent(sorted(owners), now_ns - FRESH_NS, now_ns + FRESH_NS, now_ns=now_ns):
         if (row := last_good(series)) is not None:
             value = round(int(series.value[row]) * 10.0**series.meter.exponent, 6)
             last[series.meter.meter_id] = Newest(owners[series.meter.meter_id], series.meter, value, int(series.t_ns[row]))

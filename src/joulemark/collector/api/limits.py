@@ -28,6 +28,7 @@ class Limits:
     archive_s: float = 300.0
     requests: int = 64
     large_answers: int = 8
+    listeners: int = 32
     connections: int = 512
     head_bytes: int = 32 * 1024
     head_s: float = 10.0
@@ -37,14 +38,14 @@ class Limits:
 class Places:
     """Requests that are being answered."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._taken = limit, 0
+    def __init__(self, limit: int, what: str = "requests are being answered") -> None:
+        self._limit, self._taken, self._what = limit, 0, what
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold a place. Raises Refusal when none is free."""
         if self._taken >= self._limit:
-            raise Refusal(Reason.BUSY, 503, f"{self._taken} requests are being answered", "ask again in a second", {"Retry-After": "1"})
+            raise Refusal(Reason.BUSY, 503, f"{self._taken} {self._what}", "ask again in a second", {"Retry-After": "1"})
         self._taken += 1
         try:
             yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from joulemark.board.store import Crowded
+from joulemark.collector.api.access import wants_page
 from joulemark.collector.api.refusals import Reason, Refusal
 from joulemark.collector.catalog import Full, Sealed
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
@@ -63,43 +64,51 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in (*ANYWHERE, *statuses)}
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of `app` as a problem."""
+def install(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
+    """Answer every error of `app` as a problem; where a person asks for a page, as what `page` makes of it."""
+
+    def told(
+        request: Request, status: int, detail: str, next_step: str, *, kind: str = "", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        if not request.scope["path"].startswith("/v1/") and wants_page(request):
+            why = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, next_step=next_step)
+            return page(request, why)
+        return problem(status, detail, next_step, kind=kind, headers=headers)
 
     async def deliberate(request: Request, error: Exception) -> Response:
         assert isinstance(error, JoulemarkError)
         status = 404 if isinstance(error, NotFound) else next((s for cls, s in STATUS if isinstance(error, cls)), 500)
         if isinstance(error, Full):
             count(request, Reason.TOO_MANY)
-        return problem(status, error.what, error.next_step, kind=type(error).__name__)
+        return told(request, status, error.what, error.next_step, kind=type(error).__name__)
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
         count(request, error.reason)
-        return problem(error.status, error.detail, error.next_step, kind=error.reason, headers=error.headers)
+        return told(request, error.status, error.detail, error.next_step, kind=error.reason, headers=error.headers)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         count(request, Reason.INVALID)
         found = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         detail = "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
-        return problem(422, detail[:LONGEST], "compare the request with /openapi.json", kind="Validation")
+        return told(request, 422, detail[:LONGEST], "compare the request with /openapi.json", kind="Validation")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         what = f"{request.method} {request.scope['path'][:LONGEST]}: {error.detail}"
-        return problem(error.status_code, what, "see /openapi.json for what is served", headers=error.headers)
+        return told(request, error.status_code, what, "see /openapi.json for what is served", headers=error.headers)
 
     async def disk(request: Request, error: Exception) -> Response:
         assert isinstance(error, sqlite3.OperationalError)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in NO_ROOM:
             raise error
         count(request, Reason.DISK)
-        return problem(507, f"the catalogue cannot be written: {error}", "free space in collector.data_dir", kind=Reason.DISK)
+        return told(request, 507, f"the catalogue cannot be written: {error}", "free space in collector.data_dir", kind=Reason.DISK)
 
     async def bug(request: Request, error: Exception) -> Response:
         what = f"{request.method} {request.scope['path'][:LONGEST]}: {type(error).__name__}"
-        return problem(500, what, "report it with the collector's log lines")
+        return told(request, 500, what, "report it with the collector's log lines")
 
     app.add_exception_handler(Exception, bug)
     app.add_exception_handler(JoulemarkError, deliberate)

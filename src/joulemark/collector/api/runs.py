@@ -167,8 +167,12 @@ async def gathered(state: State, run_id: str) -> measure.Gathered:
 
 async def evidence(state: State, run_id: str) -> Evidence:
     """What the card of a run is made from."""
-    known = await gathered(state, run_id)
-    told = await asyncio.to_thread(Documents.of, state.catalog.documents(run_id))
+    return await evidence_from(state, await gathered(state, run_id))
+
+
+async def evidence_from(state: State, known: measure.Gathered) -> Evidence:
+    """The same, where the readings are at hand."""
+    told = await asyncio.to_thread(Documents.of, state.catalog.documents(known.run.run_id))
     aligned = await asyncio.to_thread(alignments_of, known, calibrations.kept(state))
     return evidence_of(known, await asyncio.to_thread(known_prices, state.config, state.clock, known.run), told, aligned)
 

@@ -12,10 +12,13 @@ from joulemark.collector.api.problems import NotFound
 from joulemark.collector.api.refusals import Refused
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
+from joulemark.collector.live import Live
+from joulemark.collector.reckoning import Reckoning
 from joulemark.collector.recorded import Recorded
 from joulemark.collector.serving_totals import Totals
 from joulemark.collector.showing import Showing
 from joulemark.collector.store.base import ReadingStore
+from joulemark.collector.summaries import Summaries
 from joulemark.config import Config
 from joulemark.timebase import Clock
 
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 class State:
     """Store and catalogue, the way to the agents, the clock; `boot_id` of this host; what was turned away; `sign`: seals bundles;
     `refresh`: reads the feeds of prices, None where none is configured; `board`: what was published here, None where nothing runs it;
-    `totals`: what services took and did, for the metrics. `showing`: pages and labels of runs.
+    `totals`: what services took and did, for the metrics; `live`: who listens to what goes on. `showing`: pages and labels of runs;
+    `reckoning`: their cards; `summaries`: what lists show of them.
     """
 
     config: Config
@@ -43,6 +47,9 @@ class State:
     board: Boarding | None = None
     totals: Totals = field(default_factory=Totals)
     showing: Showing = field(default_factory=Showing)
+    live: Live = field(default_factory=Live)
+    reckoning: Reckoning = field(default_factory=Reckoning)
+    summaries: Summaries = field(default_factory=Summaries)
 
     def recorded(self, run_id: str) -> Recorded:
         """A run of the catalogue. Raises NotFound."""

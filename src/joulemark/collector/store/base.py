@@ -156,12 +156,20 @@ class ReadingStore(Protocol):
         """
         ...
 
+    def recent(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int, *, now_ns: int) -> list[Series]:
+        """The same answer as `series`, for who asks again and again for what is of the last minutes before `now_ns`."""
+        ...
+
     def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:
         """Counted losses that touch [t0_ns, t1_ns], each with its agent."""
         ...
 
     def states(self, t0_ns: int, t1_ns: int) -> list[HostState]:
         """Clock and cost of the agents within [t0_ns, t1_ns] and the last before it."""
+        ...
+
+    def last_states(self, count: int = 2) -> list[HostState]:
+        """The newest `count` states of each agent, oldest first."""
         ...
 
     def own_states(self, t0_ns: int, t1_ns: int) -> list[HostState]:

@@ -57,8 +57,12 @@ class Catalogue:
         return [history[-1] for _, history in sorted(self.by_device.items())]
 
     def in_force(self, agent_id: str, block: BlockView, key: tuple[int, int]) -> Described | None:
-        """The description of a block that came with batch `key`: the last before it with as many meters, else the first after."""
-        fitting = [d for d in self.by_device.get((agent_id, block.device_id), ()) if len(d.device.meters) == len(block.columns)]
+        """The description of a block that came with batch `key`, see `fitting`."""
+        return self.fitting(agent_id, block.device_id, len(block.columns), key)
+
+    def fitting(self, agent_id: str, device_id: str, meter_count: int, key: tuple[int, int]) -> Described | None:
+        """The last description of the device before batch `key` that has as many meters, else the first after it."""
+        fitting = [d for d in self.by_device.get((agent_id, device_id), ()) if len(d.device.meters) == meter_count]
         before = [d for d in fitting if d.since <= key]
         return before[-1] if before else fitting[0] if fitting else None
 

@@ -15,6 +15,7 @@ from joulemark.collector.store import axis, schema, sealing
 from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream, Surveyed
 from joulemark.collector.store.inserting import count_stream, insert
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
+from joulemark.collector.store.recent import Recent
 from joulemark.collector.store.writer import Writer
 from joulemark.energy.series import Series
 from joulemark.proto.messages import Ack, ClockState, Loss, MeterCost, Overhead
@@ -37,6 +38,7 @@ class SqliteReadings:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._recent = Recent(path)
 
     def streams(self) -> list[Stream]:
         with closing(schema.reader(self.path)) as db:
@@ -63,6 +65,10 @@ class SqliteReadings:
             found: dict[str, list[Piece]] = pieces(db, device_ids, t0_ns, t1_ns)
         return [s for meter_id in meter_ids for s in series_of(meter_id, found[meter_id.rsplit(":", 1)[0]], t0_ns, t1_ns)]
 
+    def recent(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int, *, now_ns: int) -> list[Series]:
+        found = self._recent.series(meter_ids, t0_ns, t1_ns, now_ns=now_ns)
+        return self.series(meter_ids, t0_ns, t1_ns) if found is None else found
+
     def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:
         query = """SELECT agent_id, device_id, sample_count, first_ns, last_ns, reason FROM loss
             WHERE first_ns <= ? AND last_ns >= ? ORDER BY id"""
@@ -77,10 +83,15 @@ class SqliteReadings:
             ORDER BY s.t_ns"""
         with closing(schema.reader(self.path)) as db:
             rows = db.execute(query, {"t0": t0_ns, "t1": t1_ns}).fetchall()
-        return [
-            HostState(agent_id, epoch_ns, t_ns, bool(same_clock), ClockState(**json.loads(clock)), overhead(cost))
-            for agent_id, epoch_ns, t_ns, same_clock, clock, cost in rows
-        ]
+        return [state_of(*row) for row in rows]
+
+    def last_states(self, count: int = 2) -> list[HostState]:
+        query = """
+            SELECT s.agent_id, s.epoch_ns, s.t_ns, m.same_clock, s.clock, s.overhead FROM (SELECT DISTINCT agent_id FROM stream) a
+            JOIN state s ON s.id IN (SELECT id FROM state WHERE agent_id = a.agent_id ORDER BY t_ns DESC LIMIT ?)
+            JOIN stream m ON m.agent_id = s.agent_id AND m.epoch_ns = s.epoch_ns ORDER BY s.t_ns"""
+        with closing(schema.reader(self.path)) as db:
+            return [state_of(*row) for row in db.execute(query, (count,))]
 
     def surveys(self, t0_ns: int, t1_ns: int) -> list[Surveyed]:
         query = """
@@ -169,6 +180,11 @@ class SqliteStore(SqliteReadings):
         self._closing.set()
         with self._sealing:  # a span that is being sealed is finished, the next one is not begun
             self._writer.close()
+
+
+def state_of(agent_id: str, epoch_ns: int, t_ns: int, same_clock: int, clock: str, cost: str) -> HostState:
+    """The state in a row."""
+    return HostState(agent_id, epoch_ns, t_ns, bool(same_clock), ClockState(**json.loads(clock)), overhead(cost))
 
 
 def overhead(text: str) -> Overhead:
