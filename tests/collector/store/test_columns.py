@@ -13,7 +13,7 @@ from joulemark.collector.store.columns import Columns, FirstClock, double_integr
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.errors import FormatError
 from joulemark.proto.messages import NO_DEVICE_TIME, ClockState
-from tests.collector.store.conftest import SYNCED, T0, S, batch, sample
+from tests.collector.store.conftest import DEVICE, SYNCED, T0, S, batch, sample
 
 
 def columns(number: int, clock: ClockState = SYNCED) -> Columns:
@@ -47,8 +47,26 @@ def test_a_sealed_blob_opens_to_the_same_columns() -> None:
 def test_a_blob_of_another_format_is_refused() -> None:
     """A layout that this version does not write is an error, not a guess."""
     layout, blob = columns(0).seal()
-    with pytest.raises(FormatError, match="format 2"):
-        Columns.unseal(json.dumps({**json.loads(layout), "format": 2}), blob)
+    with pytest.raises(FormatError, match="format 3"):
+        Columns.unseal(json.dumps({**json.loads(layout), "format": 3}), blob)
+
+
+def test_one_meter_alone_can_be_opened() -> None:
+    """Its columns are as they were, those of the other stay empty."""
+    whole = columns(0)
+    opened = Columns.unseal(*whole.seal(), only=1)
+    np.testing.assert_array_equal(opened.values[1], whole.values[1])
+    np.testing.assert_array_equal(opened.shared["offset_ns"], whole.shared["offset_ns"])
+    assert len(opened.values[0]) == 0
+    assert opened.quality[0] is None
+
+
+def test_the_devices_own_times_of_both_ends() -> None:
+    """The first and the last row's, where the meter is dated by them; a row or a meter without one has none."""
+    first, last = columns(0).stamps(0, DEVICE.meters[0])
+    utc_ns = columns(0).utc_ns()
+    assert (first, last) == (utc_ns[0] - 17_000, None) or last == utc_ns[-1] - 17_000
+    assert columns(0).stamps(1, DEVICE.meters[1]) == (None, None)
 
 
 def test_rows_before_the_first_known_offset_get_it_widened_by_drift() -> None:

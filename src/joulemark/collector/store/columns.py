@@ -15,14 +15,19 @@ from joulemark.collector.store.codec import packed, unpacked
 from joulemark.energy.series import Int64, Series
 from joulemark.errors import FormatError
 from joulemark.proto.messages import NO_DEVICE_TIME, BlockView, ClockState
-from joulemark.readings import MeterInfo, Quality
+from joulemark.readings import MeterInfo, Quality, TimestampSource
 from joulemark.timebase import STEP_NS
 from joulemark.units import NS_PER_S
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+FIRST_FORMAT: Final = 1
+"""It held `offset_ns` as it is; it and `utc_minus_mono_ns` share the noise of reading two clocks, so now their sum stands for it."""
 UNKNOWN: Final = -1
 DRIFT_PPM: Final = 100
 """How fast two undisciplined clocks may part: the frequency tolerance of a computer crystal with margin."""
+NOISE: Final = ("bracket_ns",)
+"""Columns of which one row says nothing of the next."""
+NOTHING: Final = np.zeros(0, np.int64)
 SHARED: Final = ("mono_ns", "utc_minus_mono_ns", "bracket_ns", "seq", "pinned", "offset_ns", "bound_ns")
 
 
@@ -137,12 +142,13 @@ class Columns:
     def seal(self) -> tuple[str, bytes]:
         """(layout as JSON, pcodec blob): everything of these columns, exactly."""
         named = {name: self.shared[name] for name in SHARED}
+        named["offset_ns"] = self.shared["offset_ns"] + self.shared["utc_minus_mono_ns"]
         for i, values in enumerate(self.values):
             named[f"value:{i}"] = values
             for name, column in (("delta", self.device_delta_ns[i]), ("quality", self.quality[i])):
                 if column is not None:
                     named[f"{name}:{i}"] = column
-        parts = {name: packed(column) for name, column in named.items()}
+        parts = {name: packed(column, smooth=name not in NOISE) for name, column in named.items()}
         layout = {
             "format": FORMAT,
             "rows": len(self),
@@ -152,18 +158,32 @@ class Columns:
         }
         return json.dumps(layout, separators=(",", ":")), b"".join(parts.values())
 
+    def stamps(self, index: int, meter: MeterInfo) -> tuple[int | None, int | None]:
+        """What the device said of the time of the first and of the last row, UTC of the agent; None where that does not date them."""
+        delta_ns = self._device_delta_ns(index)
+        if delta_ns is None or meter.timestamp_source is TimestampSource.READ_BRACKET:
+            return None, None
+        first, last = (None if delta_ns[row] == NO_DEVICE_TIME else int(self.utc_ns()[row] + delta_ns[row]) for row in (0, -1))
+        return first, last
+
     @classmethod
-    def unseal(cls, layout_json: str, blob: bytes) -> Self:
-        """Inverse of `seal`. Raises FormatError for a layout of another version."""
+    def unseal(cls, layout_json: str, blob: bytes, *, only: int | None = None) -> Self:
+        """Inverse of `seal`; with `only`, the columns of all meters but that one stay empty. Raises FormatError for another version."""
         layout: dict[str, Any] = json.loads(layout_json)
-        if layout["format"] != FORMAT:
+        if layout["format"] not in (FIRST_FORMAT, FORMAT):
             raise FormatError(f"a sealed chunk has format {layout['format']}, not {FORMAT}", "use the collector that wrote readings.db")
         ends = np.cumsum([0, *layout["columns"].values()])
-        named = {name: unpacked(blob[a:b]) for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True)}
+        named = {
+            name: unpacked(blob[a:b])
+            for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True)
+            if only is None or ":" not in name or name.endswith(f":{only}")
+        }
+        if layout["format"] != FIRST_FORMAT:
+            named["offset_ns"] = named["offset_ns"] - named["utc_minus_mono_ns"]
         meters = range(layout["meters"])
         return cls(
             {name: named[name] for name in SHARED},
-            tuple(named[f"value:{i}"] for i in meters),
+            tuple(named[f"value:{i}"] if only in (None, i) else NOTHING for i in meters),
             tuple(named.get(f"delta:{i}") for i in meters),
             tuple(named.get(f"quality:{i}") for i in meters),
             tuple(unrolled(runs) for runs in layout["reasons"]),

@@ -10,7 +10,10 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from joulemark.collector.store.columns import Columns, FirstClock, double_integral
+from joulemark.collector.store.integral import counted
 from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks, merged
 from joulemark.proto import convert
 from joulemark.proto.messages import BatchView
@@ -54,7 +57,8 @@ class Sealed:
                 chunk.row,
             ).lastrowid
             db.executemany(
-                "INSERT INTO chunk_sum (chunk, meter_id, t0_ns, t1_ns, n, first, last, double_integral) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                """INSERT INTO chunk_sum (chunk, meter_id, t0_ns, t1_ns, n, first, last, double_integral, longest_ns, first_stamp_ns,
+                     last_stamp_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [(chunk_id, *values) for values in chunk.sums],
             )
         key = (self.span.last_seq, self.span.agent_id, self.span.epoch_ns)
@@ -85,7 +89,7 @@ def spans(db: sqlite3.Connection, now_ns: int, *, span_ns: int, everything: bool
 
 def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
     """The chunks of a span; None while it holds a block that its agent has not described yet, which then stays in the log."""
-    catalogue = Catalogue.load(db)
+    catalogue = Catalogue.load(db, agent_id=span.agent_id)
     clock = first_clocks(db).get((span.agent_id, span.epoch_ns))
     parts: list[Piece] = []
     query = "SELECT batch_seq, body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq <= ? ORDER BY batch_seq"
@@ -117,14 +121,17 @@ def chunk_of(span: Span, part: Piece) -> Chunk:
 
 
 def sums(part: Piece) -> Iterator[tuple[object, ...]]:
-    """For each meter with integrable readings: id, first and last time, count, first and last value, twice the integral (power only).
+    """For each meter with readings that count: id, first and last time, count, first and last value, twice the integral (power only), the
+    longest time between two, and the device's own times of the first and the last row.
 
     An integral beyond int64 is stored as decimal text; adding sums up is Python's business, never SQL's.
     """
     for index, meter in enumerate(part.described.device.meters):
-        series = part.columns.series(index, meter, part.first_clock).integrable()
+        series = counted(part.columns.series(index, meter, part.first_clock))
         if len(series):
             exact = double_integral(series.t_ns, series.value) if meter.quantity is Quantity.POWER else None
             stored = str(exact) if exact is not None and abs(exact) > INT64_MAX else exact
             t_ns, value = series.t_ns, series.value
-            yield meter.meter_id, int(t_ns[0]), int(t_ns[-1]), len(series), int(value[0]), int(value[-1]), stored
+            longest_ns = int(np.diff(t_ns).max(initial=0))
+            ends = (int(t_ns[0]), int(t_ns[-1]), len(series), int(value[0]), int(value[-1]))
+            yield meter.meter_id, *ends, stored, longest_ns, *part.columns.stamps(index, meter)

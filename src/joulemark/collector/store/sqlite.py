@@ -14,6 +14,7 @@ from typing import Final
 from joulemark.collector.store import axis, schema, sealing
 from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream, Surveyed
 from joulemark.collector.store.inserting import count_stream, insert
+from joulemark.collector.store.integral import Integral, integrals
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
 from joulemark.collector.store.writer import Writer
 from joulemark.energy.series import Series
@@ -62,6 +63,10 @@ class SqliteReadings:
         with closing(schema.reader(self.path)) as db:
             found: dict[str, list[Piece]] = pieces(db, device_ids, t0_ns, t1_ns)
         return [s for meter_id in meter_ids for s in series_of(meter_id, found[meter_id.rsplit(":", 1)[0]], t0_ns, t1_ns)]
+
+    def integrals(self, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[list[Integral | None]]:
+        with closing(schema.reader(self.path)) as db:
+            return integrals(db, meter_ids, spans)
 
     def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:
         query = """SELECT agent_id, device_id, sample_count, first_ns, last_ns, reason FROM loss
