@@ -200,5 +200,5 @@ def test_a_power_of_nothing_is_no_reading(store: SqliteStore) -> None:
 def test_rows_that_touch_belong_together() -> None:
     """An overlap with any row before, not only the last one, joins them."""
     row = Row(1, 0, 100, 3, 1, 1, 0, 1, None, None)
-    rows = [row, replace(row, t0_ns=10, t1_ns=20), replace(row, t0_ns=50, t1_ns=60), replace(row, t0_ns=101, t1_ns=102)]
+    rows = [row, row._replace(t0_ns=10, t1_ns=20), row._replace(t0_ns=50, t1_ns=60), row._replace(t0_ns=101, t1_ns=102)]
     assert [len(group) for group in runs(rows)] == [3, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -188,6 +188,21 @@ class Columns:
             tuple(named.get(f"quality:{i}") for i in meters),
             tuple(unrolled(runs) for runs in layout["reasons"]),
         )
+
+    @staticmethod
+    def plain(layout_json: str, blob: bytes, index: int) -> tuple[Int64, Int64] | None:
+        """(time on the axis, value) of meter `index`, without the rest; None where a row has a time of the device, is not ok, or does not
+        know its clock: `series` says what those are.
+        """
+        layout: dict[str, Any] = json.loads(layout_json)
+        sizes: dict[str, int] = layout["columns"]
+        if layout["format"] != FORMAT or f"delta:{index}" in sizes or f"quality:{index}" in sizes:
+            return None
+        ends = dict(zip(sizes, accumulate(sizes.values()), strict=True))
+        value, mono_ns, axis_ns, bound_ns = (
+            unpacked(blob[ends[name] - sizes[name] : ends[name]]) for name in (f"value:{index}", "mono_ns", "offset_ns", "bound_ns")
+        )
+        return None if (bound_ns == UNKNOWN).any() else (mono_ns + axis_ns, value)
 
 
 def int64(memory: memoryview) -> Int64:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from joulemark.collector.store.columns import Columns, double_integral
+from joulemark.collector.store.columns import Columns, FirstClock, double_integral
 from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, logged, marks, merged, series_of
 from joulemark.energy.series import Int64, Series
 from joulemark.errors import UsageError
@@ -57,27 +57,8 @@ class Integral:
         return float(self.double * Fraction(10) ** self.meter.exponent / (2 * NS_PER_S))
 
 
-@dataclass(slots=True)
-class Stretch:
-    """Readings of one meter in a row: `ends` are the first and the last as (t_ns, value). `double`: twice the integral between them."""
-
-    chunks: tuple[int, ...]
-    ends: tuple[tuple[int, int], tuple[int, int]]
-    count: int
-    double: int
-    longest_ns: int
-    points: tuple[Int64, Int64] | None = None
-
-    @classmethod
-    def of(cls, chunks: tuple[int, ...], t_ns: Int64, value: Int64) -> Stretch:
-        """The one that holds these readings."""
-        ends = (int(t_ns[0]), int(value[0])), (int(t_ns[-1]), int(value[-1]))
-        return cls(chunks, ends, len(t_ns), double_integral(t_ns, value), int(np.diff(t_ns).max(initial=0)), (t_ns, value))
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of `chunk_sum`."""
+class Row(NamedTuple):
+    """A row of `chunk_sum`: of one chunk, its first and last reading, how many, twice the integral between them, and what `runs` needs."""
 
     chunk: int
     t0_ns: int
@@ -85,164 +66,188 @@ class Row:
     count: int
     first: int
     last: int
-    double: int
+    double: int | str
     longest_ns: int | None
     first_stamp_ns: int | None
     last_stamp_ns: int | None
 
-    def stretch(self) -> Stretch:
-        """What the sum says of its chunk."""
-        ends = (self.t0_ns, self.first), (self.t1_ns, self.last)
-        return Stretch((self.chunk,), ends, self.count, int(self.double), self.longest_ns or 0)
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Readings of one meter, read: int64[n] each, `gaps_ns` int64[n-1]. `sums`: twice the integral until each, None beyond 64 bits."""
 
-@dataclass
-class Ledger:
-    """The readings of one power around a span of time, in `stretches`; chunks are read when a span begins or ends in them."""
-
-    db: sqlite3.Connection
-    meter: MeterInfo
-    catalogue: Catalogue
-    stretches: list[Stretch] = field(default_factory=list)
+    t_ns: Int64
+    value: Int64
+    gaps_ns: Int64
+    sums: Int64 | None
 
     @classmethod
-    def load(cls, db: sqlite3.Connection, meter: MeterInfo, catalogue: Catalogue, begin_ns: int, end_ns: int) -> Ledger:
-        """Everything of `meter` from before `begin_ns` until after `end_ns`. Raises UsageError where its scale changed in between."""
-        ledger = cls(db, meter, catalogue)
-        span = begin_ns - ENCLOSING_NS, end_ns + ENCLOSING_NS
-        wide = span[0] - SLACK_NS, span[1] + SLACK_NS
+    def of(cls, t_ns: Int64, value: Int64) -> Self:
+        """Those of a series that counts."""
+        gaps_ns, largest = np.diff(t_ns), 2 * max(abs(int(value.max())), abs(int(value.min())))
+        fits = largest < 2**62 and (int(t_ns[-1]) - int(t_ns[0])) * largest < 2**63
+        sums = np.concatenate(([0], np.cumsum(gaps_ns * (value[1:] + value[:-1])))) if fits else None
+        return cls(t_ns, value, gaps_ns, sums)
+
+    def until(self, row: int) -> int:
+        """Twice the integral from the first reading to that of `row`."""
+        return int(self.sums[row]) if self.sums is not None else double_integral(self.t_ns[: row + 1], self.value[: row + 1])
+
+    def summed(self) -> Row:
+        """The row that they would have in `chunk_sum`, without a chunk."""
+        t_ns, value, last = self.t_ns, self.value, len(self.t_ns) - 1
+        longest_ns = int(self.gaps_ns.max(initial=0))
+        ends = int(t_ns[0]), int(t_ns[-1]), len(t_ns), int(value[0]), int(value[-1])
+        return Row(0, *ends, self.until(last), longest_ns, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open readings.db and what every question of one moment shares."""
+
+    db: sqlite3.Connection
+    catalogue: Catalogue
+    clocks: Mapping[tuple[str, int], FirstClock]
+
+    def rows(self, meter_id: str, begin_ns: int, end_ns: int) -> list[Row]:
+        """Sums of a meter that touch a span, by their begin."""
         query = """SELECT chunk, t0_ns, t1_ns, n, first, last, double_integral, longest_ns, first_stamp_ns, last_stamp_ns FROM chunk_sum
             WHERE meter_id = ? AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"""
-        rows = [Row(*row) for row in db.execute(query, (meter.meter_id, span[1], span[0]))]
-        late = logged(db, catalogue, {meter.device_id: []}, *wide)[meter.device_id]
-        groups = [rows] if len(rows) > 1 and (ledger.rescaled or ledger.stepped(*wide)) else runs(rows)
-        if late:
-            ledger.stretches = ledger.appended(groups, late)
-        else:
-            ledger.stretches = [found for group in groups for found in ledger.taken(group)]
-        ledger.tally()
-        return ledger
+        return [Row._make(row) for row in self.db.execute(query, (meter_id, end_ns, begin_ns))]
 
-    @property
-    def rescaled(self) -> bool:
-        """Whether its values ever meant something else than they do now."""
+    def rescaled(self, meter_id: str) -> bool:
+        """Whether the values of a meter ever meant something else than they do now."""
         meters = [m for history in self.catalogue.by_device.values() for d in history for m in d.device.meters]
-        return len({(m.quantity, m.exponent, m.modulus) for m in meters if m.meter_id == self.meter.meter_id}) > 1
+        return len({(m.quantity, m.exponent, m.modulus) for m in meters if m.meter_id == meter_id}) > 1
 
-    def stepped(self, begin_ns: int, end_ns: int) -> bool:
-        """Whether the clock of an agent that reads the meter may have been stepped in that time: its stamps are dated anew."""
-        agents = sorted({agent_id for agent_id, _ in self.catalogue.by_device})
+    def stepped(self, device_id: str, begin_ns: int, end_ns: int) -> bool:
+        """Whether the clock of an agent that reads the device may have been stepped in that time: its stamps are dated anew."""
+        agents = sorted({agent_id for agent_id, known in self.catalogue.by_device if known == device_id})
         query = f"SELECT 1 FROM clock_step WHERE agent_id IN ({marks(agents)}) AND t_ns - unc_ns <= ? AND t_ns + unc_ns >= ? LIMIT 1"
         return self.db.execute(query, [*agents, end_ns, begin_ns]).fetchone() is not None
 
-    def taken(self, group: Sequence[Row]) -> list[Stretch]:
-        """The sum of a chunk that stands for itself, or the readings of all in `group`."""
-        if len(group) == 1 and group[0].longest_ns is not None:
-            return [group[0].stretch()]
-        return self.read([row.chunk for row in group])
-
-    def appended(self, groups: list[list[Row]], late: Sequence[Piece]) -> list[Stretch]:
-        """With what still stands in the log, which is read together with the chunks that it continues or overlaps."""
-        before = groups.pop() if groups else []
-        while True:
-            newest = self.read([row.chunk for row in before], late)
-            if not groups or (newest and groups[-1][-1].t1_ns < newest[0].ends[0][0]):
-                return [found for group in groups for found in self.taken(group)] + newest
-            before = groups.pop() + before
-
-    def read(self, chunks: Sequence[int], late: Sequence[Piece] = ()) -> list[Stretch]:
-        """The readings of `chunks` and of the log as one stretch; none where none of them counts."""
-        rows = {d.row: d for history in self.catalogue.by_device.values() for d in history}
-        clocks, parts = first_clocks(self.db), []
+    def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = ()) -> Points | None:
+        """The readings of `chunks` and of the log together; None where none of them counts. Raises UsageError for two scales."""
+        described = {d.row: d for history in self.catalogue.by_device.values() for d in history}
         query = f"SELECT agent_id, epoch_ns, device, layout, body FROM chunk WHERE id IN ({marks(chunks)}) ORDER BY t0_ns"
+        parts = []
         for agent_id, epoch_ns, device, layout, body in self.db.execute(query, list(chunks)):
-            names = [meter.meter_id for meter in rows[device].device.meters]
-            columns = Columns.unseal(layout, body, only=names.index(self.meter.meter_id))
-            parts.append(Piece(rows[device], columns, clocks.get((agent_id, epoch_ns))))
-        series = [found for one in series_of(self.meter.meter_id, merged([*parts, *late]), *ALL_NS) if len(found := counted(one))]
-        if len(series) > 1 or any(one.meter.exponent != self.meter.exponent for one in series):
-            raise UsageError(f"{self.meter.meter_id} changed its scale in that time", "ask for the time before and after that")
-        return [Stretch.of(tuple(chunks), one.t_ns, one.value) for one in series]
+            then = described[device].device.meters
+            index = [one.meter_id for one in then].index(meter.meter_id)
+            if len(chunks) == 1 and not late and (plain := plain_points(layout, body, index, then[index])) is not None:
+                return Points.of(*plain)
+            parts.append(Piece(described[device], Columns.unseal(layout, body, only=index), self.clocks.get((agent_id, epoch_ns))))
+        found = [good for one in series_of(meter.meter_id, merged([*parts, *late]), *ALL_NS) if len(good := counted(one))]
+        if len(found) > 1 or any(one.meter.exponent != meter.exponent for one in found):
+            raise UsageError(f"{meter.meter_id} changed its scale in that time", "ask for the time before and after that")
+        return Points.of(found[0].t_ns, found[0].value) if found else None
 
-    def tally(self) -> None:
-        """What stands before each stretch, so that a span is a difference of two."""
-        links = [(b.ends[0][0] - a.ends[1][0]) * (a.ends[1][1] + b.ends[0][1]) for a, b in pairwise(self.stretches)]
-        self._begins = [one.ends[0][0] for one in self.stretches]
-        self._ends = [one.ends[1][0] for one in self.stretches]
-        self._before = [0, *accumulate(one.double + link for one, link in zip(self.stretches, [*links, 0], strict=False))]
-        self._counts = [0, *accumulate(one.count for one in self.stretches)]
+
+class Ledger:
+    """The readings of one power around a span of time: rows that do not overlap, in order, and what was read of their chunks."""
+
+    def __init__(self, store: Store, meter: MeterInfo, begin_ns: int, end_ns: int) -> None:
+        """Everything from before `begin_ns` until after `end_ns`. Raises UsageError where the meter's scale changed in between."""
+        self.meter, self._store = meter, store
+        self._read: dict[int, Points] = {}
+        span = begin_ns - ENCLOSING_NS, end_ns + ENCLOSING_NS
+        wide = span[0] - SLACK_NS, span[1] + SLACK_NS
+        found = store.rows(meter.meter_id, *span)
+        late = logged(store.db, store.catalogue, {meter.device_id: []}, *wide)[meter.device_id]
+        apart = store.rescaled(meter.meter_id) or store.stepped(meter.device_id, *wide)
+        groups = [found] if apart and found else runs(found)
+        rows = self._joined(groups, late) if late or len(groups) < len(found) or any(row.longest_ns is None for row in found) else found
+        self._rows = rows
+        self._begins, self._ends = [row.t0_ns for row in rows], [row.t1_ns for row in rows]
+        links = [(b.t0_ns - a.t1_ns) * (a.last + b.first) for a, b in pairwise(rows)]
+        doubles = [int(row.double) for row in rows]
+        self._before = [0, *accumulate(double + link for double, link in zip(doubles, [*links, 0], strict=False))]
+        self._until_end = [before + double for before, double in zip(self._before, doubles, strict=False)]
+        self._counts = [0, *accumulate(row.count for row in rows)]
+
+    def _joined(self, groups: list[list[Row]], late: Sequence[Piece]) -> list[Row]:
+        """One row for each group, read where no sum stands for it; the log is read with the chunks that it continues or overlaps."""
+        tail = groups.pop() if late and groups else []
+        newest = self._store.points(self.meter, [row.chunk for row in tail], late) if late else None
+        while groups and newest is not None and groups[-1][-1].t1_ns >= newest.t_ns[0]:
+            tail = groups.pop() + tail
+            newest = self._store.points(self.meter, [row.chunk for row in tail], late)
+        rows = []
+        for group in groups:
+            if len(group) == 1 and group[0].longest_ns is not None:
+                rows.append(group[0])
+            elif (points := self._store.points(self.meter, [row.chunk for row in group])) is not None:
+                self._read[len(rows)] = points
+                rows.append(points.summed())
+        if newest is not None:
+            self._read[len(rows)] = newest
+            rows.append(newest.summed())
+        return rows
 
     def integral(self, begin_ns: int, end_ns: int) -> Integral | None:
         """Over a span; None where a reading is missing on one side of it."""
         left, right = self._neighbour(begin_ns, before=True), self._neighbour(end_ns, before=False)
         if left is None or right is None or begin_ns - left > ENCLOSING_NS or right - end_ns > ENCLOSING_NS:
             return None
-        (below, until), (above, after) = self._until(begin_ns), self._until(end_ns)
+        (below, until, first), (above, after, last) = self._until(begin_ns), self._until(end_ns)
+        edges = Fraction(last[0] * first[1] - first[0] * last[1], first[1] * last[1])
         readings = above - below + (left == begin_ns)
-        return Integral(self.meter, begin_ns, end_ns, after - until, readings, self._longest_ns(begin_ns, end_ns))
+        return Integral(self.meter, begin_ns, end_ns, after - until + edges, readings, self._longest_ns(begin_ns, end_ns))
 
-    def _points(self, place: int) -> tuple[Int64, Int64]:
-        """(t_ns, value) of a stretch, read now if they were not."""
-        one = self.stretches[place]
-        if one.points is None:
-            (one.points,) = (found.points for found in self.read(one.chunks))
-        assert one.points is not None
-        return one.points
+    def _points(self, place: int) -> Points:
+        """What a row stands for, read now if it was not."""
+        if place not in self._read:
+            points = self._store.points(self.meter, [self._rows[place].chunk])
+            assert points is not None, "a sum stands for readings"
+            self._read[place] = points
+        return self._read[place]
 
     def _neighbour(self, at_ns: int, *, before: bool) -> int | None:
         """When the last reading at or before `at_ns` was, or the first at or after it."""
-        if before:
-            place = bisect_right(self._begins, at_ns) - 1
-            if place < 0:
-                return None
-            if self._ends[place] <= at_ns:
-                return self._ends[place]
-            t_ns = self._points(place)[0]
-            return int(t_ns[np.searchsorted(t_ns, at_ns, "right") - 1])
-        place = bisect_left(self._ends, at_ns)
-        if place == len(self._ends):
+        place = bisect_right(self._begins, at_ns) - 1 if before else bisect_left(self._ends, at_ns)
+        if place < 0 or place == len(self._ends):
             return None
-        if self._begins[place] >= at_ns:
+        if before and self._ends[place] <= at_ns:
+            return self._ends[place]
+        if not before and self._begins[place] >= at_ns:
             return self._begins[place]
-        t_ns = self._points(place)[0]
-        return int(t_ns[np.searchsorted(t_ns, at_ns, "left")])
+        t_ns = self._points(place).t_ns
+        return int(t_ns[np.searchsorted(t_ns, at_ns, "right") - 1] if before else t_ns[np.searchsorted(t_ns, at_ns, "left")])
 
-    def _until(self, at_ns: int) -> tuple[int, Fraction]:
-        """(readings, twice the integral) from the first reading until `at_ns`, which lies between two."""
+    def _until(self, at_ns: int) -> tuple[int, int, tuple[int, int]]:
+        """From the first reading until `at_ns`, which lies between two: readings, twice the integral to the last of them, and the rest of
+        it as a numerator and a denominator.
+        """
         place = bisect_right(self._begins, at_ns) - 1
-        one = self.stretches[place]
-        if at_ns >= self._ends[place]:
-            double, count, last = self._before[place] + one.double, self._counts[place + 1], one.ends[1]
-            after = self.stretches[place + 1].ends[0] if at_ns > self._ends[place] else last
-        else:
-            t_ns, value = self._points(place)
-            row = int(np.searchsorted(t_ns, at_ns, "right"))
-            double, count = self._before[place] + double_integral(t_ns[:row], value[:row]), self._counts[place] + row
-            last, after = (int(t_ns[row - 1]), int(value[row - 1])), (int(t_ns[row]), int(value[row]))
-        return count, double + partial(last, after, at_ns)
+        row = self._rows[place]
+        if at_ns >= row.t1_ns:
+            after = (self._rows[place + 1].t0_ns, self._rows[place + 1].first) if at_ns > row.t1_ns else (row.t1_ns + 1, 0)
+            return self._counts[place + 1], self._until_end[place], partial((row.t1_ns, row.last), after, at_ns)
+        points = self._points(place)
+        at = int(np.searchsorted(points.t_ns, at_ns, "right"))
+        (t0_ns, t1_ns), (v0, v1) = points.t_ns[at - 1 : at + 1].tolist(), points.value[at - 1 : at + 1].tolist()
+        return self._counts[place] + at, self._before[place] + points.until(at - 1), partial((t0_ns, v0), (t1_ns, v1), at_ns)
 
     def _longest_ns(self, begin_ns: int, end_ns: int) -> int:
         """The longest time between neighbours of which at least a part lies in the span."""
         first, last = bisect_right(self._begins, begin_ns) - 1, bisect_left(self._ends, end_ns)
-        found = [
-            b - a for a, b in zip(self._ends[first:last], self._begins[first + 1 : last + 1], strict=True) if b > begin_ns and a < end_ns
-        ]
+        borders = zip(self._ends[first:last], self._begins[first + 1 : last + 1], strict=True)
+        found = [b - a for a, b in borders if b > begin_ns and a < end_ns]
         for place in range(first, last + 1):
-            if begin_ns <= self._begins[place] and self._ends[place] <= end_ns:
-                found.append(self.stretches[place].longest_ns)
-            elif self._ends[place] > begin_ns and self._begins[place] < end_ns:
-                t_ns = self._points(place)[0]
-                a, b = max(0, int(np.searchsorted(t_ns, begin_ns, "right")) - 1), int(np.searchsorted(t_ns, end_ns, "left")) + 1
-                found.append(int(np.diff(t_ns[a:b]).max(initial=0)))
+            row = self._rows[place]
+            if begin_ns <= row.t0_ns and row.t1_ns <= end_ns:
+                found.append(row.longest_ns or 0)
+            elif row.t1_ns > begin_ns and row.t0_ns < end_ns:
+                points = self._points(place)
+                a, b = int(np.searchsorted(points.t_ns, begin_ns, "right")) - 1, int(np.searchsorted(points.t_ns, end_ns, "left"))
+                found.append(int(points.gaps_ns[max(0, a) : b].max(initial=0)))
         return max(found, default=0)
 
 
-def partial(last: tuple[int, int], after: tuple[int, int], at_ns: int) -> Fraction:
-    """Twice the integral from the reading `last` until `at_ns`, on the straight line to the reading `after`."""
+def partial(last: tuple[int, int], after: tuple[int, int], at_ns: int) -> tuple[int, int]:
+    """Twice the integral from the reading `last` until `at_ns` on the straight line to the reading `after`: numerator, denominator."""
     passed, width = at_ns - last[0], after[0] - last[0]
-    if not passed:
-        return Fraction(0)
-    return Fraction(passed * (2 * last[1] * width + (after[1] - last[1]) * passed), width)
+    return passed * (2 * last[1] * width + (after[1] - last[1]) * passed), width
 
 
 def runs(rows: Sequence[Row]) -> list[list[Row]]:
@@ -259,12 +264,25 @@ def runs(rows: Sequence[Row]) -> list[list[Row]]:
     return groups
 
 
+def plain_points(layout_json: str, blob: bytes, index: int, meter: MeterInfo) -> tuple[Int64, Int64] | None:
+    """(t_ns, value) of a meter straight from a chunk: what dating and sorting its series gives where every row knows its clock, is ok and
+    above 0, none is dated by the device, and time rises; None where that is not so.
+    """
+    opened = Columns.plain(layout_json, blob, index)
+    if opened is None:
+        return None
+    t_ns, value = opened[0] - meter.lag_ns, opened[1]
+    rises = bool((np.diff(t_ns) > 0).all()) and bool((value > 0).all())
+    return (t_ns, value) if rises else None
+
+
 def integrals(db: sqlite3.Connection, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[list[Integral | None]]:
     """For each meter, in the order asked, its integral over each span (begin, end in ns on the axis); None where a reading is missing.
 
     Raises UsageError for a meter that shows no power, that nobody described, or whose scale changed meanwhile.
     """
     catalogue = Catalogue.load(db, {meter_id.rsplit(":", 1)[0] for meter_id in meter_ids})
+    store = Store(db, catalogue, first_clocks(db))
     known = {meter.meter_id: meter for d in catalogue.newest() for meter in d.device.meters}
     first_ns, last_ns = min(begin for begin, _ in spans), max(end for _, end in spans)
     found: list[list[Integral | None]] = []
@@ -272,6 +290,6 @@ def integrals(db: sqlite3.Connection, meter_ids: Sequence[str], spans: Sequence[
         meter = known.get(meter_id)
         if meter is None or meter.quantity is not Quantity.POWER:
             raise UsageError(f"{meter_id} shows no power", "name a meter of power")
-        ledger = Ledger.load(db, meter, catalogue, first_ns, last_ns)
+        ledger = Ledger(store, meter, first_ns, last_ns)
         found.append([ledger.integral(*span) for span in spans])
     return found
