@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,24 @@ def test_a_sealed_blob_opens_to_the_same_columns() -> None:
     assert_equal(opened, joined)
     assert opened.device_delta_ns[1] is None
     assert opened.reasons[0] == dict.fromkeys((8, 17, 26), "driver did not answer")
+
+
+def test_blocks_together_are_the_blocks_one_by_one() -> None:
+    """Of different lengths, clocks, holes in the count, with and without driver stamps, gaps and pinned rows."""
+    clocks = [SYNCED, ClockState(), ClockState(5, 7, 1000, offset_known=True, at_mono_ns=40 * S, utc_minus_mono_ns=T0 - 50 * S)]
+    views = [batch(number, size=size, clock=clock).view for number, size, clock in zip((0, 3, 9), (10, 7, 1), clocks, strict=True)]
+    parts = [(view.blocks[0], view.clock) for view in views]
+    bare, shifted = parts[1][0], np.arange(7, dtype=np.int64) * 3
+    whole = tuple(replace(column, device_delta_ns=memoryview(b""), quality=memoryview(b"")) for column in bare.columns)
+    parts[1] = (replace(bare, columns=whole, seq=memoryview((shifted + 70).tobytes()), pinned_rows=(2, 6)), parts[1][1])
+    together = Columns.from_blocks(parts)
+    assert_equal(together, Columns.joined([Columns.from_block(*part) for part in parts]))
+    assert together.shared["seq"].tolist() == [*range(10), *(shifted + 70).tolist(), 9]
+    assert np.flatnonzero(together.shared["pinned"]).tolist() == [0, 12, 16]
+    assert together.shared["bound_ns"].tolist() == [40_000] * 10 + [-1] * 7 + [7]
+    assert together.shared["offset_ns"][10:].tolist() == [0] * 7 + [
+        T0 - 50 * S + 5 + (int(together.shared["mono_ns"][17]) - 40 * S) * 1000 // S - int(together.shared["utc_minus_mono_ns"][17])
+    ]
 
 
 def test_a_blob_of_another_format_is_refused() -> None:
@@ -89,7 +108,7 @@ def test_a_batch_that_knows_its_clock_is_placed_by_monotonic_time() -> None:
     """The host's UTC is stepped by 5 s between two rows: on the axis they stay 1 s apart, and the drift moves them by 2 us."""
     clock = ClockState(offset_ns=-7, bound_ns=9, drift_ppb=2000, offset_known=True, at_mono_ns=2 * S, utc_minus_mono_ns=100 * S)
     mono_ns, shift_ns = np.array([S, 2 * S]), np.array([95 * S, 100 * S])
-    assert (mono_ns + shift_ns + offsets(mono_ns, shift_ns, clock)).tolist() == [101 * S - 7 - 2000, 102 * S - 7]
+    assert (mono_ns + shift_ns + offsets(mono_ns, shift_ns, [clock], np.array([2]))).tolist() == [101 * S - 7 - 2000, 102 * S - 7]
 
 
 @pytest.mark.parametrize("step_s", [5, -5])

@@ -63,7 +63,7 @@ class Row(NamedTuple):
     chunk: int
     t0_ns: int
     t1_ns: int
-    count: int
+    readings: int
     first: int
     last: int
     double: int | str
@@ -163,7 +163,7 @@ class Ledger:
         doubles = [int(row.double) for row in rows]
         self._before = [0, *accumulate(double + link for double, link in zip(doubles, [*links, 0], strict=False))]
         self._until_end = [before + double for before, double in zip(self._before, doubles, strict=False)]
-        self._counts = [0, *accumulate(row.count for row in rows)]
+        self._counts = [0, *accumulate(row.readings for row in rows)]
 
     def _joined(self, groups: list[list[Row]], late: Sequence[Piece]) -> list[Row]:
         """One row for each group, read where no sum stands for it; the log is read with the chunks that it continues or overlaps."""

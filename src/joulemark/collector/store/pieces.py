@@ -16,7 +16,7 @@ from joulemark.collector.store.base import Described
 from joulemark.collector.store.columns import Columns, FirstClock
 from joulemark.energy.series import RAW_TIMES, Series
 from joulemark.proto import convert
-from joulemark.proto.messages import BlockView
+from joulemark.proto.messages import BlockView, ClockState
 from joulemark.readings import DeviceInfo, MeterInfo
 from joulemark.units import NS_PER_S
 
@@ -92,13 +92,15 @@ def logged(db: sqlite3.Connection, catalogue: Catalogue, found: dict[str, list[P
     agents = sorted({d.agent_id for history in catalogue.by_device.values() for d in history if d.device.device_id in found})
     query = f"""SELECT agent_id, epoch_ns, batch_seq, body FROM log
         WHERE agent_id IN ({marks(agents)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY epoch_ns, batch_seq"""
+    blocks: dict[tuple[int, tuple[str, int]], tuple[Described, list[tuple[BlockView, ClockState]]]] = {}
     for agent_id, epoch_ns, batch_seq, body in db.execute(query, [*agents, t1_ns, t0_ns]):
         view = convert.decode(body, only=found)
         for block in view.blocks:
             described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq))
             if described is not None:
-                columns = Columns.from_block(block, view.clock)
-                found[block.device_id].append(Piece(described, columns, clocks.get((agent_id, epoch_ns))))
+                blocks.setdefault((described.row, (agent_id, epoch_ns)), (described, []))[1].append((block, view.clock))
+    for (_, epoch), (described, parts) in blocks.items():
+        found[described.device.device_id].append(Piece(described, Columns.from_blocks(parts), clocks.get(epoch)))
     return found
 
 

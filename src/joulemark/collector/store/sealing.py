@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from joulemark.collector.store.base import Described
 from joulemark.collector.store.columns import Columns, FirstClock, double_integral
 from joulemark.collector.store.integral import counted
-from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks, merged
+from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks
 from joulemark.proto import convert
-from joulemark.proto.messages import BatchView
+from joulemark.proto.messages import BatchView, BlockView, ClockState
 from joulemark.readings import Quantity
 
 INT64_MAX = 2**63 - 1
@@ -91,7 +92,7 @@ def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
     """The chunks of a span; None while it holds a block that its agent has not described yet, which then stays in the log."""
     catalogue = Catalogue.load(db, agent_id=span.agent_id)
     clock = first_clocks(db).get((span.agent_id, span.epoch_ns))
-    parts: list[Piece] = []
+    blocks: dict[int, tuple[Described, list[tuple[BlockView, ClockState]]]] = {}
     query = "SELECT batch_seq, body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq <= ? ORDER BY batch_seq"
     for batch_seq, body in db.execute(query, (span.agent_id, span.epoch_ns, span.last_seq)):
         view: BatchView = convert.decode(body)
@@ -99,8 +100,9 @@ def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
             described = catalogue.in_force(span.agent_id, block, (span.epoch_ns, batch_seq))
             if described is None:
                 return None
-            parts.append(Piece(described, Columns.from_block(block, view.clock), clock))
-    return Sealed(span, tuple(chunk_of(span, part) for part in merged(parts)), clock)
+            blocks.setdefault(described.row, (described, []))[1].append((block, view.clock))
+    parts = [Piece(described, Columns.from_blocks(found), clock) for described, found in blocks.values()]
+    return Sealed(span, tuple(chunk_of(span, part) for part in parts), clock)
 
 
 def chunk_of(span: Span, part: Piece) -> Chunk:
