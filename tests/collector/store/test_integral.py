@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from joulemark.collector.store.base import Received
-from joulemark.collector.store.integral import Integral, Row, counted, runs
+from joulemark.collector.store.base import Integral, Received
+from joulemark.collector.store.integral import Row, counted, runs
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.energy.integrate import trapezoid_j
 from joulemark.errors import UsageError

@@ -17,15 +17,13 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
+from joulemark.collector.store.base import ENCLOSING_NS, Integral
 from joulemark.collector.store.columns import Columns, FirstClock, double_integral
 from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, logged, marks, merged, series_of
 from joulemark.energy.series import Int64, Series
 from joulemark.errors import UsageError
 from joulemark.readings import MeterInfo, Quantity
-from joulemark.units import NS_PER_S
 
-ENCLOSING_NS: Final = 90 * NS_PER_S
-"""A span needs a reading so near on each side: nothing is extrapolated."""
 ALL_NS: Final = (-(2**62), 2**62)
 
 
@@ -36,25 +34,6 @@ def counted(series: Series) -> Series:
         return good
     positive = good.value > 0
     return good if positive.all() else good.rows(positive)
-
-
-@dataclass(frozen=True, slots=True)
-class Integral:
-    """A power over [begin_ns, end_ns]. `double`: twice the integral, exactly, in ns times the unit of the meter's values. `readings`:
-    how many stand inside; `longest_ns`: the longest time between two neighbours that the span touches. No uncertainty is known of it.
-    """
-
-    meter: MeterInfo
-    begin_ns: int
-    end_ns: int
-    double: Fraction
-    readings: int
-    longest_ns: int
-
-    @property
-    def energy_j(self) -> float:
-        """The energy, rounded once."""
-        return float(self.double * Fraction(10) ** self.meter.exponent / (2 * NS_PER_S))
 
 
 class Row(NamedTuple):

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from joulemark.collector.store import axis, schema, sealing
-from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream, Surveyed
+from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Integral, Received, Stream, Surveyed
 from joulemark.collector.store.inserting import count_stream, insert
-from joulemark.collector.store.integral import Integral, integrals
+from joulemark.collector.store.integral import integrals
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
 from joulemark.collector.store.writer import Writer
 from joulemark.energy.series import Series
