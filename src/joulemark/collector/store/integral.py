@@ -12,12 +12,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from functools import cached_property
+from itertools import accumulate, repeat
+from operator import add, gt, is_not, mul, sub
 from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from joulemark.collector.store.base import ENCLOSING_NS, Integral
+from joulemark.collector.store.base import ENCLOSING_NS, Described, Integral
 from joulemark.collector.store.columns import Columns, FirstClock, double_integral
 from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, logged, marks, merged, series_of
 from joulemark.energy.series import Int64, Series
@@ -61,9 +63,10 @@ class Points:
     sums: Int64 | None
 
     @classmethod
-    def of(cls, t_ns: Int64, value: Int64) -> Self:
+    def of(cls, t_ns: Int64, value: Int64, gaps_ns: Int64 | None = None) -> Self:
         """Those of a series that counts."""
-        gaps_ns, largest = np.diff(t_ns), 2 * max(abs(int(value.max())), abs(int(value.min())))
+        gaps_ns = np.diff(t_ns) if gaps_ns is None else gaps_ns
+        largest = 2 * max(abs(int(value.max())), abs(int(value.min())))
         fits = largest < 2**62 and (int(t_ns[-1]) - int(t_ns[0])) * largest < 2**63
         sums = np.concatenate(([0], np.cumsum(gaps_ns * (value[1:] + value[:-1])))) if fits else None
         return cls(t_ns, value, gaps_ns, sums)
@@ -80,7 +83,7 @@ class Points:
         return Row(0, *ends, self.until(last), longest_ns, None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Store:
     """An open readings.db and what every question of one moment shares."""
 
@@ -88,16 +91,22 @@ class Store:
     catalogue: Catalogue
     clocks: Mapping[tuple[str, int], FirstClock]
 
+    @cached_property
+    def described(self) -> dict[int, Described]:
+        """Every description by its row."""
+        return {d.row: d for history in self.catalogue.by_device.values() for d in history}
+
     def rows(self, meter_id: str, begin_ns: int, end_ns: int) -> list[Row]:
         """Sums of a meter that touch a span, by their begin."""
         query = """SELECT chunk, t0_ns, t1_ns, n, first, last, double_integral, longest_ns, first_stamp_ns, last_stamp_ns FROM chunk_sum
             WHERE meter_id = ? AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"""
-        return [Row._make(row) for row in self.db.execute(query, (meter_id, end_ns, begin_ns))]
+        return self.db.execute(query, (meter_id, end_ns, begin_ns)).fetchall()
 
-    def rescaled(self, meter_id: str) -> bool:
+    def rescaled(self, meter: MeterInfo) -> bool:
         """Whether the values of a meter ever meant something else than they do now."""
-        meters = [m for history in self.catalogue.by_device.values() for d in history for m in d.device.meters]
-        return len({(m.quantity, m.exponent, m.modulus) for m in meters if m.meter_id == meter_id}) > 1
+        histories = [history for (_, device_id), history in self.catalogue.by_device.items() if device_id == meter.device_id]
+        meters = [m for history in histories for d in history for m in d.device.meters if m.meter_id == meter.meter_id]
+        return any((m.quantity, m.exponent, m.modulus) != (meter.quantity, meter.exponent, meter.modulus) for m in meters)
 
     def stepped(self, device_id: str, begin_ns: int, end_ns: int) -> bool:
         """Whether the clock of an agent that reads the device may have been stepped in that time: its stamps are dated anew."""
@@ -107,15 +116,14 @@ class Store:
 
     def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = ()) -> Points | None:
         """The readings of `chunks` and of the log together; None where none of them counts. Raises UsageError for two scales."""
-        described = {d.row: d for history in self.catalogue.by_device.values() for d in history}
         query = f"SELECT agent_id, epoch_ns, device, layout, body FROM chunk WHERE id IN ({marks(chunks)}) ORDER BY t0_ns"
         parts = []
         for agent_id, epoch_ns, device, layout, body in self.db.execute(query, list(chunks)):
-            then = described[device].device.meters
+            then = self.described[device].device.meters
             index = [one.meter_id for one in then].index(meter.meter_id)
             if len(chunks) == 1 and not late and (plain := plain_points(layout, body, index, then[index])) is not None:
-                return Points.of(*plain)
-            parts.append(Piece(described[device], Columns.unseal(layout, body, only=index), self.clocks.get((agent_id, epoch_ns))))
+                return plain
+            parts.append(Piece(self.described[device], Columns.unseal(layout, body, only=index), self.clocks.get((agent_id, epoch_ns))))
         found = [good for one in series_of(meter.meter_id, merged([*parts, *late]), *ALL_NS) if len(good := counted(one))]
         if len(found) > 1 or any(one.meter.exponent != meter.exponent for one in found):
             raise UsageError(f"{meter.meter_id} changed its scale in that time", "ask for the time before and after that")
@@ -133,16 +141,17 @@ class Ledger:
         wide = span[0] - SLACK_NS, span[1] + SLACK_NS
         found = store.rows(meter.meter_id, *span)
         late = logged(store.db, store.catalogue, {meter.device_id: []}, *wide)[meter.device_id]
-        apart = store.rescaled(meter.meter_id) or store.stepped(meter.device_id, *wide)
-        groups = [found] if apart and found else runs(found)
-        rows = self._joined(groups, late) if late or len(groups) < len(found) or any(row.longest_ns is None for row in found) else found
-        self._rows = rows
-        self._begins, self._ends = [row.t0_ns for row in rows], [row.t1_ns for row in rows]
-        links = [(b.t0_ns - a.t1_ns) * (a.last + b.first) for a, b in pairwise(rows)]
-        doubles = [int(row.double) for row in rows]
-        self._before = [0, *accumulate(double + link for double, link in zip(doubles, [*links, 0], strict=False))]
-        self._until_end = [before + double for before, double in zip(self._before, doubles, strict=False)]
-        self._counts = [0, *accumulate(row.readings for row in rows)]
+        apart = store.rescaled(meter) or store.stepped(meter.device_id, *wide)
+        if late or apart or not alone(found):
+            rows = [Row._make(row) for row in found]
+            found = self._joined([rows] if apart and rows else runs(rows), late)
+        chunks, begins, ends, readings, firsts, lasts, doubles, longest, *_ = zip(*found, strict=True) if found else [()] * len(Row._fields)
+        self._chunks, self._begins, self._ends, self._firsts, self._lasts, self._longest = chunks, begins, ends, firsts, lasts, longest
+        links = map(mul, map(sub, begins[1:], ends), map(add, firsts[1:], lasts))
+        whole = [int(double) for double in doubles]
+        self._before = [0, *accumulate(map(add, whole, links))]
+        self._until_end = list(map(add, self._before, whole))
+        self._counts = [0, *accumulate(readings)]
 
     def _joined(self, groups: list[list[Row]], late: Sequence[Piece]) -> list[Row]:
         """One row for each group, read where no sum stands for it; the log is read with the chunks that it continues or overlaps."""
@@ -176,7 +185,7 @@ class Ledger:
     def _points(self, place: int) -> Points:
         """What a row stands for, read now if it was not."""
         if place not in self._read:
-            points = self._store.points(self.meter, [self._rows[place].chunk])
+            points = self._store.points(self.meter, [self._chunks[place]])
             assert points is not None, "a sum stands for readings"
             self._read[place] = points
         return self._read[place]
@@ -198,10 +207,10 @@ class Ledger:
         it as a numerator and a denominator.
         """
         place = bisect_right(self._begins, at_ns) - 1
-        row = self._rows[place]
-        if at_ns >= row.t1_ns:
-            after = (self._rows[place + 1].t0_ns, self._rows[place + 1].first) if at_ns > row.t1_ns else (row.t1_ns + 1, 0)
-            return self._counts[place + 1], self._until_end[place], partial((row.t1_ns, row.last), after, at_ns)
+        end_ns = self._ends[place]
+        if at_ns >= end_ns:
+            after = (self._begins[place + 1], self._firsts[place + 1]) if at_ns > end_ns else (end_ns + 1, 0)
+            return self._counts[place + 1], self._until_end[place], partial((end_ns, self._lasts[place]), after, at_ns)
         points = self._points(place)
         at = int(np.searchsorted(points.t_ns, at_ns, "right"))
         (t0_ns, t1_ns), (v0, v1) = points.t_ns[at - 1 : at + 1].tolist(), points.value[at - 1 : at + 1].tolist()
@@ -211,16 +220,15 @@ class Ledger:
         """The longest time between neighbours of which at least a part lies in the span."""
         first, last = bisect_right(self._begins, begin_ns) - 1, bisect_left(self._ends, end_ns)
         borders = zip(self._ends[first:last], self._begins[first + 1 : last + 1], strict=True)
-        found = [b - a for a, b in borders if b > begin_ns and a < end_ns]
-        for place in range(first, last + 1):
-            row = self._rows[place]
-            if begin_ns <= row.t0_ns and row.t1_ns <= end_ns:
-                found.append(row.longest_ns or 0)
-            elif row.t1_ns > begin_ns and row.t0_ns < end_ns:
+        inside = [b - a for a, b in borders if b > begin_ns and a < end_ns]
+        edges = [place for place in {first, last} if not begin_ns <= self._begins[place] <= self._ends[place] <= end_ns]
+        for place in edges:
+            if self._ends[place] > begin_ns and self._begins[place] < end_ns:
                 points = self._points(place)
                 a, b = int(np.searchsorted(points.t_ns, begin_ns, "right")) - 1, int(np.searchsorted(points.t_ns, end_ns, "left"))
-                found.append(int(points.gaps_ns[max(0, a) : b].max(initial=0)))
-        return max(found, default=0)
+                inside.append(int(points.gaps_ns[max(0, a) : b].max(initial=0)))
+        whole = self._longest[first + (first in edges) : last + (last not in edges)]
+        return max(*inside, *whole, 0, 0)
 
 
 def partial(last: tuple[int, int], after: tuple[int, int], at_ns: int) -> tuple[int, int]:
@@ -243,16 +251,27 @@ def runs(rows: Sequence[Row]) -> list[list[Row]]:
     return groups
 
 
-def plain_points(layout_json: str, blob: bytes, index: int, meter: MeterInfo) -> tuple[Int64, Int64] | None:
-    """(t_ns, value) of a meter straight from a chunk: what dating and sorting its series gives where every row knows its clock, is ok and
+def alone(rows: Sequence[Row]) -> bool:
+    """Whether each row stands for its chunk and shares nothing with its neighbours: what `runs` would leave as they are."""
+    if not rows:
+        return True
+    _, begins, ends, _, _, _, _, longest, first_stamps, last_stamps = zip(*rows, strict=True)
+    repeats = any(map(is_not, first_stamps, repeat(None))) and any(
+        first == last for first, last in zip(first_stamps[1:], last_stamps, strict=False) if first is not None
+    )
+    return None not in longest and not repeats and all(map(gt, begins[1:], ends))
+
+
+def plain_points(layout_json: str, blob: bytes, index: int, meter: MeterInfo) -> Points | None:
+    """The readings of a meter straight from a chunk: what dating and sorting its series gives where every row knows its clock, is ok and
     above 0, none is dated by the device, and time rises; None where that is not so.
     """
     opened = Columns.plain(layout_json, blob, index)
     if opened is None:
         return None
     t_ns, value = opened[0] - meter.lag_ns, opened[1]
-    rises = bool((np.diff(t_ns) > 0).all()) and bool((value > 0).all())
-    return (t_ns, value) if rises else None
+    gaps_ns = np.diff(t_ns)
+    return Points.of(t_ns, value, gaps_ns) if value.min() > 0 and gaps_ns.min(initial=1) > 0 else None
 
 
 def integrals(db: sqlite3.Connection, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[list[Integral | None]]:
