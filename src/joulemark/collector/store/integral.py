@@ -55,25 +55,25 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Readings of one meter, read: int64[n] each, `gaps_ns` int64[n-1]. `sums`: twice the integral until each, None beyond 64 bits."""
+    """Readings of one meter, read: int64[n] each, `gaps_ns` int64[n-1]. `narrow`: 64 bits hold every sum of them."""
 
     t_ns: Int64
     value: Int64
     gaps_ns: Int64
-    sums: Int64 | None
+    narrow: bool
 
     @classmethod
     def of(cls, t_ns: Int64, value: Int64, gaps_ns: Int64 | None = None) -> Self:
-        """Those of a series that counts."""
-        gaps_ns = np.diff(t_ns) if gaps_ns is None else gaps_ns
-        largest = 2 * max(abs(int(value.max())), abs(int(value.min())))
-        fits = largest < 2**62 and (int(t_ns[-1]) - int(t_ns[0])) * largest < 2**63
-        sums = np.concatenate(([0], np.cumsum(gaps_ns * (value[1:] + value[:-1])))) if fits else None
-        return cls(t_ns, value, gaps_ns, sums)
+        """Those of a series that counts, all above 0."""
+        largest = 2 * int(value.max())
+        narrow = largest < 2**62 and (int(t_ns[-1]) - int(t_ns[0])) * largest < 2**63
+        return cls(t_ns, value, np.diff(t_ns) if gaps_ns is None else gaps_ns, narrow)
 
     def until(self, row: int) -> int:
         """Twice the integral from the first reading to that of `row`."""
-        return int(self.sums[row]) if self.sums is not None else double_integral(self.t_ns[: row + 1], self.value[: row + 1])
+        if self.narrow:
+            return int(np.dot(self.gaps_ns[:row], self.value[1 : row + 1] + self.value[:row]))
+        return double_integral(self.t_ns[: row + 1], self.value[: row + 1])
 
     def summed(self) -> Row:
         """The row that they would have in `chunk_sum`, without a chunk."""
@@ -116,9 +116,9 @@ class Store:
 
     def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = ()) -> Points | None:
         """The readings of `chunks` and of the log together; None where none of them counts. Raises UsageError for two scales."""
-        query = f"SELECT agent_id, epoch_ns, device, layout, body FROM chunk WHERE id IN ({marks(chunks)}) ORDER BY t0_ns"
+        query = f"SELECT t0_ns, id, agent_id, epoch_ns, device, layout, body FROM chunk WHERE id IN ({marks(chunks)})"
         parts = []
-        for agent_id, epoch_ns, device, layout, body in self.db.execute(query, list(chunks)):
+        for _, _, agent_id, epoch_ns, device, layout, body in sorted(self.db.execute(query, list(chunks))):
             then = self.described[device].device.meters
             index = [one.meter_id for one in then].index(meter.meter_id)
             if len(chunks) == 1 and not late and (plain := plain_points(layout, body, index, then[index])) is not None:
