@@ -97,8 +97,6 @@ async def energy(
     It comes out of the sums of sealed chunks, so a month takes no longer than a minute; it has no uncertainty, which a run's energy has.
     One answer covers at most a hundred days, over all its meters.
     """
-    if to_ns <= from_ns:
-        raise UsageError(f"to_ns = {to_ns} is not after from_ns = {from_ns}", "give a span with the earlier time first")
     if (asked_ns := len(meter) * (to_ns - from_ns)) > MAX_SUMMED_NS:
         raise Full(
             f"{len(meter)} meters over that time are {asked_ns / DAY_NS:.1f} days; 100 are given at once", "ask for a part of the time"
@@ -106,6 +104,8 @@ async def energy(
     known = {m.meter_id: m for d in await asyncio.to_thread(state.store.devices) for m in d.device.meters}
     if unknown := sorted(set(meter) - known.keys()):
         raise NotFound(f"no meter {unknown[0]!r}", "list them with GET /v1/meters")
+    if to_ns <= from_ns:
+        raise UsageError(f"to_ns = {to_ns} is not after from_ns = {from_ns}", "give a span with the earlier time first")
     found = await asyncio.to_thread(state.store.integrals, meter, [(from_ns, to_ns)])
     return [told(meter_id, from_ns, to_ns, one) for meter_id, (one,) in zip(meter, found, strict=True)]
 
