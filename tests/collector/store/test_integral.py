@@ -146,6 +146,26 @@ def test_an_older_description_with_another_scale_is_refused(store: SqliteStore) 
         store.integrals(METERS[:1], [(T0 + 5 * S, T0 + 44 * S)])
 
 
+def test_one_chunk_of_an_older_scale_is_refused(store: SqliteStore) -> None:
+    """Its sum is of numbers that meant something else than the description of now says."""
+    filled(store, range(10))
+    store.seal(T0, everything=True)
+    coarse = DeviceInfo(DEVICE.device_id, (replace(DEVICE.meters[0], exponent=-2), DEVICE.meters[1]))
+    filled(store, range(10, 11), lambda one: frozen(one, samples={}, devices=(coarse,)))
+    with pytest.raises(UsageError, match="changed its scale"):
+        store.integrals(METERS[:1], [(T0 + 2 * S, T0 + 8 * S)])
+
+
+def test_a_step_of_another_agents_clock_changes_nothing(store: SqliteStore) -> None:
+    """Sums of an agent are believed whatever the clock of its neighbour does."""
+    filled(store)
+    store.seal(T0, everything=True)
+    altered(store, f"INSERT INTO clock_step (agent_id, epoch_ns, t_ns, unc_ns, step_ns) VALUES ('other', 0, {T0 + 20 * S}, 0, 5)")
+    altered(store, f"UPDATE chunk SET body = x'00' WHERE t0_ns > {T0 + 15 * S} AND t1_ns < {T0 + 35 * S}")
+    ((found,),) = store.integrals(METERS[:1], [(T0 + 5 * S, T0 + 44 * S)])
+    assert found is not None
+
+
 def test_nothing_is_extrapolated(store: SqliteStore) -> None:
     """A span that begins before the first reading or ends after the last one has no energy."""
     filled(store, range(20))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -85,11 +85,24 @@ class Points:
 
 @dataclass(frozen=True)
 class Store:
-    """An open readings.db and what every question of one moment shares."""
+    """An open readings.db and what all meters of one question share: what still stands in the log around its time, by device, and the
+    agents whose clock may have been stepped then.
+    """
 
     db: sqlite3.Connection
     catalogue: Catalogue
     clocks: Mapping[tuple[str, int], FirstClock]
+    late: Mapping[str, Sequence[Piece]]
+    stepped: frozenset[str]
+
+    @classmethod
+    def around(cls, db: sqlite3.Connection, device_ids: Collection[str], begin_ns: int, end_ns: int) -> Self:
+        """For a question about devices and a span."""
+        catalogue, span = Catalogue.load(db, device_ids), (begin_ns - ENCLOSING_NS - SLACK_NS, end_ns + ENCLOSING_NS + SLACK_NS)
+        late = logged(db, catalogue, {device_id: [] for device_id in device_ids}, *span)
+        query = "SELECT DISTINCT agent_id FROM clock_step WHERE t_ns - unc_ns <= ? AND t_ns + unc_ns >= ?"
+        stepped = frozenset(agent_id for (agent_id,) in db.execute(query, span[::-1]))
+        return cls(db, catalogue, first_clocks(db), late, stepped)
 
     @cached_property
     def described(self) -> dict[int, Described]:
@@ -108,11 +121,9 @@ class Store:
         meters = [m for history in histories for d in history for m in d.device.meters if m.meter_id == meter.meter_id]
         return any((m.quantity, m.exponent, m.modulus) != (meter.quantity, meter.exponent, meter.modulus) for m in meters)
 
-    def stepped(self, device_id: str, begin_ns: int, end_ns: int) -> bool:
-        """Whether the clock of an agent that reads the device may have been stepped in that time: its stamps are dated anew."""
-        agents = sorted({agent_id for agent_id, known in self.catalogue.by_device if known == device_id})
-        query = f"SELECT 1 FROM clock_step WHERE agent_id IN ({marks(agents)}) AND t_ns - unc_ns <= ? AND t_ns + unc_ns >= ? LIMIT 1"
-        return self.db.execute(query, [*agents, end_ns, begin_ns]).fetchone() is not None
+    def redated(self, device_id: str) -> bool:
+        """Whether the clock of an agent that reads the device may have been stepped: its stamps are dated anew."""
+        return any(known == device_id and agent_id in self.stepped for agent_id, known in self.catalogue.by_device)
 
     def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = ()) -> Points | None:
         """The readings of `chunks` and of the log together; None where none of them counts. Raises UsageError for two scales."""
@@ -137,24 +148,24 @@ class Ledger:
         """Everything from before `begin_ns` until after `end_ns`. Raises UsageError where the meter's scale changed in between."""
         self.meter, self._store = meter, store
         self._read: dict[int, Points] = {}
-        span = begin_ns - ENCLOSING_NS, end_ns + ENCLOSING_NS
-        wide = span[0] - SLACK_NS, span[1] + SLACK_NS
-        found = store.rows(meter.meter_id, *span)
-        late = logged(store.db, store.catalogue, {meter.device_id: []}, *wide)[meter.device_id]
-        apart = store.rescaled(meter) or store.stepped(meter.device_id, *wide)
+        found, late = store.rows(meter.meter_id, begin_ns - ENCLOSING_NS, end_ns + ENCLOSING_NS), store.late[meter.device_id]
+        apart = store.rescaled(meter) or store.redated(meter.device_id)
         if late or apart or not alone(found):
             rows = [Row._make(row) for row in found]
-            found = self._joined([rows] if apart and rows else runs(rows), late)
-        chunks, begins, ends, readings, firsts, lasts, doubles, longest, *_ = zip(*found, strict=True) if found else [()] * len(Row._fields)
-        self._chunks, self._begins, self._ends, self._firsts, self._lasts, self._longest = chunks, begins, ends, firsts, lasts, longest
+            found = self._joined([rows] if apart and rows else runs(rows), late, believed=not apart)
+        columns: Sequence[Sequence[int]] = list(zip(*found, strict=True)) or [()] * len(Row._fields)
+        self._chunks, begins, ends, readings, firsts, lasts, doubles, self._longest, *_ = columns
+        self._begins, self._ends, self._firsts, self._lasts = begins, ends, firsts, lasts
         links = map(mul, map(sub, begins[1:], ends), map(add, firsts[1:], lasts))
         whole = [int(double) for double in doubles]
         self._before = [0, *accumulate(map(add, whole, links))]
         self._until_end = list(map(add, self._before, whole))
         self._counts = [0, *accumulate(readings)]
 
-    def _joined(self, groups: list[list[Row]], late: Sequence[Piece]) -> list[Row]:
-        """One row for each group, read where no sum stands for it; the log is read with the chunks that it continues or overlaps."""
+    def _joined(self, groups: list[list[Row]], late: Sequence[Piece], *, believed: bool) -> list[Row]:
+        """One row for each group, read where no sum stands for it, or none is `believed`; the log is read with the chunks that it continues
+        or overlaps.
+        """
         tail = groups.pop() if late and groups else []
         newest = self._store.points(self.meter, [row.chunk for row in tail], late) if late else None
         while groups and newest is not None and groups[-1][-1].t1_ns >= newest.t_ns[0]:
@@ -162,7 +173,7 @@ class Ledger:
             newest = self._store.points(self.meter, [row.chunk for row in tail], late)
         rows = []
         for group in groups:
-            if len(group) == 1 and group[0].longest_ns is not None:
+            if believed and len(group) == 1 and group[0].longest_ns is not None:
                 rows.append(group[0])
             elif (points := self._store.points(self.meter, [row.chunk for row in group])) is not None:
                 self._read[len(rows)] = points
@@ -279,10 +290,9 @@ def integrals(db: sqlite3.Connection, meter_ids: Sequence[str], spans: Sequence[
 
     Raises UsageError for a meter that shows no power, that nobody described, or whose scale changed meanwhile.
     """
-    catalogue = Catalogue.load(db, {meter_id.rsplit(":", 1)[0] for meter_id in meter_ids})
-    store = Store(db, catalogue, first_clocks(db))
-    known = {meter.meter_id: meter for d in catalogue.newest() for meter in d.device.meters}
     first_ns, last_ns = min(begin for begin, _ in spans), max(end for _, end in spans)
+    store = Store.around(db, {meter_id.rsplit(":", 1)[0] for meter_id in meter_ids}, first_ns, last_ns)
+    known = {meter.meter_id: meter for d in store.catalogue.newest() for meter in d.device.meters}
     found: list[list[Integral | None]] = []
     for meter_id in meter_ids:
         meter = known.get(meter_id)
