@@ -1,6 +1,6 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S, SECONDS) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, ONLY, SCALE, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S, SECONDS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list tamper screenshots pages-bench lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list bench tamper screenshots pages-bench lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -67,6 +67,9 @@ gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WR
 
 price-list: # a synthetic list of AWS streamed within 200 MB of memory, its time beside that of csv.reader; MB=n, 300 unless set
 	@scripts/price-list
+
+bench: # the goals of the engine, each beside its rival in the same run: build/bench.json and build/bench.md; ONLY=E4,E5, SCALE=smoke
+	@scripts/bench
 
 tamper: # attached cards tampered with in ten ways, each of which must be named; SEED=n, MUTATE=untouched|remade must turn it red
 	@scripts/tamper

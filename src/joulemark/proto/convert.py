@@ -305,49 +305,34 @@ def plain_device(message: pb.Device) -> DeviceInfo:
 
 
 def block_view(block: pb.Block) -> BlockView:
-    """Columns of one device as memory. Raises FormatError when lengths disagree."""
+    """Columns of one device as memory. Raises FormatError when lengths disagree.
+
+    Each field is taken out of the message once: that copies it.
+    """
     if block.encoding != pb.ENCODING_RAW_LE:
         raise FormatError(f"block of {block.device_id!r} has encoding {block.encoding}", "use a collector of the agent's version")
-    n = len(block.mono_delta_ns) // 8
-    sizes_ok = (
-        n > 0
-        and len(block.mono_delta_ns) == len(block.bracket_ns) == 8 * n
-        and len(block.utc_minus_mono_ns) in (8, 8 * n)
-        and len(block.seq) in (8, 8 * n)
-        and len(block.pinned_rows) <= n
-        and all(0 <= row < n for row in block.pinned_rows)
-        and all(
-            len(c.values) == 8 * n
-            and len(c.device_delta_ns) in (0, 8 * n)
-            and len(c.quality) in (0, n)
-            and len(c.reasons) <= n
-            and all(0 <= r.row < n for r in c.reasons)
-            for c in block.columns
-        )
-    )
+    mono, bracket, relation, seq = block.mono_delta_ns, block.bracket_ns, block.utc_minus_mono_ns, block.seq
+    pinned = tuple(block.pinned_rows)
+    n = len(mono) // 8
+    sizes_ok = n > 0 and len(mono) == len(bracket) == 8 * n and len(relation) in (8, 8 * n) and len(seq) in (8, 8 * n) and len(pinned) <= n
+    sizes_ok = sizes_ok and (not pinned or (min(pinned) >= 0 and max(pinned) < n))
+    columns: list[ColumnView] = []
+    reasons: dict[int, str]
+    for column in block.columns:
+        values, delta, quality, told = column.values, column.device_delta_ns, column.quality, column.reasons
+        sizes_ok = sizes_ok and len(values) == 8 * n and len(delta) in (0, 8 * n) and len(quality) in (0, n)
+        reasons = {}
+        if told:
+            reasons = {r.row: r.text for r in told}
+            sizes_ok = sizes_ok and len(told) <= n and min(reasons) >= 0 and max(reasons) < n
+        views = memoryview(values), memoryview(delta) if delta else EMPTY, memoryview(quality) if quality else EMPTY
+        columns.append(ColumnView(*views, reasons))
     if not sizes_ok:
         raise FormatError(
             f"columns of {block.device_id!r} differ in length", "the batch is damaged: the agent must send it again from its spool"
         )
-    return BlockView(
-        device_id=block.device_id,
-        row_count=n,
-        base_mono_ns=block.base_mono_ns,
-        mono_delta_ns=memoryview(block.mono_delta_ns),
-        bracket_ns=memoryview(block.bracket_ns),
-        utc_minus_mono_ns=memoryview(block.utc_minus_mono_ns),
-        seq=memoryview(block.seq),
-        pinned_rows=tuple(block.pinned_rows),
-        columns=tuple(
-            ColumnView(
-                memoryview(c.values),
-                memoryview(c.device_delta_ns) if c.device_delta_ns else EMPTY,
-                memoryview(c.quality) if c.quality else EMPTY,
-                {r.row: r.text for r in c.reasons},
-            )
-            for c in block.columns
-        ),
-    )
+    times = memoryview(mono), memoryview(bracket), memoryview(relation)
+    return BlockView(block.device_id, n, block.base_mono_ns, *times, memoryview(seq), pinned, tuple(columns))
 
 
 def parsed(message: M, raw: bytes) -> M:

@@ -92,3 +92,42 @@ def test_a_large_answer_stops_nobody(api: Api, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(readings, "rendered", rendered)
     assert api.runner.run(both()) == 200
+
+
+def test_the_energy_of_any_span(api: Api) -> None:
+    """200 W over two seconds between readings, in the order asked, with the readings inside and the longest time between two."""
+    agent = Agent(boot_id=BOOT_ID)
+    at_ns = api.clock.utc_ns()
+    api.take(agent, *(agent.batch(i, begin_ns=at_ns + i * S) for i in range(4)))
+    span = {"meter": [POWER], "from_ns": at_ns + S // 2 + 7, "to_ns": at_ns + 5 * S // 2 + 7}
+    (before,) = api.get("/v1/energy", params=span).json()
+    assert (before["energy_j"], before["mean_power_w"], before["readings"], before["longest_gap_s"]) == (2.0 * POWER_W, POWER_W, 20, 0.1)
+    api.store.seal(at_ns, everything=True)
+    assert api.get("/v1/energy", params=span).json() == [before]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({"to_ns": 5}, 422, "not after from_ns"),
+        ({"from_ns": 0}, 429, "100 are given at once"),
+        ({"meter": ["fake:host-a:0:typo"]}, 404, "typo"),
+        ({"meter": [ENERGY]}, 422, "shows no power"),
+    ],
+)
+def test_an_energy_that_cannot_be_told(api: Api, change: dict[str, Any], status: int, said: str) -> None:
+    """A span that ends before it begins, one that is too long, an unknown meter, and one that shows no power: each with its reason."""
+    agent = Agent(boot_id=BOOT_ID)
+    api.take(agent, agent.batch(0, begin_ns=api.clock.utc_ns()))
+    answer = api.get("/v1/energy", params=query(api, POWER) | change)
+    assert answer.status_code == status
+    assert said in answer.text
+
+
+def test_an_energy_needs_a_reading_on_each_side(api: Api) -> None:
+    """Where one is missing the energy is null, and why is said."""
+    agent = Agent(boot_id=BOOT_ID)
+    api.take(agent, agent.batch(0, begin_ns=api.clock.utc_ns()))
+    (found,) = api.get("/v1/energy", params=query(api, POWER)).json()
+    assert found["energy_j"] is None
+    assert "no reading within 90 s" in found["reason"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from joulemark.collector.store.columns import Columns, FirstClock, double_integr
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.errors import FormatError
 from joulemark.proto.messages import NO_DEVICE_TIME, ClockState
-from tests.collector.store.conftest import SYNCED, T0, S, batch, sample
+from tests.collector.store.conftest import DEVICE, SYNCED, T0, S, batch, sample
 
 
 def columns(number: int, clock: ClockState = SYNCED) -> Columns:
@@ -44,11 +45,47 @@ def test_a_sealed_blob_opens_to_the_same_columns() -> None:
     assert opened.reasons[0] == dict.fromkeys((8, 17, 26), "driver did not answer")
 
 
+def test_blocks_together_are_the_blocks_one_by_one() -> None:
+    """Of different lengths, clocks, holes in the count, with and without driver stamps, gaps and pinned rows."""
+    clocks = [SYNCED, ClockState(), ClockState(5, 7, 1000, offset_known=True, at_mono_ns=40 * S, utc_minus_mono_ns=T0 - 50 * S)]
+    views = [batch(number, size=size, clock=clock).view for number, size, clock in zip((0, 3, 9), (10, 7, 1), clocks, strict=True)]
+    parts = [(view.blocks[0], view.clock) for view in views]
+    bare, shifted = parts[1][0], np.arange(7, dtype=np.int64) * 3
+    whole = tuple(replace(column, device_delta_ns=memoryview(b""), quality=memoryview(b"")) for column in bare.columns)
+    parts[1] = (replace(bare, columns=whole, seq=memoryview((shifted + 70).tobytes()), pinned_rows=(2, 6)), parts[1][1])
+    together = Columns.from_blocks(parts)
+    assert_equal(together, Columns.joined([Columns.from_block(*part) for part in parts]))
+    assert together.shared["seq"].tolist() == [*range(10), *(shifted + 70).tolist(), 9]
+    assert np.flatnonzero(together.shared["pinned"]).tolist() == [0, 12, 16]
+    assert together.shared["bound_ns"].tolist() == [40_000] * 10 + [-1] * 7 + [7]
+    assert together.shared["offset_ns"][10:].tolist() == [0] * 7 + [
+        T0 - 50 * S + 5 + (int(together.shared["mono_ns"][17]) - 40 * S) * 1000 // S - int(together.shared["utc_minus_mono_ns"][17])
+    ]
+
+
 def test_a_blob_of_another_format_is_refused() -> None:
     """A layout that this version does not write is an error, not a guess."""
     layout, blob = columns(0).seal()
-    with pytest.raises(FormatError, match="format 2"):
-        Columns.unseal(json.dumps({**json.loads(layout), "format": 2}), blob)
+    with pytest.raises(FormatError, match="format 3"):
+        Columns.unseal(json.dumps({**json.loads(layout), "format": 3}), blob)
+
+
+def test_one_meter_alone_can_be_opened() -> None:
+    """Its columns are as they were, those of the other stay empty."""
+    whole = columns(0)
+    opened = Columns.unseal(*whole.seal(), only=1)
+    np.testing.assert_array_equal(opened.values[1], whole.values[1])
+    np.testing.assert_array_equal(opened.shared["offset_ns"], whole.shared["offset_ns"])
+    assert len(opened.values[0]) == 0
+    assert opened.quality[0] is None
+
+
+def test_the_devices_own_times_of_both_ends() -> None:
+    """The first and the last row's, where the meter is dated by them; a row or a meter without one has none."""
+    first, last = columns(0).stamps(0, DEVICE.meters[0])
+    utc_ns = columns(0).utc_ns()
+    assert (first, last) == (utc_ns[0] - 17_000, None) or last == utc_ns[-1] - 17_000
+    assert columns(0).stamps(1, DEVICE.meters[1]) == (None, None)
 
 
 def test_rows_before_the_first_known_offset_get_it_widened_by_drift() -> None:
@@ -71,7 +108,7 @@ def test_a_batch_that_knows_its_clock_is_placed_by_monotonic_time() -> None:
     """The host's UTC is stepped by 5 s between two rows: on the axis they stay 1 s apart, and the drift moves them by 2 us."""
     clock = ClockState(offset_ns=-7, bound_ns=9, drift_ppb=2000, offset_known=True, at_mono_ns=2 * S, utc_minus_mono_ns=100 * S)
     mono_ns, shift_ns = np.array([S, 2 * S]), np.array([95 * S, 100 * S])
-    assert (mono_ns + shift_ns + offsets(mono_ns, shift_ns, clock)).tolist() == [101 * S - 7 - 2000, 102 * S - 7]
+    assert (mono_ns + shift_ns + offsets(mono_ns, shift_ns, [clock], np.array([2]))).tolist() == [101 * S - 7 - 2000, 102 * S - 7]
 
 
 @pytest.mark.parametrize("step_s", [5, -5])

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from joulemark.energy.series import Series
 from joulemark.proto.messages import Ack, BatchView, ClockState, Loss, Overhead
-from joulemark.readings import DeviceInfo
+from joulemark.readings import DeviceInfo, MeterInfo
 from joulemark.units import NS_PER_S
 
 UNKNOWN_BOUND_NS: Final = 16 * NS_PER_S
 """Bound of an agent's clock that nobody ever compared: where the kernel's own error estimate saturates (NTP_PHASE_LIMIT)."""
+
+
+ENCLOSING_NS: Final = 90 * NS_PER_S
+"""A span needs a reading so near on each side: nothing is extrapolated."""
 
 
 class AlteredBatch(ValueError):
@@ -130,6 +135,25 @@ class Described:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Integral:
+    """A power over [begin_ns, end_ns]. `double`: twice the integral, exactly, in ns times the unit of the meter's values. `readings`:
+    how many stand inside; `longest_ns`: the longest time between two neighbours that the span touches. No uncertainty is known of it.
+    """
+
+    meter: MeterInfo
+    begin_ns: int
+    end_ns: int
+    double: Fraction
+    readings: int
+    longest_ns: int
+
+    @property
+    def energy_j(self) -> float:
+        """The energy, rounded once."""
+        return float(self.double * Fraction(10) ** self.meter.exponent / (2 * NS_PER_S))
+
+
 class ReadingStore(Protocol):
     """What can be asked of the store. Every answer is one consistent view of what is durable."""
 
@@ -158,6 +182,13 @@ class ReadingStore(Protocol):
 
     def recent(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int, *, now_ns: int) -> list[Series]:
         """The same answer as `series`, for who asks again and again for what is of the last minutes before `now_ns`."""
+        ...
+
+    def integrals(self, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[list[Integral | None]]:
+        """For each power, in the order asked, its integral over each span (begin, end on the axis); None where a reading is missing.
+
+        Raises UsageError for a meter that shows no power, that nobody described, or whose scale changed meanwhile.
+        """
         ...
 
     def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -15,14 +15,19 @@ from joulemark.collector.store.codec import packed, unpacked
 from joulemark.energy.series import Int64, Series
 from joulemark.errors import FormatError
 from joulemark.proto.messages import NO_DEVICE_TIME, BlockView, ClockState
-from joulemark.readings import MeterInfo, Quality
+from joulemark.readings import MeterInfo, Quality, TimestampSource
 from joulemark.timebase import STEP_NS
 from joulemark.units import NS_PER_S
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+FIRST_FORMAT: Final = 1
+"""It held `offset_ns` as it is; it and `utc_minus_mono_ns` share the noise of reading two clocks, so now their sum stands for it."""
 UNKNOWN: Final = -1
 DRIFT_PPM: Final = 100
 """How fast two undisciplined clocks may part: the frequency tolerance of a computer crystal with margin."""
+NOISE: Final = ("bracket_ns",)
+"""Columns of which one row says nothing of the next."""
+NOTHING: Final = np.zeros(0, np.int64)
 SHARED: Final = ("mono_ns", "utc_minus_mono_ns", "bracket_ns", "seq", "pinned", "offset_ns", "bound_ns")
 
 
@@ -60,26 +65,44 @@ class Columns:
     @classmethod
     def from_block(cls, block: BlockView, clock: ClockState) -> Self:
         """The rows of a received block, with the clock state of its batch on every row."""
-        n = block.row_count
-        pinned = np.zeros(n, np.int64)
-        pinned[list(block.pinned_rows)] = 1
-        seq = int64(block.seq)
-        mono_ns, shift_ns = int64(block.mono_delta_ns) + block.base_mono_ns, np.broadcast_to(int64(block.utc_minus_mono_ns), n)
+        return cls.from_blocks([(block, clock)])
+
+    @classmethod
+    def from_blocks(cls, parts: Sequence[tuple[BlockView, ClockState]]) -> Self:
+        """The rows of blocks of one device one after another; all have the same meters. One look at each column, not at each block."""
+        counts = np.array([block.row_count for block, _ in parts])
+        starts = np.cumsum(counts) - counts
+
+        def each(values: Iterable[int]) -> Int64:
+            return np.repeat(np.array(list(values), dtype=np.int64), counts)
+
+        mono_ns = joined(block.mono_delta_ns for block, _ in parts) + each(block.base_mono_ns for block, _ in parts)
+        shift_ns = spread([block.utc_minus_mono_ns for block, _ in parts], counts)
+        seq = spread([block.seq for block, _ in parts], counts)
+        alone = np.repeat(np.array([block.seq.nbytes == 8 for block, _ in parts]), counts)
+        pinned = np.zeros(len(mono_ns), np.int64)
+        for start, (block, _) in zip(starts.tolist(), parts, strict=True):
+            if block.pinned_rows:
+                pinned[[start + row for row in block.pinned_rows]] = 1
         shared = {
             "mono_ns": mono_ns,
             "utc_minus_mono_ns": shift_ns,
-            "bracket_ns": int64(block.bracket_ns),
-            "seq": seq if len(seq) == n else seq[0] + np.arange(n, dtype=np.int64),
+            "bracket_ns": joined(block.bracket_ns for block, _ in parts),
+            "seq": seq + np.where(alone, np.arange(len(mono_ns)) - np.repeat(starts, counts), 0),
             "pinned": pinned,
-            "offset_ns": offsets(mono_ns, shift_ns, clock),
-            "bound_ns": np.full(n, clock.bound_ns if clock.offset_known else UNKNOWN, np.int64),
+            "offset_ns": offsets(mono_ns, shift_ns, [clock for _, clock in parts], counts),
+            "bound_ns": each(clock.bound_ns if clock.offset_known else UNKNOWN for _, clock in parts),
         }
+        meters = [[block.columns[i] for block, _ in parts] for i in range(len(parts[0][0].columns))]
         return cls(
             shared,
-            tuple(int64(c.values) for c in block.columns),
-            tuple(int64(c.device_delta_ns) if c.device_delta_ns.nbytes else None for c in block.columns),
-            tuple(np.frombuffer(c.quality, np.uint8).astype(np.int64) if c.quality.nbytes else None for c in block.columns),
-            tuple(c.reasons for c in block.columns),
+            tuple(joined(c.values for c in columns) for columns in meters),
+            tuple(optional([c.device_delta_ns for c in columns], counts, np.dtype("<i8"), NO_DEVICE_TIME) for columns in meters),
+            tuple(optional([c.quality for c in columns], counts, np.dtype("u1"), Quality.OK) for columns in meters),
+            tuple(
+                {start + row: text for start, c in zip(starts.tolist(), columns, strict=True) for row, text in c.reasons.items()}
+                for columns in meters
+            ),
         )
 
     @classmethod
@@ -137,12 +160,13 @@ class Columns:
     def seal(self) -> tuple[str, bytes]:
         """(layout as JSON, pcodec blob): everything of these columns, exactly."""
         named = {name: self.shared[name] for name in SHARED}
+        named["offset_ns"] = self.shared["offset_ns"] + self.shared["utc_minus_mono_ns"]
         for i, values in enumerate(self.values):
             named[f"value:{i}"] = values
             for name, column in (("delta", self.device_delta_ns[i]), ("quality", self.quality[i])):
                 if column is not None:
                     named[f"{name}:{i}"] = column
-        parts = {name: packed(column) for name, column in named.items()}
+        parts = {name: packed(column, smooth=name not in NOISE) for name, column in named.items()}
         layout = {
             "format": FORMAT,
             "rows": len(self),
@@ -152,27 +176,70 @@ class Columns:
         }
         return json.dumps(layout, separators=(",", ":")), b"".join(parts.values())
 
+    def stamps(self, index: int, meter: MeterInfo) -> tuple[int | None, int | None]:
+        """What the device said of the time of the first and of the last row, UTC of the agent; None where that does not date them."""
+        delta_ns = self._device_delta_ns(index)
+        if delta_ns is None or meter.timestamp_source is TimestampSource.READ_BRACKET:
+            return None, None
+        first, last = (None if delta_ns[row] == NO_DEVICE_TIME else int(self.utc_ns()[row] + delta_ns[row]) for row in (0, -1))
+        return first, last
+
     @classmethod
-    def unseal(cls, layout_json: str, blob: bytes) -> Self:
-        """Inverse of `seal`. Raises FormatError for a layout of another version."""
+    def unseal(cls, layout_json: str, blob: bytes, *, only: int | None = None) -> Self:
+        """Inverse of `seal`; with `only`, the columns of all meters but that one stay empty. Raises FormatError for another version."""
         layout: dict[str, Any] = json.loads(layout_json)
-        if layout["format"] != FORMAT:
+        if layout["format"] not in (FIRST_FORMAT, FORMAT):
             raise FormatError(f"a sealed chunk has format {layout['format']}, not {FORMAT}", "use the collector that wrote readings.db")
         ends = np.cumsum([0, *layout["columns"].values()])
-        named = {name: unpacked(blob[a:b]) for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True)}
+        named = {
+            name: unpacked(blob[a:b])
+            for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True)
+            if only is None or ":" not in name or name.endswith(f":{only}")
+        }
+        if layout["format"] != FIRST_FORMAT:
+            named["offset_ns"] = named["offset_ns"] - named["utc_minus_mono_ns"]
         meters = range(layout["meters"])
         return cls(
             {name: named[name] for name in SHARED},
-            tuple(named[f"value:{i}"] for i in meters),
+            tuple(named[f"value:{i}"] if only in (None, i) else NOTHING for i in meters),
             tuple(named.get(f"delta:{i}") for i in meters),
             tuple(named.get(f"quality:{i}") for i in meters),
             tuple(unrolled(runs) for runs in layout["reasons"]),
         )
 
+    @staticmethod
+    def plain(layout_json: str, blob: bytes, index: int) -> tuple[Int64, Int64] | None:
+        """(time on the axis, value) of meter `index`, without the rest; None where a row has a time of the device, is not ok, or does not
+        know its clock: `series` says what those are.
+        """
+        layout: dict[str, Any] = json.loads(layout_json)
+        sizes: dict[str, int] = layout["columns"]
+        if layout["format"] != FORMAT or f"delta:{index}" in sizes or f"quality:{index}" in sizes:
+            return None
+        ends = dict(zip(sizes, accumulate(sizes.values()), strict=True))
+        value, mono_ns, axis_ns, bound_ns = (
+            unpacked(blob[ends[name] - sizes[name] : ends[name]]) for name in (f"value:{index}", "mono_ns", "offset_ns", "bound_ns")
+        )
+        return None if (bound_ns == UNKNOWN).any() else (mono_ns + axis_ns, value)
 
-def int64(memory: memoryview) -> Int64:
-    """Little-endian int64 memory as an array, without a copy."""
-    return np.frombuffer(memory, dtype="<i8")
+
+def joined(memories: Iterable[memoryview]) -> Int64:
+    """Little-endian int64 memory as one array."""
+    return np.frombuffer(b"".join(memories), dtype="<i8")
+
+
+def spread(memories: Sequence[memoryview], counts: Int64) -> Int64:
+    """The same, where a block of n rows may have one entry for all of them."""
+    rows = np.array([memory.nbytes // 8 for memory in memories])
+    return np.repeat(joined(memories), np.repeat(np.where(rows == 1, counts, 1), rows))
+
+
+def optional(memories: Sequence[memoryview], counts: Int64, kind: np.dtype[Any], default: int) -> Int64 | None:
+    """The same of a column that blocks may lack, `default` there; None when all do."""
+    if not any(memory.nbytes for memory in memories):
+        return None
+    filled = [memory if memory.nbytes else np.full(n, default, kind).tobytes() for memory, n in zip(memories, counts.tolist(), strict=True)]
+    return np.frombuffer(b"".join(filled), dtype=kind).astype(np.int64)
 
 
 def joined_optional(parts: Sequence[tuple[Int64 | None, int]], default: int) -> Int64 | None:
@@ -182,15 +249,25 @@ def joined_optional(parts: Sequence[tuple[Int64 | None, int]], default: int) -> 
     return np.concatenate([np.full(n, default, np.int64) if column is None else column for column, n in parts])
 
 
-def offsets(mono_ns: Int64, shift_ns: Int64, clock: ClockState) -> Int64:
-    """What to add to the agent's UTC of each row for the axis; 0 where its batch does not know.
+def offsets(mono_ns: Int64, shift_ns: Int64, clocks: Sequence[ClockState], counts: Int64) -> Int64:
+    """What to add to the agent's UTC of each row for the axis; 0 where its batch does not know. `counts`: rows of each batch.
 
     The batch relates monotonic time to the axis, so a step of the agent's UTC (`shift_ns`: UTC minus monotonic) cancels. An agent of
     version 1 related its UTC.
     """
-    if not clock.offset_known or not clock.at_mono_ns:
-        return np.full(len(mono_ns), clock.offset_ns if clock.offset_known else 0, np.int64)
-    return clock.axis_minus_mono_ns + (mono_ns - clock.at_mono_ns) * clock.drift_ppb // NS_PER_S - shift_ns
+
+    def each(values: Iterable[int]) -> Int64:
+        return np.repeat(np.array(list(values), dtype=np.int64), counts)
+
+    on_mono = each(clock.offset_known and bool(clock.at_mono_ns) for clock in clocks) != 0
+    of_utc = each(clock.offset_ns if clock.offset_known else 0 for clock in clocks)
+    if not on_mono.any():
+        return of_utc
+    away_ns = mono_ns - each(clock.at_mono_ns for clock in clocks)
+    of_mono = (
+        each(clock.axis_minus_mono_ns for clock in clocks) + away_ns * each(clock.drift_ppb for clock in clocks) // NS_PER_S - shift_ns
+    )
+    return np.where(on_mono, of_mono, of_utc)
 
 
 def known_clock(shared: Mapping[str, Int64], first: FirstClock | None) -> tuple[Int64, Int64]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from joulemark.collector.store.base import AlteredBatch, ClockStep, Received
 from joulemark.collector.store.relation import Relation, complete_clock, note_step, offset_of_utc, relate
+from joulemark.proto.messages import ClockState, MeterCost, Overhead
 from joulemark.units import NS_PER_S
 
 STATE_PERIOD_NS: Final = 10 * NS_PER_S
@@ -91,8 +91,13 @@ def insert_state(db: sqlite3.Connection, received: Received, relation: Relation,
     db.execute("UPDATE stream SET state_ns = ? WHERE id = ?", (view.closed_ns, stream_id))
     db.execute(
         "INSERT INTO state (agent_id, epoch_ns, t_ns, clock, overhead) VALUES (?, ?, ?, ?, ?)",
-        (received.agent_id, view.epoch_ns, t_ns, json.dumps(asdict(clock)), json.dumps(asdict(view.overhead))),
+        (received.agent_id, view.epoch_ns, t_ns, json.dumps(plain(clock)), json.dumps(plain(view.overhead), default=plain)),
     )
+
+
+def plain(one: ClockState | Overhead | MeterCost) -> dict[str, Any]:
+    """Its fields by name. `asdict` copies every number in them, for each batch."""
+    return {name: getattr(one, name) for name in one.__slots__}
 
 
 def insert_survey(db: sqlite3.Connection, received: Received, relation: Relation) -> None:
@@ -140,12 +145,13 @@ def insert_devices(db: sqlite3.Connection, received: Received) -> None:
 
 def extent(received: Received, relation: Relation) -> tuple[int, int, int]:
     """(first, last, number of samples) of a batch, on the collector's axis; its closing time twice when it holds none."""
-    first, last, count = [], [], 0
-    for block in received.view.blocks:
-        t_ns = np.frombuffer(block.mono_delta_ns, "<i8") + block.base_mono_ns
-        first.append(int(t_ns.min()) + relation.axis_ns)
-        last.append(int(t_ns.max()) + relation.axis_ns)
-        count += block.row_count
-    clock = received.view.clock
-    closed_ns = clock.at_mono_ns + relation.axis_ns if clock.at_mono_ns else received.view.closed_ns + clock.offset_ns
-    return min(first, default=closed_ns), max(last, default=closed_ns), count
+    blocks, clock = received.view.blocks, received.view.clock
+    if not blocks:
+        closed_ns = clock.at_mono_ns + relation.axis_ns if clock.at_mono_ns else received.view.closed_ns + clock.offset_ns
+        return closed_ns, closed_ns, 0
+    delta_ns = np.frombuffer(b"".join(b.mono_delta_ns for b in blocks), "<i8")
+    ends = np.cumsum([b.row_count for b in blocks])
+    begins = np.concatenate(([0], ends[:-1]))
+    base_ns = np.array([b.base_mono_ns for b in blocks], dtype=np.int64)
+    first_ns, last_ns = np.minimum.reduceat(delta_ns, begins) + base_ns, np.maximum.reduceat(delta_ns, begins) + base_ns
+    return int(first_ns.min()) + relation.axis_ns, int(last_ns.max()) + relation.axis_ns, int(ends[-1])

@@ -7,6 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from joulemark.collector.store.base import Described
 from joulemark.collector.store.columns import Columns, FirstClock
 from joulemark.energy.series import RAW_TIMES, Series
 from joulemark.proto import convert
-from joulemark.proto.messages import BlockView
+from joulemark.proto.messages import BlockView, ClockState
 from joulemark.readings import DeviceInfo, MeterInfo
 from joulemark.units import NS_PER_S
 
@@ -39,17 +40,19 @@ class Catalogue:
     by_device: Mapping[tuple[str, str], list[Described]]
 
     @classmethod
-    def load(cls, db: sqlite3.Connection, device_ids: Collection[str] | None = None) -> Self:
-        """The descriptions in `db`, all or those of `device_ids`."""
+    def load(cls, db: sqlite3.Connection, device_ids: Collection[str] | None = None, *, agent_id: str | None = None) -> Self:
+        """The descriptions in `db`, all or those of `device_ids`, or of one agent."""
         found: dict[tuple[str, str], list[Described]] = defaultdict(list)
         query = "SELECT id, agent_id, device_id, meters, epoch_ns, batch_seq FROM device"
         parameters: list[str] = []
         if device_ids is not None:
             query += f" WHERE device_id IN ({marks(device_ids)})"
             parameters.extend(device_ids)
+        elif agent_id is not None:
+            query += " WHERE agent_id = ?"
+            parameters.append(agent_id)
         for row, agent_id, device_id, meters, epoch_ns, batch_seq in db.execute(query + " ORDER BY epoch_ns, batch_seq", parameters):
-            device = DeviceInfo(device_id, tuple(MeterInfo.from_json(m) for m in json.loads(meters)))
-            found[agent_id, device_id].append(Described(row, agent_id, device, (epoch_ns, batch_seq)))
+            found[agent_id, device_id].append(Described(row, agent_id, parsed(device_id, meters), (epoch_ns, batch_seq)))
         return cls(found)
 
     def newest(self) -> list[Described]:
@@ -67,6 +70,12 @@ class Catalogue:
         return before[-1] if before else fitting[0] if fitting else None
 
 
+@lru_cache(maxsize=65_536)
+def parsed(device_id: str, meters: str) -> DeviceInfo:
+    """A device from its row: every question needs it again, and it never changes."""
+    return DeviceInfo(device_id, tuple(MeterInfo.from_json(m) for m in json.loads(meters)))
+
+
 def pieces(db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_ns: int) -> dict[str, list[Piece]]:
     """For each device, what stands in `db` around [t0_ns, t1_ns], in time order. Blocks nobody described yet are left out."""
     catalogue = Catalogue.load(db, device_ids)
@@ -77,17 +86,26 @@ def pieces(db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_n
         WHERE device_id IN ({marks(device_ids)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"""
     for agent_id, epoch_ns, row, device_id, layout, body in db.execute(query, [*device_ids, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
         found[device_id].append(Piece(rows[row], Columns.unseal(layout, body), clocks.get((agent_id, epoch_ns))))
-    agents = sorted({d.agent_id for d in rows.values()})
+    logged(db, catalogue, found, t0_ns - SLACK_NS, t1_ns + SLACK_NS)
+    return {device_id: merged(parts) for device_id, parts in found.items()}
+
+
+def logged(db: sqlite3.Connection, catalogue: Catalogue, found: dict[str, list[Piece]], t0_ns: int, t1_ns: int) -> dict[str, list[Piece]]:
+    """Add to the pieces of each device of `found` what batches in the log that touch [t0_ns, t1_ns] hold of it."""
+    clocks = first_clocks(db)
+    agents = sorted({d.agent_id for history in catalogue.by_device.values() for d in history if d.device.device_id in found})
     query = f"""SELECT agent_id, epoch_ns, batch_seq, body FROM log
         WHERE agent_id IN ({marks(agents)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY epoch_ns, batch_seq"""
-    for agent_id, epoch_ns, batch_seq, body in db.execute(query, [*agents, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
+    blocks: dict[tuple[int, tuple[str, int]], tuple[Described, list[tuple[BlockView, ClockState]]]] = {}
+    for agent_id, epoch_ns, batch_seq, body in db.execute(query, [*agents, t1_ns, t0_ns]):
         view = convert.decode(body, only=found)
         for block in view.blocks:
             described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq))
             if described is not None:
-                columns = Columns.from_block(block, view.clock)
-                found[block.device_id].append(Piece(described, columns, clocks.get((agent_id, epoch_ns))))
-    return {device_id: merged(parts) for device_id, parts in found.items()}
+                blocks.setdefault((described.row, (agent_id, epoch_ns)), (described, []))[1].append((block, view.clock))
+    for (_, epoch), (described, parts) in blocks.items():
+        found[described.device.device_id].append(Piece(described, Columns.from_blocks(parts), clocks.get(epoch)))
+    return found
 
 
 def merged(parts: Iterable[Piece]) -> list[Piece]:
@@ -160,6 +178,6 @@ def first_clocks(db: sqlite3.Connection) -> dict[tuple[str, int], FirstClock]:
     return found
 
 
-def marks(values: Collection[str]) -> str:
+def marks(values: Collection[object]) -> str:
     """As many question marks as values."""
     return ", ".join("?" * len(values))

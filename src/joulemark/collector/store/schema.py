@@ -79,7 +79,16 @@ CREATE INDEX survey_time ON survey (agent_id, t_ns);
 """
 """What agents saw of their hosts, dated on the axis."""
 
-STEPS: Final = (FIRST_TABLES, CLOCKS, SURVEYS)
+SUMMARIES: Final = """
+ALTER TABLE chunk_sum ADD COLUMN longest_ns INTEGER;
+ALTER TABLE chunk_sum ADD COLUMN first_stamp_ns INTEGER;
+ALTER TABLE chunk_sum ADD COLUMN last_stamp_ns INTEGER;
+CREATE INDEX chunk_sum_span ON chunk_sum (meter_id, t0_ns, t1_ns);
+DROP INDEX chunk_sum_time;
+"""
+"""A sum tells enough of its chunk to stand for it (see `integral`). Those from before have no `longest_ns`, and their chunks are read."""
+
+STEPS: Final = (FIRST_TABLES, CLOCKS, SURVEYS, SUMMARIES)
 VERSION: Final = len(STEPS)
 
 

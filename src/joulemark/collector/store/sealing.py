@@ -10,10 +10,14 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from joulemark.collector.store.base import Described
 from joulemark.collector.store.columns import Columns, FirstClock, double_integral
-from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks, merged
+from joulemark.collector.store.integral import counted
+from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks
 from joulemark.proto import convert
-from joulemark.proto.messages import BatchView
+from joulemark.proto.messages import BatchView, BlockView, ClockState
 from joulemark.readings import Quantity
 
 INT64_MAX = 2**63 - 1
@@ -54,7 +58,8 @@ class Sealed:
                 chunk.row,
             ).lastrowid
             db.executemany(
-                "INSERT INTO chunk_sum (chunk, meter_id, t0_ns, t1_ns, n, first, last, double_integral) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                """INSERT INTO chunk_sum (chunk, meter_id, t0_ns, t1_ns, n, first, last, double_integral, longest_ns, first_stamp_ns,
+                     last_stamp_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [(chunk_id, *values) for values in chunk.sums],
             )
         key = (self.span.last_seq, self.span.agent_id, self.span.epoch_ns)
@@ -85,9 +90,9 @@ def spans(db: sqlite3.Connection, now_ns: int, *, span_ns: int, everything: bool
 
 def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
     """The chunks of a span; None while it holds a block that its agent has not described yet, which then stays in the log."""
-    catalogue = Catalogue.load(db)
+    catalogue = Catalogue.load(db, agent_id=span.agent_id)
     clock = first_clocks(db).get((span.agent_id, span.epoch_ns))
-    parts: list[Piece] = []
+    blocks: dict[int, tuple[Described, list[tuple[BlockView, ClockState]]]] = {}
     query = "SELECT batch_seq, body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq <= ? ORDER BY batch_seq"
     for batch_seq, body in db.execute(query, (span.agent_id, span.epoch_ns, span.last_seq)):
         view: BatchView = convert.decode(body)
@@ -95,8 +100,9 @@ def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
             described = catalogue.in_force(span.agent_id, block, (span.epoch_ns, batch_seq))
             if described is None:
                 return None
-            parts.append(Piece(described, Columns.from_block(block, view.clock), clock))
-    return Sealed(span, tuple(chunk_of(span, part) for part in merged(parts)), clock)
+            blocks.setdefault(described.row, (described, []))[1].append((block, view.clock))
+    parts = [Piece(described, Columns.from_blocks(found), clock) for described, found in blocks.values()]
+    return Sealed(span, tuple(chunk_of(span, part) for part in parts), clock)
 
 
 def chunk_of(span: Span, part: Piece) -> Chunk:
@@ -117,14 +123,17 @@ def chunk_of(span: Span, part: Piece) -> Chunk:
 
 
 def sums(part: Piece) -> Iterator[tuple[object, ...]]:
-    """For each meter with integrable readings: id, first and last time, count, first and last value, twice the integral (power only).
+    """For each meter with readings that count: id, first and last time, count, first and last value, twice the integral (power only), the
+    longest time between two, and the device's own times of the first and the last row.
 
     An integral beyond int64 is stored as decimal text; adding sums up is Python's business, never SQL's.
     """
     for index, meter in enumerate(part.described.device.meters):
-        series = part.columns.series(index, meter, part.first_clock).integrable()
+        series = counted(part.columns.series(index, meter, part.first_clock))
         if len(series):
             exact = double_integral(series.t_ns, series.value) if meter.quantity is Quantity.POWER else None
             stored = str(exact) if exact is not None and abs(exact) > INT64_MAX else exact
             t_ns, value = series.t_ns, series.value
-            yield meter.meter_id, int(t_ns[0]), int(t_ns[-1]), len(series), int(value[0]), int(value[-1]), stored
+            longest_ns = int(np.diff(t_ns).max(initial=0))
+            ends = (int(t_ns[0]), int(t_ns[-1]), len(series), int(value[0]), int(value[-1]))
+            yield meter.meter_id, *ends, stored, longest_ns, *part.columns.stamps(index, meter)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from joulemark.collector.store import axis, schema, sealing
-from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Received, Stream, Surveyed
+from joulemark.collector.store.base import Anchored, ClockStep, Described, HostState, Integral, Received, Stream, Surveyed
 from joulemark.collector.store.inserting import count_stream, insert
+from joulemark.collector.store.integral import integrals
 from joulemark.collector.store.pieces import Catalogue, Piece, pieces, series_of
 from joulemark.collector.store.recent import Recent
 from joulemark.collector.store.writer import Writer
@@ -68,6 +69,10 @@ class SqliteReadings:
     def recent(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int, *, now_ns: int) -> list[Series]:
         found = self._recent.series(meter_ids, t0_ns, t1_ns, now_ns=now_ns)
         return self.series(meter_ids, t0_ns, t1_ns) if found is None else found
+
+    def integrals(self, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[list[Integral | None]]:
+        with closing(schema.reader(self.path)) as db:
+            return integrals(db, meter_ids, spans)
 
     def losses(self, t0_ns: int, t1_ns: int) -> list[tuple[str, Loss]]:
         query = """SELECT agent_id, device_id, sample_count, first_ns, last_ns, reason FROM loss
