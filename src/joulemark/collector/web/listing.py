@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from joulemark.cards.figures import Place
-from joulemark.cards.page import headline
+from joulemark.cards.figures import Place, headline
 from joulemark.collector import measure
 from joulemark.collector.api.state import State
 from joulemark.collector.catalog import Span

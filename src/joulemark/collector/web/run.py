@@ -10,8 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from joulemark.cards.figures import Place
-from joulemark.cards.page import headline
+from joulemark.cards.figures import Place, headline
 from joulemark.collector import measure
 from joulemark.collector.api import cards, traces
 from joulemark.collector.api.state import Served, State
