@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from joulemark.board.classes import BOARD_SCHEMA, Board, as_of
+from joulemark.board.classes import BOARD_SCHEMA, Board, Comparison, as_of
 from joulemark.board.entry import Entry
 from joulemark.standard.schema import schemas
 from tests.board.entries import KEY, entry, figures
@@ -151,3 +151,10 @@ def test_the_board_of_another_day() -> None:
 def test_the_board_keeps_its_schema(entries: list[Entry]) -> None:
     """Whatever is on it, the board as data is valid by its closed schema."""
     Draft202012Validator(schemas()[BOARD_SCHEMA]).validate(json.loads(json.dumps(Board.of(entries).to_json(), allow_nan=False)))
+
+
+def test_a_load_that_is_not_told() -> None:
+    """Lengths and load are named as far as the key tells them: a length that is not known is left out, and is not 0."""
+    assert Comparison("", KEY, ()).load == "640 in, 480 out, 64 at once"
+    assert Comparison("", dataclasses.replace(KEY, input_length=None, concurrency=None), ()).load == "480 out"
+    assert Comparison("", dataclasses.replace(KEY, input_length=None, output_length=None, concurrency=None), ()).load == ""

@@ -76,9 +76,9 @@ def looked(scene: Scene, browser: Browser, *, mutate: str) -> Iterator[Seen]:
 
 def printed(scene: Scene, browser: Browser) -> None:
     """The page of a run, on paper: as a picture, and as a document."""
-    paper = looking(browser, viewport={"width": PAPER_PX, "height": HEIGHT})
-    with paper as context, opened(context, Seen(address(scene, "/runs/{run_id}", "data"))) as page:
+    with looking(browser) as context, opened(context, Seen(address(scene, "/runs/{run_id}", "data"))) as page:
         page.emulate_media(media="print")
+        page.set_viewport_size({"width": PAPER_PX, "height": HEIGHT})
         page.screenshot(path=OUT / "run.print.png", full_page=True)
         page.pdf(path=OUT / "run.print.pdf", prefer_css_page_size=True)
 

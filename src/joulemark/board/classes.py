@@ -35,11 +35,12 @@ class Comparison:
 
     @property
     def load(self) -> str:
-        """What was asked of the machine, from the key: `640 in, 480 out, 64 at once`."""
+        """What was asked of the machine, so far as the key tells: `640 in, 480 out, 64 at once`."""
         at_once = None if self.key.concurrency is None else f"{self.key.concurrency} at once"
         rate = None if self.key.request_rate_per_s is None else f"{self.key.request_rate_per_s:g} per s"
-        lengths = (f"{self.key.input_length or 0:g} in", f"{self.key.output_length or 0:g} out")
-        return ", ".join(part for part in (*lengths, at_once, rate) if part)
+        taken = None if self.key.input_length is None else f"{self.key.input_length:g} in"
+        given = None if self.key.output_length is None else f"{self.key.output_length:g} out"
+        return ", ".join(part for part in (taken, given, at_once, rate) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from joulemark.pricing import kept
 from tests.collector.api.conftest import Api, S
 
 
@@ -80,4 +81,9 @@ def test_what_changes_a_run_is_seen(api: Api) -> None:
     nodes = {"schema": "joulemark.nodes/1", "nodes": [], "participating": 1}
     assert api.post(f"/v1/runs/{run_id}/evidence", {"nodes": nodes}).status_code == 201
     api.get(f"/v1/runs/{run_id}/trace")
-    assert api.state.reckoning.kept[run_id] is not second
+    third = api.state.reckoning.kept[run_id]
+    assert third is not second
+    with kept.opened(api.state.config, api.clock):
+        pass
+    api.get(f"/v1/runs/{run_id}/trace")
+    assert api.state.reckoning.kept[run_id] is not third

@@ -29,7 +29,10 @@ def true(one: Element, document: Any) -> bool:
     shown = Decimal(text)
     if not math.isclose(exact, float(one.attributes["value"]), rel_tol=1e-9, abs_tol=1e-12):
         return False
-    scaled = exact * float(one.attributes.get("data-scale", "1"))
+    scale = one.attributes.get("data-scale", "1")
+    if scale not in ("1", "100"):
+        return False
+    scaled = exact * float(scale)
     digits = shown.as_tuple().digits
     zeros = 0 if "." in text else len(text) - len(text.rstrip("0"))
     last = Decimal(1).scaleb(int(shown.as_tuple().exponent) + (zeros if any(digits) else 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -51,6 +52,21 @@ def test_every_number_of_the_differences_is_that_of_rest(api: Api) -> None:
     assert rows["energy per request"].one("span", class_="word").text == "not significant"
     assert rows["energy per 1k output tokens"].one("span", class_="word").text == "cannot be told"
     assert "the uncertainty misses spec, which is not known" in rows["energy per 1k output tokens"].text
+
+
+def test_a_difference_of_exact_amounts_has_few_digits(api: Api) -> None:
+    """Rents are exact, and so is their difference: it is printed as amounts are, with its sign, not in every digit of a division."""
+    readings(api)
+    a, b = run(api), run(api, output=300)
+    shown(api, a, b)
+    ((keys, pair),) = api.state.summaries.pairs.items()
+    rent = {"unit": "USD", "a": "0.0010707", "b": "0.0011777789", "a_u95": 0.0, "b_u95": 0.0, "difference": "0.00010707892895631602"}
+    rent |= {"u95": 0.0, "display": {"difference": "0.00010707892895631602", "u95": "0"}, "ratio": 1.1 / 3.0, "u95_ratio": 0.0}
+    name = "market_per_1k_output_tokens"
+    figures = [{**one, **rent, "resolved": True, "reason": ""} if one["name"] == name else one for one in pair.found["figures"]]
+    api.state.summaries.pairs[keys] = replace(pair, found={**pair.found, "figures": figures})
+    (row,) = [row for row in section(shown(api, a, b), "deltas").all("tr")[1:] if row.one("th").text == NAMES[name]]
+    assert "+0.0001071 USD (-63.33 %)" in " ".join(row.text.split())
 
 
 def test_what_each_run_came_to_is_on_its_card(api: Api) -> None:

@@ -110,11 +110,11 @@ class Delta:
 
     @property
     def percent(self) -> str:
-        """The difference as a share of the baseline with its U95, rounded alike; empty where there is none."""
+        """The difference as a share of the baseline with its U95, rounded alike where that is above 0; empty where there is none."""
         ratio, u95 = self.found["ratio"].value, self.found["u95_ratio"].value
         if ratio is None:
             return ""
-        if u95 is None:
+        if not u95:
             return f"{(ratio - 1.0) * 100.0:+.2f} %"
         value, width = displayed((ratio - 1.0) * 100.0, u95 * 100.0)
         return f"{'' if value.startswith('-') else '+'}{value} \N{PLUS-MINUS SIGN} {width} %"

@@ -57,6 +57,15 @@ def test_a_part_of_the_time_has_its_phases_alone() -> None:
     assert len(drawn(line(), begin_s=40, end_s=50).all("rect")) == 1
 
 
+def test_names_have_room() -> None:
+    """A short band has its name on a wide page alone, one that is shorter still has none."""
+    found = {one.text: one.attributes.get("class") for one in drawn(line()).all("text") if one.text in ("idle", "<b>")}
+    assert found == {"idle": None, "<b>": None}
+    short = {one.text: one.attributes.get("class") for one in drawn(line(), begin_s=14, end_s=100).all("text") if one.text == "idle"}
+    assert short == {"idle": "other-name"}
+    assert "idle" not in [one.text for one in drawn(line(), begin_s=18, end_s=100).all("text")]
+
+
 def test_idle_is_a_line_across() -> None:
     """It stands at its power, half as high as twice as much."""
     found = drawn(line(scale=200.0), idle_w=100.0)

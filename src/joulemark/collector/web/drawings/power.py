@@ -30,6 +30,10 @@ from joulemark.markup import Markup, grouped, tag
 LOOKS: Final = {"gpu": "gpu", "package": "cpu", "module": "dram", "psu_input": "other", "server_input": "other"}
 """Class of the colour of a line by its boundary; the others are the wall's."""
 
+WIDE: Final = 0.0085
+NARROW: Final = 0.03
+"""Shares of the width that a character of a name needs, on a wide and on a narrow page."""
+
 FIRST_MARK: Final = 0.035
 """A time further to the left would be cut off."""
 
@@ -106,9 +110,12 @@ def other(place: int) -> str:
 
 
 def names(shown: Sequence[Place], seen: Frame) -> list[Markup]:
-    """The name of each phase in its band, where it has room."""
-    return [
-        tag("text", phase["name"].value, x=f"{100 * max(seen.x(phase['begin_ns'].value), 0.0) + 0.6:.2f}%", y=14)
-        for phase in shown
-        if seen.x(phase["end_ns"].value) - max(seen.x(phase["begin_ns"].value), 0.0) > 0.011 * (len(phase["name"].value) + 1)
-    ]
+    """The name of each phase in its band, where it has room; the style hides those that have it on a wide page alone."""
+    found = []
+    for phase in shown:
+        name, left = phase["name"].value, max(seen.x(phase["begin_ns"].value), 0.0)
+        room = (min(seen.x(phase["end_ns"].value), 1.0) - left) / (len(name) + 1)
+        if room > WIDE:
+            look = None if room > NARROW else "other-name"
+            found.append(tag("text", name, x=f"{100 * left + 0.6:.2f}%", y=14, class_=look))
+    return found
