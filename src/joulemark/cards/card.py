@@ -102,8 +102,13 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
         "overhead": dict(evidence.overhead),
         "findings": computed["findings"],
         "produced_by": dict(evidence.produced_by),
-        "hashes": {path: hashlib.sha256(data).hexdigest() for path, data in (contents(evidence) if files is None else files).items()},
+        "hashes": hashes(contents(evidence) if files is None else files),
     }
+
+
+def hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Path -> SHA-256 of each file that a card is computed from, hexadecimal."""
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
 
 def scope_of(evidence: Evidence, boundary: str) -> tuple[str | None, str]:

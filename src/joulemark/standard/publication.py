@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from joulemark.cards import system
+from joulemark.cards.card import hashes
+from joulemark.cards.contents import contents
 from joulemark.cards.label import label
 from joulemark.cards.measured import Measured
 from joulemark.cards.page import page
@@ -37,7 +39,8 @@ class Publication:
         """
         if case.evidence is None or case.rebuilt is None:
             raise InsufficientData(f"there is no card to show: {case.unbuildable}", "ask joulemark validate what is missing")
-        return cls.made(Measured(case.evidence, case.rebuilt), validate(case))
+        card = {**case.rebuilt, "hashes": hashes(contents(case.evidence))}
+        return cls.made(Measured(case.evidence, card), validate(case))
 
     @classmethod
     def made(cls, run: Measured, report: Report) -> Self:
