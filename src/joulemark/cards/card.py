@@ -107,7 +107,7 @@ def build(evidence: Evidence, *, files: Mapping[str, bytes] | None = None) -> di
 
 
 def hashes(files: Mapping[str, bytes]) -> dict[str, str]:
-    """SHA-256 of each file, by its path."""
+    """Path -> SHA-256 of each file that a card is computed from, hexadecimal."""
     return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
 
