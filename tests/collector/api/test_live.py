@@ -74,6 +74,16 @@ def test_one_host_brings_its_new_readings(api: Api) -> None:
     assert ask(api, "host=host-a&events=1")[0][1]["readings"] != []
 
 
+def test_who_names_a_time_to_come_begins_now(api: Api) -> None:
+    """Where the collector's clock was set back, a reader who names a later time gets what is new since now, and a name of now."""
+    now_ns, agent = api.clock.utc_ns(), Agent(epoch_ns=api.clock.utc_ns() - 9 * S)
+    api.take(agent, agent.batch(0, begin_ns=now_ns))
+    for query, headers in (("", {"Last-Event-ID": "9223372036854775807"}), (f"&since_ns={now_ns + 3600 * S}", {})):
+        name, told = ask(api, f"host=host-a&events=1{query}", headers=headers)[0]
+        assert int(name) <= now_ns + S
+        assert len(told["readings"]) == 2
+
+
 def test_what_is_no_host_or_no_number_is_refused(api: Api) -> None:
     """An unknown host is 404 with the next step, parameters beyond bounds and unknown ones 422; another's event name is as none."""
     assert api.get("/v1/live?host=nobody").status_code == 404

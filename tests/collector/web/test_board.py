@@ -48,6 +48,13 @@ def mixed(boarded: Boarded) -> None:
     boarded.runner.run(boarded.board.refresh())
 
 
+def test_an_ingest_process_that_does_not_answer_is_said(boarded: Boarded) -> None:
+    """List and entry say that nothing new arrives, though the list is kept from one question to the next."""
+    boarded.publish(1)
+    for path in ("/board", "/board", PATH):
+        assert "The ingest process does not answer" in shown(boarded, path).one("p", role="alert").text
+
+
 def test_the_list_is_what_rest_answers(boarded: Boarded) -> None:
     """Every entry of `GET /v1/board` stands on the page in its order, with rank, figure rounded by its U95, and who measured it."""
     mixed(boarded)

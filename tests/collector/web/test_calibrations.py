@@ -107,6 +107,20 @@ def test_drift_is_drawn_from_the_second_alignment_on(api: Api) -> None:
     assert "3 alignments. The gain went from 1 to 1.04" in page.text
 
 
+def test_a_gain_that_stayed_is_not_said_to_have_moved() -> None:
+    """A change within the uncertainties of both alignments is called no more than them; just beyond, more."""
+    first = replace(of_the_agents_meter(DAY_NS).record, gain=1.0, u_gain=0.003)
+    said = [page_of.told("s", [first, replace(first, gain=gain, u_gain=0.004)])["said"] for gain in (1.0099, 1.0101)]
+    assert ["no more than both uncertainties" in one for one in said] == [True, False]
+
+
+def test_a_certificate_of_a_later_day_counts_for_nothing() -> None:
+    """One that was issued after today is of no known standing, not young."""
+    record = of_the_agents_meter(DAY_NS).record
+    line = page_of.paper_line(record, Certificate("9", "2026-01-02", "L", 0.001), 1_767_225_600_000_000_000)
+    assert (line["age_d"], line["look"], line["word"]) == (-1, "bad", "not known")
+
+
 def test_the_certificate_of_the_reference_ages(api: Api) -> None:
     """Young: in force; older than a year: for ES1 only; older than two: expired; none: how to state one."""
     today = api.clock.utc_ns()

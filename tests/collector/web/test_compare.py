@@ -55,18 +55,19 @@ def test_every_number_of_the_differences_is_that_of_rest(api: Api) -> None:
 
 
 def test_a_difference_of_exact_amounts_has_few_digits(api: Api) -> None:
-    """Rents are exact, and so is their difference: it is printed as amounts are, with its sign, not in every digit of a division."""
+    """A difference without U95 is printed as amounts are, with its sign, not in every digit; an amount that has a U95 has it beside it."""
     readings(api)
     a, b = run(api), run(api, output=300)
     shown(api, a, b)
     ((keys, pair),) = api.state.summaries.pairs.items()
-    rent = {"unit": "USD", "a": "0.0010707", "b": "0.0011777789", "a_u95": 0.0, "b_u95": 0.0, "difference": "0.00010707892895631602"}
+    rent = {"unit": "USD", "a": "0.0010707", "b": "0.0011777789", "a_u95": 0.0, "b_u95": 0.000012, "difference": "0.00010707892895631602"}
     rent |= {"u95": 0.0, "display": {"difference": "0.00010707892895631602", "u95": "0"}, "ratio": 1.1 / 3.0, "u95_ratio": 0.0}
     name = "market_per_1k_output_tokens"
     figures = [{**one, **rent, "resolved": True, "reason": ""} if one["name"] == name else one for one in pair.found["figures"]]
     api.state.summaries.pairs[keys] = replace(pair, found={**pair.found, "figures": figures})
     (row,) = [row for row in section(shown(api, a, b), "deltas").all("tr")[1:] if row.one("th").text == NAMES[name]]
-    assert "+0.0001071 USD (-63.33 %)" in " ".join(row.text.split())
+    text = " ".join(row.text.split())
+    assert "0.001071 USD 0.001178 USD ± 0.000012 USD +0.0001071 USD (-63.33 %)" in text
 
 
 def test_what_each_run_came_to_is_on_its_card(api: Api) -> None:

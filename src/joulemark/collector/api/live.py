@@ -66,8 +66,8 @@ async def live(
     """
     if host is not None and host not in {s.agent_id for s in await asyncio.to_thread(state.store.streams)}:
         raise NotFound(f"no host {host!r}", "list them with GET /v1/hosts")
-    since = number(last_event_id) or since_ns
-    return Events(written(state, host, state.clock.utc_ns() if since is None else since, events))
+    since, now_ns = number(last_event_id) or since_ns, state.clock.utc_ns()
+    return Events(written(state, host, now_ns if since is None else min(since, now_ns), events))
 
 
 def number(last_event_id: str | None) -> int | None:
