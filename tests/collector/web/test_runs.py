@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from joulemark.cards.figures import Place
-from joulemark.cards.figures import headline
+from joulemark.cards.figures import Place, headline
 from joulemark.collector.web import looks
 from joulemark.collector.web.runs import MOST_FILLED
 from joulemark.workload import Workload
