@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ PAPER_PX: Final = 794
 
 def main() -> int:
     """Make the scene, look at it, write down what was seen, and judge it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     mutate = os.environ.get("MUTATE", "")

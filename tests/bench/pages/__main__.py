@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -113,6 +114,7 @@ def until(so: Callable[[], Any]) -> float:
 
 def main() -> int:
     """Both measurements and what they come to."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     hours = float(os.environ.get("HOURS") or 24)
     with tempfile.TemporaryDirectory(prefix="jm-") as name:
         folder, end_ns = Path(name), day.now_ns()
