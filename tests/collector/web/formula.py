@@ -30,7 +30,7 @@ def true(one: Element, document: Any) -> bool:
     if not math.isclose(exact, float(one.attributes["value"]), rel_tol=1e-9, abs_tol=1e-12):
         return False
     scale = one.attributes.get("data-scale", "1")
-    if scale not in ("1", "100"):
+    if scale not in ("1", "100", "200"):  # a relative uncertainty is shown with k = 2, in percent
         return False
     scaled = exact * float(scale)
     digits = shown.as_tuple().digits

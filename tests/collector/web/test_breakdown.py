@@ -56,6 +56,21 @@ def test_of_several_phases_the_sum() -> None:
     assert value(document, whole.energy.pointer) == 300.0
 
 
+@pytest.mark.parametrize("others", [{}, {"package": 10.0}])
+def test_a_bound_is_not_what_gpus_took(others: dict[str, float | None]) -> None:
+    """Where nothing stands around the GPUs, what specification adds to them is a line of its own, and shares are of what meters saw."""
+    document = card("gpu", 80.0, others=others, bound_j=20.0)
+    for device in document["phases"][0]["devices"]:
+        device["energy_j"] = 30.0
+    found = breakdown(Place(document))
+    names = {one.name: one for one in found.components}
+    assert names["parts that no meter sees"].energy.value == 20.0
+    seen = [one for name, one in names.items() if name != "parts that no meter sees"]
+    assert [one.energy.value for one in seen] == ([60.0, 10.0] if others else [30.0, 30.0])
+    assert all(one.energy.value == value(document, one.energy.pointer) for one in seen)
+    assert [one.share.value for one in seen] == ([None, None] if others else [0.5, 0.5])
+
+
 def test_a_bound_of_what_no_meter_sees_is_a_part() -> None:
     """What was added by specification is not taken for energy that meters left over."""
     found = breakdown(Place(card("wall_analyzer", 110.0, others={"gpu": 60.0}, bound_j=10.0)))

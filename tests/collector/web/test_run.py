@@ -101,7 +101,9 @@ def test_rent_and_electricity_are_never_added(api: Api) -> None:
     page = shown(api, keep(api, "ES1"))
     cost = run.card["headline"]["cost"]
     places = [one.attributes["data-from"] for one in tile(page, "Cost").all("data")]
-    assert places == ["/headline/cost/market/per_1k_output_tokens", "/headline/cost/energy/per_1k_output_tokens"]
+    assert places == [
+        f"/headline/cost/{family}/{name}" for family in ("market", "energy") for name in ("per_1k_output_tokens", "per_1k_output_u_rel")
+    ]
     assert cost["market"]["price"]["fetched_at"] in tile(page, "Cost").text
     assert cost["market"]["status"] in tile(page, "Cost").text
     both = float(cost["market"]["amount"]) + float(cost["energy"]["amount"])

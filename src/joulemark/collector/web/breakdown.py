@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from joulemark.cards.figures import Place
@@ -83,12 +83,8 @@ def breakdown(card: Place) -> Breakdown:
     parts = inside or [name for name in (Boundary.MODULE,) if name in seen and name != headline]
     whole = component(card, headline, seen[headline], None)
     lines = [component(card, name, seen[name], whole.energy) for name in parts]
-    if any((phase["energy_upper_bound_j"].value or 0.0) > 0.0 for phase in phases):
-        bound = total([phase["energy_upper_bound_j"] for phase in phases])
-        nothing = Place(None)
-        lines.append(
-            Component("parts that no meter sees", "idle", bound, nothing, ratio(bound, whole.energy), "upper bound by specification")
-        )
+    if (bound := bound_of(phases)) is not None:
+        lines.append(unseen(bound, ratio(bound, whole.energy)))
     if lines:
         lines.append(residual(whole, lines))
     views = [component(card, name, rows, whole.energy) for name, rows in seen.items() if name not in (headline, *parts)]
@@ -100,19 +96,36 @@ def beside(phases: Sequence[Place], boundary: str) -> list[Place]:
     return [one for phase in phases for one in phase["other_boundaries"] if one["boundary"].value == boundary]
 
 
+def bound_of(phases: Sequence[Place]) -> Place | None:
+    """What the specification of parts that no meter sees adds to the headline; None where it adds nothing."""
+    bounds = [phase["energy_upper_bound_j"] for phase in phases]
+    return total(bounds) if any((one.value or 0.0) > 0.0 for one in bounds) else None
+
+
+def unseen(bound: Place, share: Place) -> Component:
+    """The line of parts that no meter sees."""
+    return Component("parts that no meter sees", "idle", bound, Place(None), share, "upper bound by specification")
+
+
 def flat(card: Place, phases: Sequence[Place], seen: dict[str, list[Place]], inside: Sequence[str]) -> Breakdown:
     """Parts around which no meter stands: by boundary, or by device where there is one boundary."""
-    lines = [component(card, name, seen[name], None) for name in inside]
+    lines, bound = [component(card, name, seen[name], None) for name in inside], bound_of(phases)
     views = [component(card, name, rows, None) for name, rows in seen.items() if name not in inside]
     if len(lines) == 1 and all(len(phase["devices"]) > 1 for phase in phases):
         lines = list(by_device(phases))
+    elif bound is not None:
+        at = inside.index(phases[0]["boundary"].value)
+        lines[at] = replace(lines[at], energy=less(lines[at].energy, [bound]))
+    if bound is not None:
+        lines.append(unseen(bound, Place(None)))
     said = "No meter stands around these parts, so that what they leave of the whole machine is not known."
     return Breakdown(None, tuple(lines), tuple(views), said)
 
 
 def by_device(phases: Sequence[Place]) -> Iterable[Component]:
-    """One line for each device, of all phases together."""
-    whole = total([phase["energy_j"] for phase in phases])
+    """One line for each device, of all phases together. Shares are of what meters saw."""
+    whole, bound = total([phase["energy_j"] for phase in phases]), bound_of(phases)
+    whole = whole if bound is None else less(whole, [bound])
     for at, first in enumerate(phases[0]["devices"]):
         name = first["device_id"].value
         energy = total([device["energy_j"] for phase in phases for device in phase["devices"] if device["device_id"].value == name])

@@ -56,7 +56,7 @@ async def compare(
         "waiting": False,
     }
     if not chosen or context["wrong"] or not recorded:
-        status = 200 if not chosen else 422 if context["wrong"] else 404
+        status = 200 if len(chosen) < FEWEST else 422 if context["wrong"] else 404
         return await looks.page(state, "compare.html", here="/compare", title="Compare", status=status, **context)
     asked_of = (baseline, *recorded)
     sides = await state.summaries.in_time(asked_of, lambda: side_by_side(state, recorded, baseline), within_s=PATIENCE_S)
