@@ -121,10 +121,10 @@ class Reckoning:
 
         Whoever asks for what is kept does not wait for the run that is being computed.
         """
-        if (last := self._last(run_id, key, now_ns)) is not None:
+        if (last := self.known(run_id, key, now_ns)) is not None:
             return last
         async with self.busy:
-            if (last := self._last(run_id, key, now_ns)) is not None:
+            if (last := self.known(run_id, key, now_ns)) is not None:
                 return last
             found = await make()
             self.keep(run_id, key, now_ns, found)
@@ -137,7 +137,7 @@ class Reckoning:
         while len(self.kept) > 1 and (len(self.kept) > MOST_KEPT or sum(one.found.size for one in self.kept.values()) > MOST_BYTES):
             self.kept.popitem(last=False)
 
-    def _last(self, run_id: str, key: str, now_ns: int) -> Reckoned | None:
+    def known(self, run_id: str, key: str, now_ns: int) -> Reckoned | None:
         """What is kept of a run and still holds."""
         last = self.kept.get(run_id)
         if last is None or last.key != key or (not last.found.settled and now_ns - last.at_ns > GOING_ON_NS):

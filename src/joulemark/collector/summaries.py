@@ -24,6 +24,9 @@ MOST_PAIRS: Final = 64
 MOST_GOING: Final = 8
 """Pages whose figures are computed behind them; they stand in one queue with every run that somebody opens."""
 
+PATIENCE_S: Final = 8.0
+"""So long a page waits for figures; they are computed further, for when it is loaded again."""
+
 AGAIN_NS: Final = 30 * NS_PER_S
 """So long the summary of a run of which readings may still arrive, or that had none, stands."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import replace
 
@@ -67,6 +68,15 @@ def test_every_figure_is_that_of_the_card(api: Api) -> None:
     energy = tile(page, "Energy").one("p", class_="big").one("data")
     assert energy.attributes["data-from"] == "/headline/display/joules_per_1k_output_tokens/value"
     assert energy.text == card["headline"]["display"]["joules_per_1k_output_tokens"]["value"]
+
+
+def test_a_long_run_does_not_keep_its_page_waiting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its figures are computed the page says so; they are computed further, and stand there when it is loaded again."""
+    run_id = api.run_of_three_seconds()
+    monkeypatch.setattr("joulemark.collector.web.run.PATIENCE_S", 0.0)
+    assert "they are being computed" in shown(api, run_id).text
+    api.runner.run(asyncio.wait_for(asyncio.shield(api.state.summaries.going["run", run_id]), 30))
+    assert tile(shown(api, run_id), "Energy").all("data")
 
 
 def test_the_highest_reading_is_that_of_the_trace(api: Api) -> None:

@@ -53,6 +53,11 @@ async def trace(
     return Response(csv_text(made), media_type="text/csv") if format == "csv" else JSONResponse(made)
 
 
+async def known(state: State, run_id: str) -> Reckoned | None:
+    """The same of a run that was computed before and has not changed. Raises NotFound."""
+    return state.reckoning.known(run_id, await key_of(state, run_id), state.clock.mono_ns())
+
+
 async def reckoned(state: State, run_id: str) -> Reckoned:
     """The card and the lines of a run, of a settled one as they were computed first. Raises NotFound and InsufficientData."""
     key = await key_of(state, run_id)

@@ -14,6 +14,7 @@ from joulemark.collector.api import compare as pairs
 from joulemark.collector.api.bodies import PRINTABLE
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.recorded import Recorded
+from joulemark.collector.summaries import PATIENCE_S
 from joulemark.collector.web import looks
 from joulemark.collector.web.drawings.scatter import scatter, table
 from joulemark.collector.web.listing import Row
@@ -25,9 +26,6 @@ FEWEST: Final = 2
 MOST: Final = 6
 OFFERED: Final = 50
 """The newest runs, whose ids are offered for the form."""
-
-PATIENCE_S: Final = 8.0
-"""So long a page waits for figures; they are computed further, for when it is loaded again."""
 
 RunId = Annotated[str, Query(max_length=64, pattern=PRINTABLE)]
 Word = Annotated[str, Query(max_length=200, pattern=PRINTABLE)]

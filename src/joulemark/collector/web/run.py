@@ -16,6 +16,7 @@ from joulemark.collector.api import cards, traces
 from joulemark.collector.api.state import Served, State
 from joulemark.collector.reckoning import Reckoned
 from joulemark.collector.recorded import Edge, Recorded
+from joulemark.collector.summaries import PATIENCE_S
 from joulemark.collector.web import looks
 from joulemark.collector.web.breakdown import breakdown, counting, ratio, total
 from joulemark.collector.web.checklist import Checklist
@@ -35,6 +36,8 @@ MOST_PHASES: Final = 200
 MOST_SUMS: Final = 20
 """Sums of parts that do not close, or cannot be told, that are named."""
 
+BEING_COMPUTED: Final = InsufficientData("they are being computed; of a day of many meters that takes half a minute", "load the page again")
+
 Moment = Annotated[str | None, Query(max_length=40)]
 
 
@@ -52,11 +55,13 @@ async def run(
     standing = await Standing.of(state, recorded)
     common: dict[str, Any] = {"run": recorded, "standing": standing, "origin": str(request.base_url).rstrip("/")}
     try:
-        found = await traces.reckoned(state, run_id)
+        found = await traces.known(state, run_id)
+        found = found or await state.summaries.in_time(("run", run_id), lambda: traces.reckoned(state, run_id), within_s=PATIENCE_S)
+        if found is None:
+            raise BEING_COMPUTED
     except InsufficientData as why:
-        return await looks.page(
-            state, "run_without_card.html", here="/runs", title=f"Run {run_id}", why=why, about=about(recorded), **common
-        )
+        common |= {"why": why, "waiting": why is BEING_COMPUTED, "about": about(recorded)}
+        return await looks.page(state, "run_without_card.html", here="/runs", title=f"Run {run_id}", **common)
     judged = state.reckoning.judged.get(await traces.key_of(state, run_id))
     document = None if judged is None else judged.document
     more = await asyncio.to_thread(context, found, *shown)
