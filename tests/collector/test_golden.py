@@ -29,6 +29,11 @@ def described(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**one, "meter": MeterInfo.from_json(one["meter"]).to_json()} for one in series]
 
 
+def listed(runs: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs with what an older version told of each: later ones tell more."""
+    return [{name: run[name] for name in then} for run, then in zip(runs, expected, strict=True)]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_old_store_answers_as_it_did(version: int, tmp_path: Path) -> None:
     """Readings, bounds, losses, streams, energies and runs of a migrated file are those that its own version gave, to the last digit."""
@@ -39,6 +44,7 @@ def test_an_old_store_answers_as_it_did(version: int, tmp_path: Path) -> None:
     expected = json.loads(said.read_text(encoding="utf-8"))
     for _ in range(2):
         found = golden.answers(tmp_path / "readings.db", tmp_path / "catalog.db")
+        found["runs"] = listed(found["runs"], expected["runs"])
         for key in expected:
             assert found[key] == (described(expected[key]) if key == "series" else expected[key]), key
         store.seal(golden.T0, everything=True)

@@ -13,8 +13,8 @@ import numpy as np
 from joulemark.client import Client
 from joulemark.collector.store.base import Received
 from joulemark.collector.store.columns import SHARED, Columns
-from joulemark.collector.store.pieces import Piece
-from joulemark.collector.store.sealing import Span, chunk_of
+from joulemark.collector.store.pieces import Piece, first_clocks
+from joulemark.collector.store.sealing import Sealed, Span, chunk_of
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.proto import convert
 from joulemark.proto.messages import Batch, ClockState
@@ -44,17 +44,13 @@ def written(path: Path, *, hours: float, end_ns: int) -> int:
     rng, span = np.random.default_rng(1), Span(AGENT, begin_ns, 0)
     rows = 0
     with closing(sqlite3.connect(path)) as db, db:
+        clock = first_clocks(db).get((AGENT, begin_ns))
         for first_s in range(0, round(hours * 3600), CHUNK_S):
             mono_ns = (BOOTED_S + first_s) * NS_PER_S + np.arange(CHUNK_S * HZ, dtype=np.int64) * (NS_PER_S // HZ)
             for one in devices:
                 columns = Columns(shared(mono_ns, shift_ns), (power(mono_ns, rng),), (None,), (None,), ({},))
                 chunk = chunk_of(span, Piece(one, columns, None))
-                fields = "agent_id, epoch_ns, device, device_id, t0_ns, t1_ns, layout, body"
-                number = db.execute(f"INSERT INTO chunk ({fields}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", chunk.row).lastrowid
-                fields = "chunk, meter_id, t0_ns, t1_ns, n, first, last, double_integral"
-                db.executemany(
-                    f"INSERT INTO chunk_sum ({fields}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(number, *values) for values in chunk.sums]
-                )
+                Sealed(span, (chunk,), clock=clock).store(db)
                 rows += len(columns)
     return rows
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from joulemark.collector.api import problems
+from joulemark.collector.web import looks
 from joulemark.errors import EnvironmentFailed, FormatError, InsufficientData, RemoteUnreachable, UsageError
 from tests.collector.api.conftest import Api
 
@@ -42,7 +43,7 @@ def test_errors_are_problems(api: Api, method: str, path: str, body: dict[str, o
 def answer_to(error: Exception) -> httpx.Response:
     """What a client hears when a route raises `error`."""
     app = FastAPI()
-    problems.install(app)
+    problems.install(app, looks.problem)
 
     @app.get("/")
     async def failing() -> None:
