@@ -35,7 +35,8 @@ def test_what_is_not_there_is_a_page_for_a_person_and_a_problem_for_a_program(ap
     """The same unknown address answers 404 as HTML with the next step, as problem+json to all others, and below /v1 always so."""
     person = api.get("/nowhere<b>", headers=AS_A_PERSON)
     assert person.status_code == 404
-    assert "next" in person.text
+    assert "read-the-pages.md" in person.text
+    assert "openapi" not in api.get("/runs?page=none", headers=AS_A_PERSON).text
     assert "<b>" not in person.text
     assert api.get("/nowhere").headers["content-type"] == "application/problem+json"
     assert api.get("/v1/runs/none", headers=AS_A_PERSON).headers["content-type"] == "application/problem+json"

@@ -24,6 +24,10 @@ ANYWHERE: Final = (401, 403, 404, 405, 408, 413, 421, 422, 431, 500, 503)
 """Statuses that any route may answer."""
 NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 """What a full disk is to SQLite, without the extended part of the code."""
+COMPARE: Final = "compare the request with /openapi.json"
+SERVED: Final = "see /openapi.json for what is served"
+AMONG_PAGES: Final = "go on with a page named above; docs/how-to/read-the-pages.md tells their addresses and parameters"
+"""Next steps of who asked badly: a program, and a person, whose pages stand in no OpenAPI document."""
 SHOWN: Final = 5
 LONGEST: Final = 2000
 """Errors of a body that are named, and characters of an answer: it may be larger than the body otherwise."""
@@ -71,8 +75,8 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
         request: Request, status: int, detail: str, next_step: str, *, kind: str = "", headers: Mapping[str, str] | None = None
     ) -> Response:
         if not request.scope["path"].startswith("/v1/") and wants_page(request):
-            why = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, next_step=next_step)
-            return page(request, why)
+            step = AMONG_PAGES if next_step in (COMPARE, SERVED) else next_step
+            return page(request, Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, next_step=step))
         return problem(status, detail, next_step, kind=kind, headers=headers)
 
     async def deliberate(request: Request, error: Exception) -> Response:
@@ -92,12 +96,12 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
         count(request, Reason.INVALID)
         found = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         detail = "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
-        return told(request, 422, detail[:LONGEST], "compare the request with /openapi.json", kind="Validation")
+        return told(request, 422, detail[:LONGEST], COMPARE, kind="Validation")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         what = f"{request.method} {request.scope['path'][:LONGEST]}: {error.detail}"
-        return told(request, error.status_code, what, "see /openapi.json for what is served", headers=error.headers)
+        return told(request, error.status_code, what, SERVED, headers=error.headers)
 
     async def disk(request: Request, error: Exception) -> Response:
         assert isinstance(error, sqlite3.OperationalError)
