@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -53,7 +54,8 @@ async def page(state: State, template: str, *, here: str, title: str, status: in
     Whether the ingest process answers is asked each time: where it does not, the page says that nothing new arrives.
     """
     ingest = await state.control.status()
-    return rendered(template, {"here": here, "title": title, "receiving": ingest is not None, **context}, status=status)
+    whole = {"here": here, "title": title, "receiving": ingest is not None, **context}
+    return await asyncio.to_thread(rendered, template, whole, status=status)  # the first page of a template compiles it
 
 
 def rendered(template: str, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
