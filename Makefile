@@ -1,6 +1,6 @@
 # Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, ONLY, SCALE, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S, SECONDS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list bench tamper screenshots pages-bench lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list bench tamper screenshots pages-bench units lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -79,6 +79,9 @@ screenshots: # every page in Chromium from a real run: pictures, axe-core, weigh
 
 pages-bench: # first paint of every page beside a route that does nothing, and a day of eight GPUs drawn; HOURS=n
 	@scripts/pages-bench
+
+units: # the units of systemd: verify clean, exposure of both at most 2.5, judged by systemd-analyze; MUTATE=open must turn it red
+	@scripts/units
 
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check

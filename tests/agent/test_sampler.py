@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import resource
 import statistics
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -9,7 +11,7 @@ import pytest
 
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.runner import Runner
-from joulemark.agent.sampler import Sampler
+from joulemark.agent.sampler import Sampler, in_real_time
 from joulemark.agent.spool import Spool
 from joulemark.agent.thinning import samples_of
 from joulemark.agent.wiring import RunnerConfig
@@ -108,3 +110,20 @@ def test_costs_are_kept_per_meter(sampler_of: Callable[..., Sampler]) -> None:
     assert slow.error_count == 0
     assert slow.busy_ns >= slow.read_count * 30 * MS
     assert gone.error_count >= 1
+
+
+def test_the_sampler_is_ordinary_unless_real_time_is_granted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a granted priority nothing is asked for; with one the thread asks for the lowest, not for its children; a refusal is told."""
+    asked: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(os, "sched_setscheduler", lambda pid, policy, param: asked.append((pid, policy, param.sched_priority)))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (0, 0))
+    assert (in_real_time(), asked) == (False, [])
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1, 1))
+    assert (in_real_time(), asked) == (True, [(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 1)])
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    assert not in_real_time()
+    assert "ordinary priority: Operation not permitted" in caplog.text

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from joulemark.agent.runner import Runner
@@ -18,13 +20,30 @@ log = logging.getLogger("joulemark.agent")
 
 STOP_WAIT_S: Final = 3.5
 """How long `stop` waits for a read in progress: half a second above the deadline of a BMC."""
+LONGEST_TURN_S: Final = 5.0
+"""A thread that waits for a meter of a slow interval turns in between: waiting is no hanging."""
+REALTIME_PRIORITY: Final = 1
+"""The lowest above every ordinary thread: enough to be in time beside a benchmark, and behind all that the kernel does."""
+
+
+def in_real_time() -> bool:
+    """Put this thread before ordinary ones where the service manager grants it (LimitRTPRIO); processes it starts are ordinary again."""
+    if resource.getrlimit(resource.RLIMIT_RTPRIO)[0] < REALTIME_PRIORITY:
+        return False
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(REALTIME_PRIORITY))
+    except OSError as error:
+        log.warning("the sampler runs at ordinary priority: %s", error.strerror)
+        return False
+    return True
 
 
 class Lane:
     """A thread and the meters it polls, each on its own grid. A late deadline is counted and skipped, never made up for."""
 
-    def __init__(self, name: str, runners: Sequence[Runner], clock: Clock) -> None:
+    def __init__(self, name: str, runners: Sequence[Runner], clock: Clock, turned: Callable[[], None] = lambda: None) -> None:
         self.name, self.runners = name, runners
+        self._turned = turned
         self.late_tick_count = 0
         self._clock = clock
         self._wake = threading.Event()
@@ -58,6 +77,7 @@ class Lane:
             runner.close()
 
     def _run(self) -> None:
+        in_real_time()
         start_ns = self._clock.mono_ns()
         grids = [Grid(start_ns, runner.interval_ns) for runner in self.runners]
         while not self._stopping:
@@ -69,20 +89,22 @@ class Lane:
                 if self._clock.mono_ns() >= grid.due_ns:
                     runner.poll()
                     self.late_tick_count += grid.advance(self._clock.mono_ns())
+            self._turned()
             wait_ns = min(grid.due_ns for grid in grids) - self._clock.mono_ns()
-            if wait_ns > 0 and self._wake.wait(wait_ns / NS_PER_S):
+            if wait_ns > 0 and self._wake.wait(min(wait_ns / NS_PER_S, LONGEST_TURN_S)):
                 self._wake.clear()
 
 
 class Sampler:
-    """Every lane of the host."""
+    """Every lane of the host. `turned` is called by each lane after each of its turns: while all of them hang it is not."""
 
-    def __init__(self, runners: Sequence[Runner], clock: Clock) -> None:
+    def __init__(self, runners: Sequence[Runner], clock: Clock, turned: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
         shared = [runner for runner in runners if runner.meter.isolation is Isolation.SHARED]
-        self.lanes = [Lane(runner.source, [runner], clock) for runner in runners if runner.meter.isolation is not Isolation.SHARED]
+        apart = [runner for runner in runners if runner.meter.isolation is not Isolation.SHARED]
+        self.lanes = [Lane(runner.source, [runner], clock, turned) for runner in apart]
         if shared:
-            self.lanes.append(Lane("shared", shared, clock))
+            self.lanes.append(Lane("shared", shared, clock, turned))
 
     def start(self) -> None:
         """Begin to poll."""

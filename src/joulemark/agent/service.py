@@ -26,6 +26,7 @@ from joulemark.agent.wiring import divided, full_cords
 from joulemark.config import Config, MeterTable
 from joulemark.errors import EnvironmentFailed, RemoteUnreachable
 from joulemark.meters import registry
+from joulemark.notify import Supervisor
 from joulemark.proto.messages import Directive, Hello, Overhead
 from joulemark.timebase import Clock, SystemClock
 from joulemark.units import NS_PER_MS, NS_PER_S
@@ -36,6 +37,8 @@ CLOCK_REFRESH_S: Final = 10.0
 LAST_DRAIN_S: Final = 2.0
 ONCE_DRAIN_S: Final = 10.0
 SHORTEST_PERIOD_MS: Final = 10
+STUCK_S: Final = 60.0
+"""A batch that is late by more is stuck; the service manager is then told no more that the agent is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Agent:
         self._stopping = threading.Event()
         self._batch_period_ns = config.agent.batch_period_ms * NS_PER_MS
         self._boot_id = timebase.boot_id()
+        self._supervisor = Supervisor(self._clock)
+        self._told_ready = False
         self._spool = Spool(config.spool, self._clock)
         self._tracker = ClockTracker(self._clock, boot_id=self._boot_id)
 
@@ -72,12 +77,14 @@ class Agent:
         """
         with ExitStack() as ending:
             self._start(ending)
+            self._looped_ns = self._clock.mono_ns()
             self._sampler.start()
             ending.callback(self._sampler.stop)
             self._surveyor.start()
             ending.callback(self._surveyor.stop)
             ending.enter_context(self._clock_kept())
             self._loop()
+            self._supervisor.stopping()
             log.info("stopping")
 
     def run_once(self) -> Delivered:
@@ -134,7 +141,7 @@ class Agent:
             Runner(source, meter, mine, clock=self._clock, batcher=self._batcher, interval_ms=interval_ms, host=host, cords=cords)
             for source, meter, mine in zip(named(rest), meters, settings, strict=True)
         ]
-        self._sampler = Sampler(self._runners, self._clock)
+        self._sampler = Sampler(self._runners, self._clock, self._turned)
         for runner in self._runners:
             ending.callback(runner.close)
             runner.start()
@@ -176,6 +183,7 @@ class Agent:
         period_ns = self._batch_period_ns
         grid = Grid(self._clock.mono_ns() + period_ns, period_ns)
         while True:
+            self._looped_ns = self._clock.mono_ns()
             try:
                 self._wishes.get(timeout=max(0.0, (grid.due_ns - self._clock.mono_ns()) / NS_PER_S))
                 return
@@ -184,6 +192,16 @@ class Agent:
                 self._close_batch()
             grid.period_ns = self._batch_period_ns
             grid.advance(self._clock.mono_ns())
+
+    def _turned(self) -> None:
+        """Called by the sampling threads. The first turn makes the agent ready; each is a sign of life while batches are closed too."""
+        if not self._told_ready:
+            self._told_ready = True
+            readable = [runner.source for runner in self._runners if not runner.trouble]
+            troubles = [f"{runner.source}: {runner.trouble}" for runner in self._runners if runner.trouble]
+            self._supervisor.ready(f"reads {', '.join(readable) or 'no meter yet'}" + "".join(f"; {trouble}" for trouble in troubles))
+        if self._clock.mono_ns() - self._looped_ns < self._batch_period_ns + STUCK_S * NS_PER_S:
+            self._supervisor.alive()
 
     def _close_batch(self) -> None:
         if self._batcher.close():

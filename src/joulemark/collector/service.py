@@ -10,20 +10,24 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Final
 
 from joulemark import logs
 from joulemark.collector import listen
 from joulemark.config import Config
 from joulemark.errors import EnvironmentFailed, JoulemarkError
+from joulemark.notify import Supervisor
+from joulemark.timebase import SystemClock
 
 log = logging.getLogger("joulemark.collector")
 STOP_LIMIT_S = 10.0
+ALIVE: Final = "alive"
+"""What a process says over and over while its event loop turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ def run(config: Config, ready: Callable[[Addresses], None]) -> None:
     Raises what kept a process from starting (EnvironmentFailed for a port or folder in use), or EnvironmentFailed when one
     of them dies later.
     """
+    supervisor = Supervisor(SystemClock())
     with ExitStack() as stack:
         stop = stop_signals(stack)
         bound = stack.enter_context(listen.bind_rest(config))
@@ -49,10 +54,25 @@ def run(config: Config, ready: Callable[[Addresses], None]) -> None:
         pages = stack.enter_context(Child("rest", serve_rest, config, bound))
         if port is None or pages.ready(stop) is None:
             return
-        ready(Addresses(address(config.collector.grpc_listen, port), rest))
-        while stop not in (done := wait([stop, ingest.sentinel, pages.sentinel])):
-            dead = ingest if ingest.sentinel in done else pages
-            raise EnvironmentFailed(f"the {dead.name} process of the collector ended by itself", "read its last log lines above")
+        addresses = Addresses(address(config.collector.grpc_listen, port), rest)
+        ready(addresses)
+        supervisor.ready(f"agents {addresses.grpc}, pages {addresses.rest}")
+        watch((ingest, pages), stop, supervisor)
+        supervisor.stopping()
+
+
+def watch(children: tuple[Child, ...], stop: socket.socket, supervisor: Supervisor) -> None:
+    """Until `stop`: tell `supervisor` each time that every child has said it is alive. Raises EnvironmentFailed when one has ended."""
+    heard: set[Child] = set()
+    while stop not in (done := wait([stop, *(child.sentinel for child in children), *(child.pipe for child in children)])):
+        for child in children:
+            if child.sentinel in done or (child.pipe in done and not child.says_alive()):
+                raise EnvironmentFailed(f"the {child.name} process of the collector ended by itself", "read its last log lines above")
+            if child.pipe in done:
+                heard.add(child)
+        if len(heard) == len(children):
+            supervisor.alive()
+            heard.clear()
 
 
 def stop_signals(stack: ExitStack) -> socket.socket:
@@ -78,8 +98,9 @@ class Child:
     def __init__(self, name: str, serve: Callable[..., Any], *args: Any) -> None:
         self.name = name
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe(duplex=False)
-        self._process: SpawnProcess = context.Process(target=guarded, args=(serve, theirs, *args), name=f"joulemark-{name}")
+        self.pipe, theirs = context.Pipe(duplex=False)
+        beat_s = Supervisor(SystemClock()).feed_s
+        self._process: SpawnProcess = context.Process(target=guarded, args=(serve, theirs, beat_s, *args), name=f"joulemark-{name}")
         self._process.start()
         theirs.close()
 
@@ -90,15 +111,25 @@ class Child:
 
     def ready(self, stop: socket.socket) -> Any:
         """What the process reports once it serves, None when `stop` came first. Raises what kept it from serving."""
-        if self._pipe not in wait([self._pipe, stop]):
-            return None
-        try:
-            report = self._pipe.recv()
-        except EOFError as error:
-            raise EnvironmentFailed(f"the {self.name} process of the collector died at its start", "read its log lines above") from error
+        report: Any = ALIVE  # an event loop turns before it serves
+        while report == ALIVE:
+            if self.pipe not in wait([self.pipe, stop]):
+                return None
+            try:
+                report = self.pipe.recv()
+            except EOFError as error:
+                what = f"the {self.name} process of the collector died at its start"
+                raise EnvironmentFailed(what, "read its log lines above") from error
         if isinstance(report, JoulemarkError):
             raise report
         return report
+
+    def says_alive(self) -> bool:
+        """Take one sign of life from the readable pipe; False when the process has closed it."""
+        try:
+            return bool(self.pipe.recv() == ALIVE)
+        except EOFError:
+            return False
 
     def __enter__(self) -> Child:
         return self
@@ -110,11 +141,11 @@ class Child:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-        self._pipe.close()
+        self.pipe.close()
 
 
-def guarded(serve: Callable[..., Any], report: Connection, *args: Any) -> None:
-    """Body of a child: serve, report a deliberate error to the parent, and die with it."""
+def guarded(serve: Callable[..., Any], report: Connection, beat_s: float | None, *args: Any) -> None:
+    """Body of a child: serve, say each `beat_s` seconds that it does, report a deliberate error to the parent, and die with it."""
     logs.configure()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     open_files()
@@ -127,9 +158,25 @@ def guarded(serve: Callable[..., Any], report: Connection, *args: Any) -> None:
 
     threading.Thread(target=die_with_parent, daemon=True).start()
     try:
-        asyncio.run(serve(report, *args))
+        asyncio.run(beating(serve(report, *args), report, beat_s))
     except JoulemarkError as error:
         report.send(error)
+
+
+async def beating(served: Coroutine[Any, Any, None], report: Connection, beat_s: float | None) -> None:
+    """`served`, and beside it on the same event loop a sign of life each `beat_s` seconds; None: nobody waits for one."""
+
+    async def beat(period_s: float) -> None:
+        while True:
+            report.send(ALIVE)
+            await asyncio.sleep(period_s)
+
+    task = asyncio.create_task(beat(beat_s)) if beat_s is not None else None
+    try:
+        await served
+    finally:
+        if task is not None:
+            task.cancel()
 
 
 def open_files() -> None:
