@@ -117,7 +117,8 @@ def test_two_clocks_that_drift_lose_nothing(serve: Serve, opened: Open) -> None:
     daemon = serve()
     meter = opened(daemon)
     only(meter, daemon, daemon.row(time.time()))
-    rows = [daemon.row(time.time() - 1.0 + i / 10) for i in range(4)]
+    begin_s = round(time.time() - 1.0, 3)  # rows tell milliseconds
+    rows = [daemon.row(begin_s + i / 10) for i in range(4)]
     read = []
     for fresh in (rows[:2], [], rows[2:], []):
         daemon.rows = fresh
