@@ -140,4 +140,4 @@ def test_the_public_names_are_there_and_no_others() -> None:
     assert {name: getattr(joulemark, name).__name__ for name in joulemark.PLACES} == {name: name for name in joulemark.PLACES}
     assert set(joulemark.__all__) == {*joulemark.PLACES, "__version__"}
     with pytest.raises(AttributeError, match="no attribute 'cleint'"):
-        joulemark.cleint  # noqa: B018
+        joulemark.cleint  # noqa: B018  # asking for it is the test
