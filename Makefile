@@ -1,6 +1,6 @@
-# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, ONLY, SCALE, WRITE, HOURS, LEAK, MUTATE, AIPERF, TRIALS, BAD_S, SECONDS) reach it as environment.
+# Every target is one script; variables given on the command line (ONCE, DEMO_SCALE, SEED, LEVEL, LONG, AGENTS, COUNT, ONLY, SCALE, WRITE, HOURS, LEAK, MUTATE, ROOT, AIPERF, TRIALS, BAD_S, SECONDS) reach it as environment.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list bench tamper screenshots pages-bench units lint proto docs clean
+.PHONY: help setup demo test e2e conservation soak bad-input interop board board-formats conformance meters-live kit seeded-runs live-node live-tokens price-refresh-live calibration-trials gpu price-list bench fleet scale-out tamper screenshots pages-bench units units-live packages compat newcomer deploy-check lint proto docs clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*# /  make \1	/p' Makefile
@@ -68,8 +68,13 @@ gpu: # what NVML is on this machine's GPUs, and what reading it costs a load; WR
 price-list: # a synthetic list of AWS streamed within 200 MB of memory, its time beside that of csv.reader; MB=n, 300 unless set
 	@scripts/price-list
 
-bench: # the goals of the engine, each beside its rival in the same run: build/bench.json and build/bench.md; ONLY=E4,E5, SCALE=smoke
+bench: # the goals of the engine, each beside its rival in the same run: build/bench.json and build/bench.md; ONLY=E4,E5, SCALE=smoke, PEERS=1 beside Zeus and AIPerf
 	@scripts/bench
+
+scale-out: # two shards of the real ClickHouse engine, killed while hosts are sealed onto them: build/scale-out.json; SEED=n, SCALE=n, MUTATE=dup|drop
+	@scripts/scale-out
+fleet: # what 10,000 hosts take: cores, memory, network, disk and cost, measured on the real ingest code; HOSTS=n, SECONDS=n, STREAMS=n
+	@scripts/fleet
 
 tamper: # attached cards tampered with in ten ways, each of which must be named; SEED=n, MUTATE=untouched|remade must turn it red
 	@scripts/tamper
@@ -83,14 +88,29 @@ pages-bench: # first paint of every page beside a route that does nothing, and a
 units: # the units of systemd: verify clean, exposure of both at most 2.5, judged by systemd-analyze; MUTATE=open must turn it red
 	@scripts/units
 
+units-live: # both units installed and started by a real systemd in namespaces, hung, started again by its watchdog; as root; MUTATE=deaf
+	@scripts/units-live
+
+newcomer: # the first tutorial taken literally in an empty folder, and timed: build/newcomer.md; ROOT=debian in a bare Debian 12 (root), MUTATE=block must turn it red
+	@scripts/newcomer
+
+packages: # wheel, sdist, the agent's Debian package and each extra alone, built, weighed, installed, called: build/packages; ONLY=deb|extras
+	@scripts/packages
+
+deploy-check: # chart, manifests, Containerfile, Compose file and Slurm's scripts by Helm's library, schemas and linters; WRITE=1, MUTATE=privileged|schema|token
+	@scripts/deploy-check
+
+compat: # the protocol matrix of this version and the one before, from real processes, upgrades and rollbacks too; MUTATE=version must turn it red
+	@scripts/compat
+
 lint: # ruff, mypy, import contracts, buf, generated code, generated docs
 	@scripts/setup && scripts/check
 
 proto: # regenerate the protobuf code
 	@scripts/proto
 
-docs: # regenerate the generated pages of docs/reference
-	@scripts/setup && scripts/docs
+docs: # generated pages made anew, the site built strictly into build/site, every link followed, the reference held against the code; MUTATE=link|key|route
+	@scripts/setup && scripts/docs && .venv/bin/python -m tests.docs
 
 clean: # remove environments and caches
-	@rm -rf .venv .venv-proto .venv-oldest .venv-snmpsim .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-proto .venv-oldest .venv-peers .venv-snmpsim .venv-deploy .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,5 @@
 """The generated parts of docs/reference: between marks the help of every command, the configuration with its defaults, the kinds of
-meters and of feeds, and the whitelist; openapi.json.
+meters and of feeds, the whitelist, and the messages of the wire; openapi.json.
 
 Help and OpenAPI document are laid out by libraries, each release a little otherwise. The check compares what is ours in them.
 """
@@ -7,6 +7,7 @@ Help and OpenAPI document are laid out by libraries, each release a little other
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -16,7 +17,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+import log_pages
+import manual_pages
 import standard_pages
+import wire_pages
 
 from joulemark import cli, whitelist
 from joulemark.cli import config_text as config_text_module
@@ -53,8 +57,24 @@ def cli_text() -> str:
 def config_text() -> str:
     """What `joulemark config default` prints for a service, without this host's name and the place of the package."""
     text = re.sub(r'^agent_id = ".*"$', 'agent_id = "host-name"', config_text_module.default_text(), flags=re.MULTILINE)
-    text = text.replace(str(Path(cli.__file__).parent.parent), "PACKAGE")
+    text = anywhere(text)
     return f"```toml\n{text.rstrip()}\n```\n"
+
+
+def anywhere(text: str) -> str:
+    """`text` without the place of the package on this machine."""
+    return text.replace(str(Path(cli.__file__).parent.parent), "PACKAGE")
+
+
+def meter_text(kind: str) -> str:
+    """Every key of a kind of meter, with its default."""
+    own = config_text_module.documented(registry.driver(kind).config)
+    return anywhere("\n".join(["```toml", "[[meter]]", f'kind = "{kind}"', *own, "```", ""]))
+
+
+def own_kinds() -> list[str]:
+    """Kinds of meters that come with Joulemark."""
+    return [kind for kind, entry in registry.kinds().items() if entry.value.startswith("joulemark.")]
 
 
 MARKS = {"done": "yes", "exempt": "n/a", "open": "open"}
@@ -114,8 +134,11 @@ PAGES = {
     "cli.md": cli_text,
     "config.md": config_text,
     "feeds.md": feeds_text,
+    "logs.md": log_pages.text,
     "meters/README.md": meters_text,
     "whitelist.md": whitelist_text,
+    "wire.md": wire_pages.wire_text,
+    **{f"meters/{kind}.md": functools.partial(meter_text, kind) for kind in own_kinds()},
 }
 
 
@@ -211,10 +234,11 @@ def main() -> int:
         for name, text in FILES.items():
             (REFERENCE / name).write_text(text(), encoding="utf-8")
         standard_pages.write()
+        manual_pages.write()
         return 0
     exact = {name: written(name) == page(name) for name in PAGES if name != "cli.md"}
     current = {**exact, "cli.md": cli_is_current(), "openapi.json": openapi_is_current()}
-    if stale := [name for name, is_current in current.items() if not is_current] + standard_pages.stale():
+    if stale := [name for name, is_current in current.items() if not is_current] + standard_pages.stale() + manual_pages.stale():
         print(f"docs is out of date ({', '.join(stale)}): run make docs", file=sys.stderr)
         return 1
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,9 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("JOULEMARK_HYPOTHESIS", "ci"))
 """Generated inputs: the same ones at every run in CI; `JOULEMARK_HYPOTHESIS=explore` looks for new ones."""
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A run in the background of a shell ignores Ctrl-C, and so would every process that a test starts and interrupts."""
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +41,15 @@ class ManualClock:
         """Both clocks, by the same amount."""
         self.utc += ns
         self.mono += ns
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_log() -> None:
+    """The package's log as a library has it: a command that ran in this process before has sent it elsewhere."""
+    log = logging.getLogger("joulemark")
+    log.handlers.clear()
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ ONE_IMPORTER = {
     "sqlite_utils": ("collector/", "pricing/store", "board/store", "database"),
     "apscheduler": "collector/",
     "pcodec": "collector/store/",
+    "clickhouse_connect": "collector/store/clickhouse/",
     "cryptography": "pki/",
     "joulemark.proto.v1": "proto/",
 }

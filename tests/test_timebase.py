@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulemark.errors import NaiveTimeError, UsageError
-from joulemark.timebase import Span, Stamp, SystemClock, boot_id, datetime_ns, iso_utc, utc_minus_mono_ns, zone
+from joulemark.timebase import HeldClock, Span, Stamp, SystemClock, boot_id, datetime_ns, iso_utc, utc_minus_mono_ns, zone
 from joulemark.units import NS_PER_S
 
 
@@ -44,6 +44,50 @@ class Jittery:
 def test_offset_comes_from_the_narrowest_bracket() -> None:
     """Of three brackets of 1000, 10 and 500 ns the middle one decides, so the error is at most half of 10 ns."""
     assert abs(utc_minus_mono_ns(Jittery(), tries=3) - 7 * NS_PER_S) <= 5
+
+
+class Scattering:
+    """Reads that take `cost_ns` after that of UTC only, so a bracket's middle is off by half; the true difference is `apart_ns`."""
+
+    def __init__(self) -> None:
+        self.mono, self.cost_ns, self.apart_ns = 0, 100, 7 * NS_PER_S
+
+    def mono_ns(self) -> int:
+        return self.mono
+
+    def utc_ns(self) -> int:
+        seen = self.mono + self.apart_ns
+        self.mono += self.cost_ns
+        return seen
+
+
+def test_a_relation_is_held_while_readings_contain_it() -> None:
+    """What the cost of a read moves the middle by is no news; a step is told at once, and then held; a narrower reading corrects."""
+    host = Scattering()
+    clock = HeldClock(host)
+    assert utc_minus_mono_ns(clock) == 7 * NS_PER_S - 50
+    host.cost_ns = 900
+    assert utc_minus_mono_ns(host) == 7 * NS_PER_S - 450
+    assert utc_minus_mono_ns(clock) == 7 * NS_PER_S - 50
+    host.cost_ns = 20
+    assert utc_minus_mono_ns(clock) == 7 * NS_PER_S - 10
+    host.cost_ns = 900
+    assert utc_minus_mono_ns(clock) == 7 * NS_PER_S - 10
+    host.apart_ns += 5_000
+    assert utc_minus_mono_ns(clock) == 7 * NS_PER_S + 5_000 - 450
+    assert clock.utc_ns() - clock.mono_ns() == host.apart_ns - 900
+
+
+def test_the_hosts_relation_is_one_number() -> None:
+    """A thousand readings of this host's clocks tell at most three numbers: the first, and what narrower readings make of it."""
+    clock = HeldClock(SystemClock())
+    assert len({utc_minus_mono_ns(clock) for _ in range(1000)}) <= 3
+
+
+def test_a_relation_needs_a_reading() -> None:
+    """No try is a mistake of the caller."""
+    with pytest.raises(ValueError, match="one read"):
+        utc_minus_mono_ns(SystemClock(), tries=0)
 
 
 def test_boot_id_is_the_kernels() -> None:

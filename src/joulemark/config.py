@@ -1,9 +1,9 @@
 """Configuration: one TOML file, frozen dataclasses, an unknown key is an error that names the nearest valid one.
 
 Precedence: command-line flag, then environment (`JOULEMARK_CONFIG` names the file), then the file, then the default.
-Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices] [board]` and any number of `[[meter]]` and `[[feed]]`, each with its
-`kind`; the driver or the source of that kind owns the other keys. Secrets are given as paths of files, never as text. The text
-below a field explains its key: `joulemark config default` prints it.
+Tables: `[agent] [collector] [client] [spool] [tls] [limits] [prices] [board] [clickhouse]` and any number of `[[meter]]` and `[[feed]]`,
+each with its `kind`; the driver or the source of that kind owns the other keys. Secrets are given as paths of files, never as text. The
+text below a field explains its key: `joulemark config default` prints it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ REST_PORT: Final = 7471
 MAX_BYTES: Final = 1 << 20
 """Longest configuration or secret that is read."""
 
+MOST_PROCESSES: Final = 64
+"""More ingest processes than one machine has use for: every question is asked of the file of each."""
+
 LARGEST_BATCH_BYTES: Final = 4 * 1024 * 1024 - 65_536
 """What the protocol allows: gRPC's customary 4 MiB less room for the envelope."""
 
@@ -41,6 +44,11 @@ def data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "joulemark"
 
 
+MOST_HZ: Final = 100.0
+LONGEST_BURST_S: Final = 60.0
+"""A burst that is denser, or longer, would be no burst around a mark but a load on the driver."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
     """`[agent]`: who this host is and where its readings go."""
@@ -49,8 +57,15 @@ class AgentConfig:
     """Name of this host in every meter id; the host name unless set."""
     collector: str = f"127.0.0.1:{GRPC_PORT}"
     """Address HOST:PORT of the collector that takes the readings."""
+    collectors: tuple[str, ...] = ()
+    """Addresses of several collectors, and of each of their ingest processes, before collector where set. This host keeps to the one that
+    its agent_id hashes to; every host has the same list, written alike, in any order."""
     interval_ms: int = 1000
     """Milliseconds between two reads of each meter."""
+    burst_hz: float = 20.0
+    """Reads per second of a meter around a phase mark, where its driver allows that (nvml, amd, rapl); 0 turns bursts off."""
+    burst_s: float = 2.0
+    """Seconds after a phase mark for which such a meter is read that often; 0 turns bursts off."""
     batch_period_ms: int = 1000
     """Longest time in milliseconds that a reading waits in an open batch before it is sent."""
     window_batches: int = 64
@@ -68,8 +83,18 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         at_least("agent.interval_ms", self.interval_ms, 1)
+        if not 0.0 <= self.burst_hz <= MOST_HZ:
+            raise ConfigError(f"agent.burst_hz = {self.burst_hz} is not between 0 and {MOST_HZ:g}", "set it to 20, or to 0 for no bursts")
+        if not 0.0 <= self.burst_s <= LONGEST_BURST_S:
+            raise ConfigError(
+                f"agent.burst_s = {self.burst_s} is not between 0 and {LONGEST_BURST_S:g}", "set it to 2, or to 0 for no bursts"
+            )
         at_least("agent.batch_period_ms", self.batch_period_ms, 10)
         at_least("agent.window_batches", self.window_batches, 1)
+        if len(set(self.collectors)) < len(self.collectors) or "" in self.collectors:
+            raise ConfigError(
+                "agent.collectors names an address twice or not at all", 'write each once, as ["10.0.0.5:7470", "10.0.0.6:7470"]'
+            )
         at_least("agent.clock_probe_period_s", self.clock_probe_period_s, 0.1)
         if not self.agent_id.isprintable() or not self.agent_id or ":" in self.agent_id or "/" in self.agent_id:
             raise ConfigError(
@@ -78,6 +103,11 @@ class AgentConfig:
             )
         if len(set(self.cords)) < len(self.cords) or any(not name.strip("/").isprintable() or not name.strip("/") for name in self.cords):
             raise ConfigError("agent.cords names a cord twice or not at all", 'give each cord one name, as ["psu1", "psu2"]')
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where collectors may take the readings."""
+        return self.collectors or (self.collector,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +132,28 @@ class CollectorConfig:
     rest_listen: str = f"127.0.0.1:{REST_PORT}"
     """Address HOST:PORT on which the REST interface and the pages are served."""
     data_dir: Path = field(default_factory=data_dir)
-    """Folder that holds readings.db, catalog.db, prices.db, board.db with its archives, tokens.json and the audit log."""
+    """Folder that holds readings.db and one such file for each further process, catalog.db, prices.db, board.db with its archives,
+    tokens.json and the audit log."""
     seal_after_s: float = 600.0
     """Seconds after which the readings of a device are sealed into a compressed chunk."""
     seal_key: Path | None = None
     """Private key (Ed25519, PEM) that signs bundles; make one with: joulemark pki seal-key FILE."""
+    ingest_processes: int = 1
+    """Number of processes that take readings, at most 64; they listen on the port of grpc_listen and those behind it. One for each core
+    that agents keep busy; agents list the address of each in their collectors."""
+    keep_raw_days: float = 0.0
+    """Days after which readings outside of runs are deleted, here and from [clickhouse], at least 1; their exact sums stay. 0 keeps all."""
+    keep_margin_s: float = 3600.0
+    """Seconds before and after each run whose readings are kept with it."""
 
     def __post_init__(self) -> None:
+        at_least("collector.keep_raw_days", self.keep_raw_days, 1.0 if self.keep_raw_days else 0.0)
+        at_least("collector.keep_margin_s", self.keep_margin_s, 600.0)
         at_least("collector.seal_after_s", self.seal_after_s, 1.0)
+        at_least("collector.ingest_processes", self.ingest_processes, 1)
+        if self.ingest_processes > MOST_PROCESSES:
+            what = f"collector.ingest_processes = {self.ingest_processes} is above {MOST_PROCESSES}"
+            raise ConfigError(what, "use several machines, each with a collector of its own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +274,22 @@ class BoardConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ClickhouseConfig:
+    """`[clickhouse]`: databases of ClickHouse that take sealed readings, which otherwise stay in readings.db; it remains the log."""
+
+    shards: tuple[str, ...] = ()
+    """Addresses as ["https://joulemark@ch-a.example:8443/joulemark"], without passwords. All readings of a host go to one of them."""
+    password_file: Path | None = None
+    """File that holds the password of that user, the same on all shards."""
+    ca_file: Path | None = None
+    """Certificate of the authority that signed theirs, in PEM; those that the system trusts unless set."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.shards)) < len(self.shards):
+            raise ConfigError("clickhouse.shards names a shard twice", "name each once")
+
+
+@dataclass(frozen=True, slots=True)
 class MeterTable:
     """One `[[meter]]`: the driver's kind, and the keys that its own Config class reads."""
 
@@ -257,6 +317,7 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     prices: PricesConfig = field(default_factory=PricesConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
+    clickhouse: ClickhouseConfig = field(default_factory=ClickhouseConfig)
     meters: tuple[MeterTable, ...] = ()
     feeds: tuple[FeedTable, ...] = ()
     path: Path | None = None
@@ -298,6 +359,7 @@ def parse(data: Mapping[str, Any], path: Path | None = None) -> Config:
         "limits": LimitsConfig,
         "prices": PricesConfig,
         "board": BoardConfig,
+        "clickhouse": ClickhouseConfig,
     }
     unknown(data, [*tables, "meter", "feed"], where)
     built = {name: build(cls, table(data, name, where), f"{where} [{name}]") for name, cls in tables.items() if name in data}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from joulemark import document, units
@@ -212,7 +212,8 @@ class MeterInfo:
 
     `exponent`: a value is `value * 10**exponent` W or J. `modulus`: range of a counter in the same integers, None when it
     does not wrap. `averaging_window_s`: None when not known; of an exponential average its time constant. `update_period_s`: as
-    declared; `update_period_measured_s`: as seen. `coverage`: share of time the sensor looks (0.25 for NVML on A100 and H100).
+    declared; `update_period_measured_s`: as seen. `read_interval_s`: how often it is read where it is read more densely around phase marks,
+    apart from these; None where it is not. `coverage`: share of time the sensor looks (0.25 for NVML on A100 and H100).
     `covers`: what it measures, as GPU uuids or cords (`host/cord`). `cords`: all cords of the hosts it may be part of, as their
     operator named them, empty where nobody did: only with them a sum over cords is known to be whole. `rated_w`: the highest
     believable power, for telling a wrap from a reset. `step`: smallest change of the value, in the same integers: 3600 at exponent 2
@@ -235,6 +236,7 @@ class MeterInfo:
     averaging_window_s: float | None = None
     update_period_s: float | None = None
     update_period_measured_s: float | None = None
+    read_interval_s: float | None = None
     coverage: float | None = None
     accuracy: Accuracy | None = None
     certificate: Certificate | None = None
@@ -288,6 +290,8 @@ class MeterInfo:
         for name in ("quantity", "boundary", "current", "averaging", "timestamp_source"):
             out[name] = str(out[name])
         out["covers"], out["cords"] = list(self.covers), list(self.cords)
+        if self.read_interval_s is None:
+            del out["read_interval_s"]
         return out
 
     @classmethod
@@ -303,7 +307,7 @@ class MeterInfo:
 
     def bounds(self) -> dict[str, bool]:
         """Name of each figure that computations rely on -> whether it lies where they hold: beyond, floating point overflows."""
-        names = ("averaging_window_s", "update_period_s", "update_period_measured_s")
+        names = ("averaging_window_s", "update_period_s", "update_period_measured_s", "read_interval_s")
         times = {name: getattr(self, name) for name in names}
         fixed = (self.range.volts, self.range.amps, self.range.crest_factor) if self.range else ()
         return {
@@ -367,7 +371,9 @@ class Sample:
 
     def numbered(self, seq: int, *, pinned: bool = False) -> Self:
         """The same sample with its number in the device's stream."""
-        return replace(self, seq=seq, pinned=pinned)
+        read = self.device_id, self.t_read0_ns, self.t_read1_ns, self.utc_minus_mono_ns
+        answer = self.values, self.t_device_ns, self.qualities, self.reasons
+        return type(self)(*read, *answer, seq, pinned)  # for every read, and `replace` takes four times as long
 
 
 STAMP_NS: Final = 1000

@@ -88,21 +88,60 @@ class AxisClock:
         return self._clock.mono_ns()
 
 
+class HeldClock:
+    """The clocks of a host, whose relation is held until a reading of both excludes it: the kernel slews both alike and parts them by
+    steps alone, so what readings scatter by is no news. From any thread.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._held: tuple[int, int, int] | None = None
+        """Nothing read so far excludes a relation from the first to the second; the third is what is told."""
+
+    def utc_ns(self) -> int:
+        return self._clock.utc_ns()
+
+    def mono_ns(self) -> int:
+        return self._clock.mono_ns()
+
+    def utc_minus_mono_ns(self, tries: int) -> int:
+        """UTC minus monotonic time: what was told before, where the narrowest of `tries` brackets contains it."""
+        held = self._held  # once: another thread may replace it meanwhile
+        low, high = relation_bounds(self._clock, tries)
+        if held is not None:
+            low, high = max(low, held[0]), min(high, held[1])
+            if low > high:
+                low, high = relation_bounds(self._clock, tries)
+                held = None
+        told = held[2] if held is not None and low <= held[2] <= high else (low + high) // 2
+        self._held = low, high, told
+        return told
+
+
 STEP_NS: Final = 1_000_000
 """A change of UTC minus monotonic above this is a step of the host's clock, not the noise of reading two clocks."""
 
 
 def utc_minus_mono_ns(clock: Clock, tries: int = 5) -> int:
-    """UTC minus monotonic time, from the narrowest of `tries` bracketed reads (about 100 ns); exact for an axis."""
+    """UTC minus monotonic time, from the narrowest of `tries` bracketed reads (about 100 ns); exact for an axis, held by a HeldClock."""
     if isinstance(clock, AxisClock):
         return clock.minus_mono_ns
-    best_width, best = -1, 0
+    if isinstance(clock, HeldClock):
+        return clock.utc_minus_mono_ns(tries)
+    return sum(relation_bounds(clock, tries)) // 2
+
+
+def relation_bounds(clock: Clock, tries: int) -> tuple[int, int]:
+    """Between which two numbers UTC minus monotonic time lies, by the narrowest of `tries` bracketed reads."""
+    best: tuple[int, int] | None = None
     for _ in range(tries):
         before = clock.mono_ns()
         utc = clock.utc_ns()
         after = clock.mono_ns()
-        if best_width < 0 or after - before < best_width:
-            best_width, best = after - before, utc - (before + after) // 2
+        if best is None or after - before < best[1] - best[0]:
+            best = utc - after, utc - before
+    if best is None:
+        raise ValueError("two clocks are related by one read of both at least")
     return best
 
 

@@ -42,7 +42,7 @@ def write(path: Path) -> None:
     for epoch in range(2):
         spool = Spool(SpoolConfig(path, 1024 * 1024), clock)
         spool.open()
-        epoch_ns = spool.new_epoch()
+        epoch_ns = spool.new_epoch("10.0.0.5:7470")
         batcher = Batcher(spool, clock, epoch_ns=epoch_ns, boot_id=BOOT, clock_state=lambda _: ClockState(), overhead=Overhead)
         batcher.describe(DEVICE, "fake")
         for batch in range(4):

@@ -88,8 +88,9 @@ def test_a_value_that_is_renewed_without_changing_does_not_stretch_the_period() 
 
 def test_what_a_witness_shows_claims_no_period() -> None:
     """A temperature that stays the same for ten reads was read anew each time: nothing is known of its sensor's period."""
-    assert polled(replace(POWER, quantity=Quantity.TEMPERATURE), refresh_s=10.0, poll_s=1.0) is None
-    assert polled(POWER, refresh_s=10.0, poll_s=1.0) is not None
+    for quantity, known in ((Quantity.TEMPERATURE, False), (Quantity.POWER, True)):
+        refresh = DeviceRefresh(DeviceInfo("x:h:0", (replace(POWER, quantity=quantity),)))
+        assert any(refresh.see(sample(second, (noisy(second // 10),))) for second in range(600)) is known
 
 
 def test_a_failed_read_makes_no_interval() -> None:

@@ -139,6 +139,22 @@ def test_gone_meter_is_opened_again(runner_of: RunnerOf, rows: Callable[[], list
     assert runner.meter.open_count == 3  # type: ignore[attr-defined]  # it is a ScriptedMeter
 
 
+def test_what_was_read_before_a_new_description_stays_under_the_old(
+    runner_of: RunnerOf, spool: Spool, batcher: Batcher, manual_clock: ManualClock
+) -> None:
+    """A meter that comes back as another within one batch period: two batches, each with the description of its readings."""
+    runner = runner_of([100, MeterGone("fell off the bus"), 50], opens=[OK, OK])
+    polled(runner, manual_clock, 2)
+    assert isinstance(runner.meter, ScriptedMeter)
+    known = runner.meter.device
+    runner.meter.device = replace(known, meters=tuple(replace(meter, note="another") for meter in known.meters))
+    polled(runner, manual_clock, 1)
+    batcher.close()
+    views = [convert.decode(stored.frozen.body) for stored in spool.claim((-1, -1), 999)]
+    assert [[meter.note for meter in view.devices[0].meters] for view in views] == [["", ""], ["another", "another"]]
+    assert [[row.seq for row in samples_of(view.blocks[0])] for view in views] == [[0, 1], [2]]
+
+
 def test_device_that_is_not_found_again_leaves_gaps(
     runner_of: RunnerOf, rows: Callable[[], list[Sample]], manual_clock: ManualClock, device: DeviceInfo
 ) -> None:

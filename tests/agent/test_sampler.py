@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import statistics
+import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.runner import Runner
-from joulemark.agent.sampler import Sampler, in_real_time
+from joulemark.agent.sampler import Bell, Sampler, in_real_time
 from joulemark.agent.spool import Spool
 from joulemark.agent.thinning import samples_of
 from joulemark.agent.wiring import RunnerConfig
@@ -20,6 +22,8 @@ from joulemark.meters import registry
 from joulemark.proto import convert
 from joulemark.readings import Sample
 from joulemark.timebase import SystemClock
+from tests.standins import nvml_standin
+from tests.standins.nvml_standin import NvmlWave
 from tests.waiting import eventually
 
 MS = 1_000_000
@@ -127,3 +131,56 @@ def test_the_sampler_is_ordinary_unless_real_time_is_granted(monkeypatch: pytest
     monkeypatch.setattr(os, "sched_setscheduler", refused)
     assert not in_real_time()
     assert "ordinary priority: Operation not permitted" in caplog.text
+
+
+def counted() -> tuple[int, int]:
+    """Calls on a GPU that the stand-in driver took, and how many of them began while another was under way."""
+    library = ctypes.CDLL(str(nvml_standin.library()))
+    for name in ("standin_call_count", "standin_overlap_count"):
+        getattr(library, name).restype = ctypes.c_longlong
+    return library.standin_call_count(), library.standin_overlap_count()
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_meters_of_one_driver_share_a_thread(locked: bool, monkeypatch: pytest.MonkeyPatch, batcher: Batcher) -> None:
+    """Two tables of GPUs of one driver are polled by one thread, and no call waits for another; in two threads calls do overlap. What the
+    agent says of its reads is what the driver counted.
+    """
+    for name, value in NvmlWave(gpus=8, settings={"CALL_NS": 2 * MS}).env().items():
+        monkeypatch.setenv(name, value)
+    driver = registry.driver("nvml")
+    assert driver.lock
+    assert registry.driver("fake").lock == ""
+    options = {"library": str(nvml_standin.library()), "witness_interval_s": 0.0}
+    tables = [MeterTable("nvml", {**options, "gpus": [str(i) for i in range(at, at + 4)]}) for at in (0, 4)]
+    lock = driver.lock if locked else ""
+    runners = [
+        Runner(f"nvml:{i}", meter, RunnerConfig(), clock=SystemClock(), batcher=batcher, interval_ms=30, lock=lock)
+        for i, meter in enumerate(registry.build(tables, host="h"))
+    ]
+    sampler = Sampler(runners, SystemClock())
+    assert len(sampler.lanes) == (1 if locked else 2)
+    for runner in runners:
+        runner.meter.open()
+    (calls, overlaps), before = counted(), read_counts(sampler)
+    sampler.start()
+    eventually(lambda: min(read_counts(sampler)) >= 10, "ten reads of each")
+    sampler.stop()
+    took = tuple(now - then for now, then in zip(counted(), (calls, overlaps), strict=True))
+    assert before == [0, 0]
+    assert took[0] == 4 * sum(read_counts(sampler))
+    assert (took[1] == 0) is locked
+    assert all(2 * 4 * MS <= cost.busy_median_ns <= cost.busy_max_ns <= cost.busy_ns for cost in sampler.costs)
+
+
+def test_a_bell_ends_one_wait_and_is_kept_for_the_next() -> None:
+    """Rung before the wait, twice at that: it ends at once, and the next one lasts its time; rung from another thread it ends early."""
+    bell = Bell()
+    bell.ring()
+    bell.ring()
+    assert bell.wait(60.0)
+    assert not bell.wait(0.01)
+    ringer = threading.Timer(0.05, bell.ring)
+    ringer.start()
+    assert bell.wait(60.0)
+    ringer.join()

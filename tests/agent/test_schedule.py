@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulemark.agent.schedule import Backoff, Grid
+from joulemark.agent.schedule import NO_BURSTS, Backoff, Bursts, Grid, Pace
 
 
 def test_on_time_moves_one_step() -> None:
@@ -38,3 +39,57 @@ def test_backoff_doubles_to_its_longest_wait() -> None:
     assert [backoff.next_s() for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
     backoff.reset()
     assert backoff.jittered_s() <= 0.5
+
+
+def test_a_burst_divides_the_grid_and_ends() -> None:
+    """After a mark each tenth of a period is due, points of the grid among them, for as long as bursts last; then the grid goes on."""
+    pace = Pace(0, 1000, Bursts(hz=10e6, lasting_s=1500e-9))
+    assert pace.advance(3) == 0
+    pace.mark(420)
+    seen = []
+    while pace.due_ns <= 4000:
+        seen.append((pace.due_ns, pace.is_extra))
+        assert pace.advance(pace.due_ns + 3) == 0
+    burst = [(due, due % 1000 != 0) for due in range(500, 2000, 100)]
+    assert seen == [*burst, (2000, False), (3000, False), (4000, False)]
+
+
+def test_a_mark_inside_a_burst_prolongs_it() -> None:
+    """The burst of two marks is one, which ends after the second; what it passes over is counted on the finer grid."""
+    pace = Pace(0, 1000, Bursts(hz=10e6, lasting_s=500e-9))
+    pace.advance(0)
+    pace.mark(0)
+    assert pace.advance(100) == 0
+    pace.mark(450)
+    assert pace.advance(780) == 5
+    assert (pace.due_ns, pace.is_extra) == (800, True)
+    assert pace.advance(951) == 1
+    assert (pace.due_ns, pace.is_extra) == (1000, False)
+
+
+@pytest.mark.parametrize("bursts", [NO_BURSTS, Bursts(20.0, 0.0), Bursts(0.0, 2.0), Bursts(20.0, 2.0)])
+def test_no_burst_where_none_is_wanted_or_the_grid_is_as_dense(bursts: Bursts) -> None:
+    """Turned off by either number, and at 20 Hz of a grid of 50 ms: a mark changes nothing."""
+    pace = Pace(0, 50_000_000, bursts)
+    pace.advance(0)
+    pace.mark(1000)
+    assert (pace.due_ns, pace.is_extra) == (50_000_000, False)
+
+
+@given(
+    ticks=st.integers(2, 50),
+    at=st.lists(st.integers(0, 10**10), min_size=1, max_size=5),
+    delays=st.lists(st.integers(0, 10**9), min_size=1),
+)
+def test_a_burst_never_moves_the_grid(ticks: int, at: list[int], delays: list[int]) -> None:
+    """Whatever marks come and however late reads are, every deadline that is not of a burst alone stands on the grid, in the future."""
+    pace, now = Pace(0, 10**9, Bursts(ticks, 1.0)), 0
+    marks = sorted(at)
+    for delay in delays * 3:
+        now = max(now, pace.due_ns) + delay
+        pace.advance(now)
+        if marks and marks[0] <= now:
+            marks.pop(0)
+            pace.mark(now)
+        assert pace.due_ns > now
+        assert pace.is_extra or abs(pace.due_ns - round(pace.due_ns, -9)) < 60 * ticks

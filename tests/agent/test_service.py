@@ -42,6 +42,22 @@ def test_stop_while_the_collector_is_away_keeps_everything(
     assert all(numbers == list(range(len(numbers))) for numbers in delivered.values())
 
 
+def test_a_typo_in_the_address_mends_itself(
+    agent_at: Callable[..., AgentProcess], free_port: Callable[[], int], collector_at: Any, eventually: Eventually
+) -> None:
+    """What an agent read for an address where nobody ever answered is delivered to the right one after a restart, by itself and whole."""
+    first = agent_at(free_port())
+    eventually(lambda: len(first.bodies()) >= 3, "batches are spooled")
+    first.end()
+    left, port = seqs(first.bodies()), free_port()
+    collector = collector_at(port)
+    second = agent_at(port)
+    eventually(lambda: len(collector.bodies) >= len(first.bodies()) + 3, "old and new batches are delivered")
+    second.end()
+    delivered = seqs([collector.bodies[key] for key in sorted(collector.bodies)])
+    assert {key: delivered[key] for key in left} == left
+
+
 def test_stop_flushes_the_open_batch(
     agent_at: Callable[..., AgentProcess], free_port: Callable[[], int], eventually: Eventually, tmp_path: Path
 ) -> None:

@@ -94,12 +94,12 @@ def test_damage_ends_nothing(
 def test_changed_configuration_delivers_what_waits(
     agent_at: AgentAt, free_port: Callable[[], int], collector_at: Any, eventually: Eventually
 ) -> None:
-    """Another collector and other meters: the readings of the meters that left arrive first, with their own description."""
-    first = agent_at(free_port())
+    """A collector that comes late, and other meters: the readings of the meters that left arrive first, with their own description."""
+    port = free_port()
+    first = agent_at(port)
     eventually(lambda: len(first.bodies()) >= 3, "batches are spooled")
     first.end()
     waiting = first.bodies()
-    port = free_port()
     collector = collector_at(port)
     second = agent_at(port, FAKE.replace("devices = 2", "devices = 1"))
     eventually(lambda: len(collector.bodies) >= len(waiting) + 3, "delivering")

@@ -67,9 +67,13 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
             assert [scalar(db, f"PRAGMA {name}") for name in ("synchronous", "journal_mode")] == [2, "wal"]
 
 
-def test_spool_of_this_version_opens(repository: Path, tmp_path: Path) -> None:
-    """The kept file of schema 2: six batches, one of them sent, counts beside their bodies, the same instance, one loss that waits."""
-    path = Path(shutil.copy(repository / "tests/data/golden/spool-v2.db", tmp_path / "spool.db"))
+@pytest.mark.parametrize("version", [2, 3])
+def test_spool_of_this_version_and_the_last_opens(repository: Path, tmp_path: Path, version: int) -> None:
+    """The kept files of both: six batches, one of them sent, counts beside their bodies, the same instance, one loss that waits.
+
+    What has no home belongs from the next start on to the home of that.
+    """
+    path = Path(shutil.copy(repository / f"tests/data/golden/spool-v{version}.db", tmp_path / "spool.db"))
     spool = Spool(SpoolConfig(path, BOUND), SystemClock())
     spool.open()
     assert spool.instance_id == "00112233445566778899aabbccddeeff"
@@ -77,6 +81,9 @@ def test_spool_of_this_version_opens(repository: Path, tmp_path: Path) -> None:
     assert [(s.batch_seq, s.sample_count) for s in stored] == [(2, 3), (3, 3), (0, 3), (1, 3), (2, 3), (3, 3)]
     assert all(s.is_sound for s in stored)
     assert [x.sample_count for x in spool.losses()] == [6]
+    assert spool.homes.addresses() == ([] if version == 2 else ["10.0.0.5:7470"])
+    spool.new_epoch("10.0.0.6:7470")
+    assert spool.batch_count(home=f"10.0.0.{6 if version == 2 else 5}:7470") == 6
     spool.close()
 
 
@@ -107,7 +114,7 @@ def test_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript("PRAGMA user_version = 7; UPDATE meta SET schema_version = 7")
     before = path.read_bytes()
-    with pytest.raises(EnvironmentFailed, match="schema 7, and this version knows schema 2"):
+    with pytest.raises(EnvironmentFailed, match="schema 7, and this version knows schema 3"):
         connected(path, BOUND)
     assert path.read_bytes() == before
 
@@ -118,7 +125,7 @@ def test_version_that_stands_once_is_damage(tmp_path: Path) -> None:
     connected(path, BOUND).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(spool_schema.Damaged, match="header says schema 7, its tables say 2"):
+    with pytest.raises(spool_schema.Damaged, match="header says schema 7, its tables say 3"):
         connected(path, BOUND)
 
 

@@ -100,7 +100,7 @@ def statements(repository: Path) -> list[tuple[str, str]]:
     return found
 
 
-OWN = {"marks", "len", "table", "columns", "device_ids", "agents", "chunks", "key", "kind"}
+OWN = {"marks", "len", "table", "column", "columns", "device_ids", "agents", "chunks", "numbers", "rows", "wanted", "key", "kind"}
 """What may stand in a statement besides constants: `marks` makes as many question marks as there are values."""
 
 CONDITIONS = {

@@ -74,13 +74,13 @@ def test_the_line_stands_where_the_readings_are() -> None:
 def test_gaps_are_left_open_and_marked() -> None:
     """Readings that are missing for 40 s part the line in two, and a band says so; a single reading between gaps is a dot."""
     whole = line()
-    torn = Trace.summed("server_input", [(np.delete(whole.t_ns, slice(200, 240)), np.delete(whole.power_w, slice(200, 240)))])
+    torn = Trace.summed("server_input", [(np.delete(whole.t_ns, slice(200, 240)), np.delete(whole.power_w, slice(200, 240)), 0.0)])
     root = figure(torn)
     assert len(points(root)) == 2
     (gap,) = [one for one in root.iter("rect") if one.get("class") == "gap"]
     assert float(gap.attrib["width"]) == pytest.approx(WIDTH * 41 / 460, abs=0.2)
     kept = np.r_[0:200, 220, 240:460]
-    alone = Trace.summed("server_input", [(whole.t_ns[kept], whole.power_w[kept])])
+    alone = Trace.summed("server_input", [(whole.t_ns[kept], whole.power_w[kept], 0.0)])
     assert [len(piece) for piece in points(figure(alone))][1] == 1
 
 

@@ -29,7 +29,7 @@ def of(*power_w: float, begin_s: int = 0) -> tuple[Any, Any]:
 def test_devices_of_one_boundary_are_summed() -> None:
     """Two GPUs that are read half a second apart are one line, whose mean is the sum of theirs."""
     t_ns, power_w = of(*[100.0] * 10)
-    line = Trace.summed("gpu", [(t_ns, power_w), (t_ns + S // 2, power_w * 2)])
+    line = Trace.summed("gpu", [(t_ns, power_w, 0.0), (t_ns + S // 2, power_w * 2, 0.0)])
     inside = np.isfinite(line.power_w)
     assert line.meters == 2
     assert np.all(line.power_w[inside] == 300.0)
@@ -41,7 +41,7 @@ def test_a_gap_of_one_device_is_a_gap_of_the_sum() -> None:
     """Where one of two is not read, their sum is not known, though the other is."""
     whole, power_w = of(*[100.0] * 20)
     torn = np.concatenate([whole[:5], whole[10:]])
-    line = Trace.summed("gpu", [(whole, power_w), (torn, power_w[:15])])
+    line = Trace.summed("gpu", [(whole, power_w, 0.0), (torn, power_w[:15], 0.0)])
     assert list(line.missing()) == [(4 * S, 10 * S)]
     assert all(t <= 4 * S or t >= 10 * S for t, _, _ in line.thinned(0, 19 * S, parts=10))
 

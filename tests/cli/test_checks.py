@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,14 +12,18 @@ from threading import Thread
 
 import pytest
 
+from joulemark.agent.homes import home_of
+from joulemark.agent.spool import Spool, Stored
 from joulemark.cli import checks
 from joulemark.cli.findings import Status
-from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, PricesConfig, TlsConfig, load
+from joulemark.config import AgentConfig, CollectorConfig, Config, MeterTable, PricesConfig, SpoolConfig, TlsConfig, load
 from joulemark.discipline import Discipline, KernelClock
 from joulemark.pricing.price import Price, Unit
 from joulemark.pricing.snapshot import Snapshot
 from joulemark.pricing.sources import manual
 from joulemark.pricing.store import PriceStore
+from joulemark.proto.messages import FrozenBatch
+from joulemark.timebase import SystemClock
 from joulemark.units import NS_PER_S
 from tests import certificates
 from tests.conftest import ManualClock
@@ -262,3 +267,34 @@ def test_prices(tmp_path: Path) -> None:
     assert checks.prices(config, clock).status is Status.OK
     clock.advance(30 * 86_400 * NS_PER_S)
     assert checks.prices(config, clock).status is Status.WARN
+
+
+def test_every_collector_of_a_list_is_asked(grpc_server: str, silent_server: str, tmp_path: Path) -> None:
+    """One finding for each address, the home of this host marked; batches for an address that is no longer listed are a warning."""
+    settings = SpoolConfig(tmp_path / "spool.db")
+    both = Config(agent=AgentConfig(agent_id="host", collectors=(silent_server, grpc_server)), spool=settings)
+    found = list(checks.collectors(both))
+    assert [finding.status for finding in found] == [Status.WARN, Status.OK]
+    home = home_of("host", both.agent.addresses)
+    assert [finding.detail.endswith("; the home of this host") for finding in found] == [a == home for a in both.agent.addresses]
+    spool = Spool(settings, SystemClock())
+    spool.open()
+    epoch_ns = spool.new_epoch("gone:7470")
+    spool.append(Stored(epoch_ns, 0, FrozenBatch(b"x", hashlib.sha256(b"x").digest())))
+    spool.close()
+    left = list(checks.collectors(both))[2]
+    assert (left.status, left.mend.endswith(f"joulemark agent rehome gone:7470 {home}")) == (Status.WARN, True)
+    only = list(checks.collectors(Config(agent=AgentConfig(collector=grpc_server), spool=SpoolConfig(tmp_path / "none.db"))))
+    assert [finding.detail for finding in only] == [f"{grpc_server} answers"]
+
+
+def test_ports_of_all_ingest_processes(free_port: Callable[[], int]) -> None:
+    """Each port is looked at; ports that the pages have are a failure that says so."""
+    port = free_port()
+    taken = CollectorConfig(f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}", ingest_processes=2)
+    assert next(iter(checks.ports(Config(collector=taken)))).status is Status.FAIL
+    apart = CollectorConfig(f"127.0.0.1:{port}", "127.0.0.1:0", ingest_processes=2)
+    assert [finding.name for finding in checks.ports(Config(collector=apart))][:2] == [
+        f"port 127.0.0.1:{port}",
+        f"port 127.0.0.1:{port + 1}",
+    ]

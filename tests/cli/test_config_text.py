@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from joulemark import config
 from joulemark.cli import config_text
+from joulemark.errors import MeterUnavailable
 from joulemark.meters import registry
+from joulemark.meters.base import Driver
 
 
 def test_every_key_has_a_sentence() -> None:
@@ -29,6 +32,20 @@ def test_every_key_is_printed() -> None:
         for key in config_text.keys(registry.driver(kind).config):
             assert re.search(rf"^# {key.name} = ", text, re.MULTILINE), key.name
     assert "# password_file =    (required)" in text
+
+
+def test_a_kind_without_its_library_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a host with the agent alone the defaults are printed all the same."""
+    known = registry.driver
+
+    def without(kind: str) -> Driver[Any]:
+        if kind == "modbus":
+            raise MeterUnavailable("meter kind 'modbus' needs pymodbus", "run pip install 'joulemark[modbus]'")
+        return known(kind)
+
+    monkeypatch.setattr(registry, "driver", without)
+    assert config_text.meter_table("modbus")[-1].endswith("run pip install 'joulemark[modbus]'.")
+    assert '# kind = "nvml"' in config_text.default_text()
 
 
 def test_commented_meter_tables_are_toml() -> None:

@@ -15,14 +15,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from joulemark import cli
 from joulemark.cards import bundle
 from joulemark.cli import group, progress, run
 from joulemark.cli.progress import Line
 from joulemark.errors import JoulemarkError
 from joulemark.meters import registry
 from tests.cards.pages import full
-from tests.test_docs import json_commands
+from tests.docs import named
 
 NOWHERE = "http://127.0.0.1:9"
 HASH = "ab" * 32
@@ -31,7 +30,10 @@ ALWAYS = {0, 1, 2, 130}
 """Exit codes that any command may end with."""
 
 CALLS = {
+    "agent install": "--root tree",
     "agent run": "--once --config missing.toml",
+    "agent rehome": "127.0.0.1:1 127.0.0.1:7470 --config joulemark.toml",
+    "agent uninstall": "--root tree",
     "attach": "results --run bundle",
     "attribute": "bundle --requests",
     "board follow": "http://127.0.0.1:9/v1/board/feed.json --config joulemark.toml",
@@ -44,7 +46,13 @@ CALLS = {
     "calibrate full-load": "--meter a --load hand",
     "calibrate idle": "--meter a",
     "calibrate show": "",
+    "collector backup": "backups --config joulemark.toml",
+    "collector install": "--root tree",
     "collector run": "--config missing.toml",
+    "collector move-to-clickhouse": "--config joulemark.toml",
+    "collector restore": "backups --into again",
+    "collector uninstall": "--root tree",
+    "collector verify": "backups",
     "compare": "bundle bundle",
     "completion": "bash",
     "compute": "--power bundle/energy/readings --benchmark bundle",
@@ -161,7 +169,7 @@ def section(repository: Path, command: str) -> str:
 
 def test_every_command_has_its_call() -> None:
     """The table calls each command that takes --json, and no other."""
-    assert {f"joulemark {name}" for name in CALLS} == set(json_commands(cli.group, "joulemark"))
+    assert {f"joulemark {name}" for name in CALLS} == named.json_outputs()[0]
 
 
 @pytest.mark.parametrize("command", CALLS)

@@ -20,7 +20,7 @@ import pytest
 
 from joulemark import timebase
 from joulemark.proto import convert
-from joulemark.proto.messages import STREAM_METHOD, Ack, Batch, ClockState, FrozenBatch, Hello, Loss
+from joulemark.proto.messages import STREAM_METHOD, Ack, Batch, ClockState, FrozenBatch, Hello, Loss, MeterCost, Overhead
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 
 S = 1_000_000_000
@@ -34,6 +34,7 @@ class Collector:
     folder: Path
     process: subprocess.Popen[str] | None = None
     grpc: str = ""
+    ingest: list[str] = field(default_factory=list)
     rest: str = ""
     tables: str = ""
     """Other tables of its configuration."""
@@ -52,7 +53,7 @@ class Collector:
         line = self.process.stdout.readline()
         assert line, (self.folder / "log").read_text()
         addresses = json.loads(line)
-        self.grpc, self.rest = addresses["grpc"], addresses["rest"]
+        self.grpc, self.ingest, self.rest = addresses["grpc"], addresses["ingest"], addresses["rest"]
         return self
 
     def kill(self) -> None:
@@ -75,14 +76,22 @@ class Collector:
         return status
 
 
+def overhead_after(batch_seq: int, rows: int) -> Overhead:
+    """What the hand-made agent says of itself: a hundredth of a core, 2 ms a read, a fifth of the reads in bursts, and one of 9 ms."""
+    count = rows * batch_seq
+    cost = MeterCost("fake", count, 0, count * 2_000_000, count // 5, 2_000_000, 9_000_000)
+    return Overhead(batch_seq * S // 100, 40_000_000, 2, (cost,))
+
+
 @dataclass
 class Agent:
-    """What an agent says on its stream, by hand: one 200 W device at 10 Hz that counts its energy."""
+    """What an agent says on its stream, by hand: one 200 W device at 10 Hz that counts its energy; with `tells_cost` its cost too."""
 
     agent_id: str = "host-a"
     epoch_ns: int = field(default_factory=time.time_ns)
     boot_id: str = field(default_factory=timebase.boot_id)
     instance_id: str = ""
+    tells_cost: bool = False
 
     @property
     def device(self) -> DeviceInfo:
@@ -126,6 +135,7 @@ class Agent:
                 {self.device.device_id: tuple(samples)},
                 devices=(self.device,) if described else (),
                 losses=losses,
+                overhead=overhead_after(batch_seq, rows) if self.tells_cost else Overhead(),
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from joulemark import timebase
 from joulemark.proto import convert
-from joulemark.proto.messages import Batch, ClockState, FrozenBatch
+from joulemark.proto.messages import Batch, ClockState, FrozenBatch, MeterCost, Overhead
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample
 from tests.collector.conftest import Agent
 
@@ -66,6 +66,7 @@ class ServingAgent(Agent):
                 ClockState(offset_known=True, probe_count=8),
                 {self.device.device_id: tuple(power), self.engine.device_id: tuple(engine)},
                 devices=(self.device, self.engine),
+                overhead=Overhead(batch_seq * S // 100, 40_000_000, 0, (MeterCost("fake", 10 * batch_seq, 0, batch_seq * S // 50),)),
             )
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
+from joulemark.collector import connection
 from joulemark.config import LimitsConfig
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, ClockProbe, ClockReply
@@ -94,3 +95,19 @@ def test_a_small_agent_is_not_held_up_by_a_large_one(tmp_path: Path) -> None:
         heard(pushing, Ack(large.epoch_ns, 3))
         for one in (call, pushing):
             one.cancel()
+
+
+def test_batches_on_their_way_are_counted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small they are, only so many of a stream are read before one is durable; then all are taken."""
+    monkeypatch.setattr(connection, "ON_WAY_LIMIT", 2)
+    agent = Agent()
+    batches = [agent.batch(seq, begin_ns=agent.epoch_ns) for seq in range(5)]
+    most = sum(len(batch.body) for batch in batches[:2])
+    with Doorway(tmp_path) as doorway, grpc.insecure_channel(doorway.address) as channel, halted_disk(doorway) as back:
+        call = agent.open(channel, *batches)
+        eventually(lambda: doorway.waiting_bytes("host-a") == most, "two batches are read")
+        threading.Event().wait(0.1)
+        assert doorway.waiting_bytes("host-a") == most
+        back.set()
+        heard(call, Ack(agent.epoch_ns, 4))
+        call.cancel()

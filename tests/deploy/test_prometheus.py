@@ -21,7 +21,7 @@ from tests.waiting import eventually
 
 FROZEN = Path(__file__).with_name("metrics.json")
 UNITS = ("seconds", "joules", "watts", "bytes")
-NEEDS_MORE = {"serving_unknown_seconds_total", "certificate_expiry_timestamp_seconds", "price_age_seconds"} | {
+NEEDS_MORE = {"serving_unknown_seconds_total", "certificate_expiry_timestamp_seconds", "clickhouse_shard_up", "price_age_seconds"} | {
     "price_last_success_timestamp_seconds",
     "price_fetches_total",
 }
@@ -57,10 +57,11 @@ def test_a_running_collector_and_agent_expose_the_frozen_names(living: Living) -
 
 
 def test_the_rest_of_the_names_are_frozen_too() -> None:
-    """Certificates and feeds, which need a configuration, have the labels and types of the golden file."""
+    """Certificates, shards and feeds, which need a configuration, have the labels and types of the golden file."""
     good = fetch(fetched_at_ns=DAY)
     lines = price_metrics.lines([Standing(feed_of(FeedTable("ecb")), good, good, good, counted({}))], 2 * DAY)
     lines += health.metric("certificate_expiry_timestamp_seconds", "gauge", "When.", {"cert": 1}, label="file")
+    lines += health.metric("clickhouse_shard_up", "gauge", "Whether.", {"here": 1}, label="shard")
     lines += price_metrics.metric("serving_unknown_seconds_total", "counter", "Time.", [({"service": "a", "what": "everything"}, 1.0)])
     found = exposed("\n".join(lines) + "\n")
     assert {name.removeprefix("joulemark_") for name in found} == NEEDS_MORE

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulemark.energy.integrate import coverage, enclosing, samples_inside, trapezoid_j
+from joulemark.energy.integrate import coverage, enclosing, reading_interval_s, samples_inside, spaced, trapezoid_j
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import Quality, Quantity
-from tests.energy.waves import T0_NS, meter
+from tests.energy.waves import T0_NS, WALL, meter
 
 S = 1_000_000_000
 spacings = st.lists(st.integers(1, 5 * S), min_size=4, max_size=60)
@@ -112,3 +113,37 @@ def test_zero_and_window_edges_are_not_samples() -> None:
     series = Series.plain(meter("p", Quantity.POWER), t_ns, np.array([5000, 0, 3000, 1000]), np.full(4, Quality.OK))
     assert samples_inside(series, T0_NS, T0_NS + 3 * S) == (1, 3.0)
     assert samples_inside(series, T0_NS, T0_NS + S) == (0, None)
+
+
+def bursty(read_interval_s: float | None) -> Series:
+    """20 s at 1 Hz, 100 W for 10 s and then 300 W, with 2 s at 20 Hz after the step."""
+    t_ns = np.union1d(np.arange(21) * S, 10 * S + np.arange(41) * S // 20)
+    info = replace(WALL, read_interval_s=read_interval_s)
+    return Series.plain(info, T0_NS + t_ns, np.where(t_ns < 10 * S, 1000, 3000))
+
+
+def test_a_burst_is_no_faster_sampling() -> None:
+    """Of a meter that says that its grid is 1 s, spacings of a burst are not the nominal interval, those of the grid are no gaps, and the
+    mean of its samples weighs each second alike; a hole in the grid is a gap for all that.
+    """
+    told, untold = bursty(1.0), bursty(None)
+    assert [reading_interval_s(one) for one in (told, untold)] == [1.0, 0.05]
+    window = T0_NS, T0_NS + 20 * S
+    assert coverage(told.t_ns, *window, interval_s=reading_interval_s(told)).share == 1.0
+    assert coverage(untold.t_ns, *window).share < 0.2
+    count, mean_w = samples_inside(told, *window)
+    assert 19 <= count <= 21
+    assert mean_w == pytest.approx(200.0, abs=15.0)
+    assert samples_inside(untold, *window)[1] == pytest.approx(260.0, abs=15.0)
+    torn = told.rows((told.t_ns < T0_NS + 3 * S) | (told.t_ns > T0_NS + 5 * S))
+    assert coverage(torn.t_ns, *window, interval_s=reading_interval_s(torn)).missing_s == pytest.approx(3.0)
+
+
+@given(st.lists(st.integers(0, 300), max_size=30), st.integers(1, 100))
+def test_spaced_rows_are_apart_and_leave_no_more_out_than_they_must(steps: list[int], least_ns: int) -> None:
+    """Kept rows stand that far apart, and between two of them no row was far enough from the first."""
+    t_ns = np.cumsum(np.array(steps, dtype=np.int64))
+    kept = t_ns[spaced(t_ns, least_ns)]
+    assert np.all(np.diff(kept) >= least_ns)
+    assert all(t in kept or (t - kept[kept <= t][-1]) < least_ns for t in t_ns)
+    assert len(spaced(t_ns, 0)) == len(t_ns)

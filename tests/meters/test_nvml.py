@@ -15,7 +15,7 @@ import pytest
 
 from joulemark.config import MeterTable
 from joulemark.errors import ConfigError, MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
-from joulemark.meters import nvml
+from joulemark.meters import nvml, nvml_fields
 from joulemark.meters.nvml import DRIVER
 from joulemark.readings import Averaging, Quality, Sample, TimestampSource
 from joulemark.timebase import SystemClock
@@ -230,17 +230,17 @@ def test_sentinels_are_no_numbers(opened: Opened) -> None:
 @pytest.mark.parametrize("number", [0xFFFFFFFFFFFFFFFF, 9223372036854775794, -1, float("nan"), float("inf")])
 def test_blank_counters_are_sentinels(number: float) -> None:
     """The blanks of the driver stack, negative and non-finite numbers are never an energy."""
-    outcome = nvml.parse_value("energy", number)
+    outcome = nvml_fields.parse_value("energy", number)
     assert (outcome.value, outcome.quality) == (None, Quality.SENTINEL)
 
 
-@pytest.mark.parametrize(("value_type", "member"), nvml.UNION_MEMBER.items())
+@pytest.mark.parametrize(("value_type", "member"), nvml_fields.UNION_MEMBER.items())
 def test_union_member_follows_the_value_type(value_type: int, member: str) -> None:
     """Each value type is read through the union member that it names."""
     answer = pynvml.c_nvmlFieldValue_t()
     answer.valueType, answer.timestamp = value_type, 1_790_000_000_000_000
     setattr(answer.value, member, 4321)
-    outcome = nvml.parse_field("power_instant", answer)
+    outcome = nvml_fields.parse_field("power_instant", answer)
     assert (outcome.value, outcome.t_device_ns, outcome.quality) == (4321, 1_790_000_000_000_000_000, Quality.OK)
 
 
@@ -248,7 +248,7 @@ def test_each_value_has_its_own_return_code() -> None:
     """A field that failed inside a call that succeeded is a gap with the driver's words, whatever number lies in it."""
     answer = pynvml.c_nvmlFieldValue_t()
     answer.valueType, answer.nvmlReturn, answer.value.uiVal = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, pynvml.NVML_ERROR_TIMEOUT, 4321
-    outcome = nvml.parse_field("power_instant", answer)
+    outcome = nvml_fields.parse_field("power_instant", answer)
     assert (outcome.value, outcome.quality, outcome.reason) == (None, Quality.GAP, "driver: Timeout")
 
 
@@ -256,7 +256,7 @@ def test_unknown_value_type_is_a_gap() -> None:
     """A value type of a later driver gives a gap that names it, never a guess."""
     answer = pynvml.c_nvmlFieldValue_t()
     answer.valueType = 42
-    outcome = nvml.parse_field("power_instant", answer)
+    outcome = nvml_fields.parse_field("power_instant", answer)
     assert outcome.value is None
     assert "42" in outcome.reason
 

@@ -13,7 +13,7 @@ from joulemark.errors import FormatError
 from joulemark.meters import quality, registry
 from joulemark.meters.quality import RULES, Quality, Tier
 
-HEADINGS = ["Wiring", "Permissions", "Configuration", "Accuracy", "Refresh", "Traps"]
+HEADINGS = ["Wiring", "Permissions", "Configuration", "Accuracy", "Refresh", "Traps", "Every key"]
 OWN = sorted(kind for kind, entry in registry.kinds().items() if entry.value.startswith("joulemark."))
 
 

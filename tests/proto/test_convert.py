@@ -69,11 +69,11 @@ def samples(draw: st.DrawFn) -> Sample:
     )
 
 
-def integers(column: memoryview) -> list[int]:
-    return list(array.array("q", column.tobytes()))
+def integers(column: bytes) -> list[int]:
+    return list(array.array("q", column))
 
 
-def spread(column: memoryview, n: int, *, step: int) -> list[int]:
+def spread(column: bytes, n: int, *, step: int) -> list[int]:
     """A column of one entry or n: one entry stands for a constant (step 0) or a running number (step 1)."""
     values = integers(column)
     return values if len(values) == n else [values[0] + step * i for i in range(n)]
@@ -121,7 +121,7 @@ def said(sample: Sample) -> tuple[object, ...]:
     st.lists(samples(), min_size=1, max_size=6),
     st.builds(ClockState, int64, int64, int64, st.booleans(), moment, st.booleans(), moment, st.text(max_size=5), moment),
     st.lists(st.builds(Loss, st.text(max_size=5), moment, moment, moment, st.text(max_size=5)), max_size=2),
-    st.builds(Overhead, moment, moment, moment, st.lists(st.builds(MeterCost, st.text(max_size=5), moment, moment, moment)).map(tuple)),
+    st.builds(Overhead, moment, moment, moment, st.lists(st.builds(MeterCost, st.text(max_size=5), *[moment] * 6)).map(tuple)),
 )
 def test_batch_survives_the_wire(rows: list[Sample], clock: ClockState, losses: list[Loss], overhead: Overhead) -> None:
     """Every fact of a batch, to the last nanosecond, gap reason and missing device time, is there after freeze and decode."""
@@ -132,6 +132,23 @@ def test_batch_survives_the_wire(rows: list[Sample], clock: ClockState, losses: 
     assert (view.epoch_ns, view.batch_seq, view.boot_id, view.closed_ns) == (7, 3, "boot", 99)
     assert (view.clock, view.devices, view.losses, view.overhead) == (clock, (DEVICE,), tuple(losses), overhead)
     assert [seen(block) for block in view.blocks] == [[said(sample) for sample in rows]]
+
+
+def test_the_interval_of_the_grid_travels_beside_the_descriptions() -> None:
+    """A collector from before this field finds no unknown key in a description, and this one the interval; an agent from before says
+    none; one that no meter rests is refused.
+    """
+    device = replace(DEVICE, meters=tuple(replace(meter, read_interval_s=0.25) for meter in DEVICE.meters))
+    body = convert.freeze(Batch(1, 1, "b", 1, ClockState(), {}, (device,))).body
+    message = pb.Batch.FromString(body)
+    assert [json.loads(text) for text in message.devices[0].meter_json] == [meter.to_json() for meter in DEVICE.meters]
+    assert "read_interval_s" not in message.devices[0].meter_json[0]
+    assert convert.decode(body).devices == (device,)
+    message.devices[0].read_interval_ns = 0
+    assert convert.decode(message.SerializeToString()).devices == (DEVICE,)
+    message.devices[0].read_interval_ns = -1
+    with pytest.raises(FormatError, match="not believable"):
+        convert.decode(message.SerializeToString())
 
 
 def steady(n: int, width_ns: int = 2_000) -> tuple[Sample, ...]:
@@ -242,9 +259,10 @@ def test_response_survives_the_wire(message: Welcome | Ack | ClockReply | Direct
 
 
 def test_broadcast_survives_the_wire() -> None:
-    """A directive for all agents, and the number of agents told, come back equal."""
+    """A directive for all agents or for some, and the number of agents told, come back equal."""
     directive = Directive(read_now=True)
-    assert convert.parse_broadcast_request(convert.broadcast_request_bytes(directive)) == directive
+    assert convert.parse_broadcast_request(convert.broadcast_request_bytes(directive)) == (directive, ())
+    assert convert.parse_broadcast_request(convert.broadcast_request_bytes(directive, ["a", "b"])) == (directive, ("a", "b"))
     assert convert.parse_broadcast_response(convert.broadcast_response_bytes(12)) == 12
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -266,10 +267,10 @@ def test_every_value_quality_and_hole_survives(cells: list[tuple[int, Quality, i
         for value, quality, seq, reason in cells
     )
     block = convert.decode(convert.freeze(Batch(1, 1, "b", 1, ClockState(), {"fake:h:0": rows})).body).blocks[0]
-    assert list(block.columns[0].values.cast("q")) == [value for value, *_ in cells]
+    assert list(array.array("q", block.columns[0].values)) == [value for value, *_ in cells]
     quality = bytes(block.columns[0].quality) or bytes([Quality.OK]) * len(cells)
     assert list(quality) == [quality for _, quality, *_ in cells]
-    numbers = list(block.seq.cast("q"))
+    numbers = list(array.array("q", block.seq))
     if len(numbers) == 1:
         numbers = [numbers[0] + i for i in range(len(cells))]
     assert numbers == [seq for *_, seq, _ in cells]

@@ -74,10 +74,12 @@ def hasten() -> None:
     queue.SimpleQueue, asyncio.sleep = HastenedQueue, hastened_sleep  # type: ignore[misc,assignment]  # the library's waits are hastened here
 
 
-def be_patient() -> None:
-    """Let the agent's limits for hanging peers and devices last as long as they do in true time."""
-    from joulemark.agent import runner, session
+def fit_agent() -> None:
+    """Hasten the bare lock on which the sampler waits, and let limits for hanging peers and devices last as long as in true time."""
+    from joulemark.agent import runner, sampler, session
 
+    true_bell_wait = sampler.Bell.wait
+    sampler.Bell.wait = lambda bell, timeout_s: true_bell_wait(bell, timeout_s / RATE)  # type: ignore[method-assign]  # it waits on a bare lock
     session.STALL_S *= RATE  # type: ignore[misc]  # a constant of the product that counts real seconds
     runner.HANGING_S *= RATE  # type: ignore[misc]  # a constant of the product that counts real seconds
 
@@ -96,7 +98,7 @@ if __name__ == "__main__":
     from joulemark.cli import main
 
     if "agent" in sys.argv:
-        be_patient()
+        fit_agent()
         if os.environ.get("LEAK") == "1":
             threading.Thread(target=leak, daemon=True).start()
     main()

@@ -53,6 +53,20 @@ def test_the_nominal_interval_is_the_longer_of_poll_and_update(polls_per_s: int,
     assert only(case(moving(at_s, replace(POWER, update_period_s=update_s)))).interval_s == pytest.approx(interval_s)
 
 
+def test_a_burst_around_a_mark_is_neither_faster_sampling_nor_followed_by_a_gap() -> None:
+    """A meter on a grid of 1 s that is read at 20 Hz for most of a phase: its nominal interval is 1 s where it says so, by which nothing
+    is missing; without its word the rest of the phase would be one gap after another.
+    """
+    at_s = np.union1d(AT_S, np.arange(0.0, 70.0, 0.05))
+    told, untold = (only(case(moving(at_s, replace(POWER, update_period_s=0.1, read_interval_s=said)))) for said in (1.0, None))
+    assert (told.interval_s, told.gap_interval_s) == (1.0, 1.0)
+    covered, torn = told.covered(), untold.covered()
+    assert covered is not None
+    assert torn is not None
+    assert covered.missing_s == 0.0
+    assert torn.missing_s > 30.0
+
+
 def news(values: list[int], *, update_s: float | None, said_s: list[float] | None = None) -> int:
     """Distinct readings among `values`, one a second from the begin on; with device times `said_s`."""
     at_s = np.arange(len(values), dtype=np.float64)

@@ -10,6 +10,7 @@ import pytest
 
 from joulemark.errors import EnvironmentFailed
 from tests.units.__main__ import LIMIT, analyze, placed, unclean
+from tests.units.box import Box
 
 
 def ended(**environ: str) -> subprocess.CompletedProcess[str]:
@@ -51,3 +52,11 @@ def test_without_systemd_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(EnvironmentFailed, match="systemd-analyze is not installed") as error:
         analyze("verify")
     assert "scripts/debian" in error.value.next_step
+
+
+def test_without_root_no_box_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where systemd cannot be booted in namespaces the reason and the next step are told."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(EnvironmentFailed, match="only root") as error:
+        Box()
+    assert "as root" in error.value.next_step

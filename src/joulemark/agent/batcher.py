@@ -67,6 +67,11 @@ class Batcher:
         self._next_seq = 0
         self._unspooled: list[Loss] = []
         self._survey = NO_SURVEY
+        self._settling: list[Callable[[], None]] = []
+
+    def settled_by(self, settle: Callable[[], None]) -> None:
+        """Let `settle` be called before each close: it adds what its meter has read."""
+        self._settling.append(settle)
 
     def describe(self, device: DeviceInfo, source: str) -> None:
         """Make `device` known; a changed description starts a new batch. Raises ConfigError when another source reads it."""
@@ -112,6 +117,8 @@ class Batcher:
 
         When the disk refuses, the samples are lost, counted, and reported in the next batch that can be written.
         """
+        for settle in self._settling:
+            settle()
         with self._lock:
             if self._chunks and not self._divided:
                 self._describe_in(self._chunks[-1])

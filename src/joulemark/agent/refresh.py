@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from joulemark.readings import DeviceInfo, MeterInfo, Quantity, Sample, TimestampSource
+from joulemark.readings import DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.units import NS_PER_S
 
 FEWEST: Final = 8
@@ -87,8 +87,6 @@ class RefreshWatch:
 
     def _shows_renewals(self) -> bool:
         """Whether changes are renewals: slower than the reads, and no steps of a coarse counter or of the load."""
-        if not self._meter.quantity.measures_energy:
-            return False  # what a witness shows may stay the same for hours
         repeated = sum(not renewed for _, renewed in self._reads) / len(self._reads)
         if repeated <= REPEATS_SHARE:
             return False
@@ -104,14 +102,17 @@ class DeviceRefresh:
 
     def __init__(self, device: DeviceInfo) -> None:
         self.given = self.device = device
-        self._watches = [RefreshWatch(meter) for meter in device.meters]
+        # What a witness shows may stay the same for hours: it says nothing of how often it is renewed.
+        self._watches = [RefreshWatch(meter) if meter.quantity.measures_energy else None for meter in device.meters]
         self._look_after_ns: int | None = None
 
     def see(self, sample: Sample) -> DeviceInfo | None:
         """Take `sample`; the description if it is to be told anew, with every period that is known, at most every AGAIN_S."""
         t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
         for watch, value, t_device_ns, quality in zip(self._watches, sample.values, sample.t_device_ns, sample.qualities, strict=True):
-            if value is None or not quality.integrable:
+            if watch is None:
+                continue
+            if value is None or not (quality is Quality.OK or quality.integrable):
                 watch.lost()
             else:
                 watch.see(t_ns, value, t_device_ns)
@@ -119,7 +120,7 @@ class DeviceRefresh:
             self._look_after_ns = t_ns + round(LOOK_S * NS_PER_S)
         if t_ns < self._look_after_ns:
             return None
-        periods_s = [watch.period_s for watch in self._watches]
+        periods_s = [None if watch is None else watch.period_s for watch in self._watches]
         anew = described(self.device, periods_s)
         self._look_after_ns = t_ns + round((LOOK_S if anew == self.device else AGAIN_S) * NS_PER_S)
         if anew == self.device:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 import logging
 import threading
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from joulemark.agent.batcher import Batcher
+from joulemark.agent.overhead import Busy
 from joulemark.agent.refresh import DeviceRefresh
-from joulemark.agent.schedule import Backoff
+from joulemark.agent.schedule import FEWEST_TICKS, NO_BURSTS, Backoff, Bursts
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.agent.wiring import OnOpenError, RunnerConfig, wired
 from joulemark.errors import JoulemarkError, MeterError, MeterFault, MeterGone, MeterTransient
@@ -44,6 +47,7 @@ class Runner:
     """One meter and all that the agent knows of it.
 
     `source` is its kind, and place where there are several (`ipmi:2`); `host` the agent's name, `cords` the full names of all cords.
+    `lock`: of its driver, as `Driver.lock`; `bursts`: around phase marks, none where its driver does not allow them.
     """
 
     def __init__(
@@ -57,7 +61,10 @@ class Runner:
         interval_ms: int,
         host: str = "",
         cords: Sequence[str] = (),
+        lock: str = "",
+        bursts: Bursts = NO_BURSTS,
     ) -> None:
+        self.lock, self.bursts = lock, bursts
         self.source, self.meter, self.settings = source, meter, settings
         self._host, self._cords = host, tuple(cords)
         self.interval_ns = (settings.interval_ms or interval_ms) * NS_PER_MS
@@ -72,13 +79,18 @@ class Runner:
         self._trouble = ""
         self._called_ns: int | None = None
         self._lock = threading.Lock()
-        self._read_count = self._error_count = self._busy_ns = 0
+        self._unsettled: deque[tuple[list[Sample], bool, bool]] = deque()
+        batcher.settled_by(self.settle)
+        self._read_count = self._error_count = self._burst_count = 0
+        self._busy = Busy()
         self._failing = False
 
     @property
     def cost(self) -> MeterCost:
         """Reads, errors and time spent in the driver since the start."""
-        return MeterCost(self.source, self._read_count, self._error_count, self._busy_ns)
+        busy = self._busy
+        counts = self._read_count, self._error_count, busy.total_ns, self._burst_count
+        return MeterCost(self.source, *counts, busy.median_ns, busy.longest_ns)
 
     @property
     def trouble(self) -> str:
@@ -91,14 +103,14 @@ class Runner:
             self.meter.open()
             self._opened()
 
-    def poll(self, *, pinned: bool = False) -> None:
-        """One read, or what stands in for it; never raises for anything that a meter does."""
+    def poll(self, *, pinned: bool = False, extra: bool = False) -> None:
+        """One read, or what stands in for it; never raises for anything that a meter does. `extra`: of a burst, off the grid."""
         self._called_ns = self._clock.mono_ns()
         if self.state is State.CLOSED and self._called_ns >= self._open_after_ns:
             self._try_open()
         if self.state is State.OPEN:
-            self._read(pinned=pinned)
-        elif self.state in (State.CLOSED, State.FAULTY):
+            self._read(pinned=pinned, extra=extra)
+        elif self.state in (State.CLOSED, State.FAULTY) and not extra:
             self._add(self._gaps(self._called_ns, self._trouble), pinned=pinned)
         self._called_ns = None
 
@@ -147,9 +159,10 @@ class Runner:
 
         Raises ConfigError when another source reads a device too, and where the operator's keys do not fit the devices.
         """
+        self.settle()  # what was read under the descriptions before
         found = wired(self.meter.info, self.settings, source=self.source, host=self._host, cords=self._cords)
         opened = []
-        for device in found:
+        for device in map(self._paced, found):
             known = self._refreshes.get(device.device_id)
             if known is None or known.given != device:
                 known = self._refreshes[device.device_id] = DeviceRefresh(device)
@@ -164,7 +177,14 @@ class Runner:
         self._backoff.reset()
         self.state = State.OPEN
 
-    def _read(self, *, pinned: bool) -> None:
+    def _paced(self, device: DeviceInfo) -> DeviceInfo:
+        """`device`, saying how often it is read apart from bursts, where it is read in bursts: else they would pass for its sampling."""
+        if device.seldom or self.bursts.ticks(self.interval_ns) < FEWEST_TICKS:
+            return device
+        read_s = self.interval_ns / NS_PER_S
+        return replace(device, meters=tuple(replace(meter, read_interval_s=read_s) for meter in device.meters))
+
+    def _read(self, *, pinned: bool, extra: bool) -> None:
         began_ns = self._clock.mono_ns()
         try:
             samples = self._complete(self.meter.read(self._clock), began_ns)
@@ -175,8 +195,9 @@ class Runner:
         else:
             self._failing = False
         self._read_count += 1
-        self._busy_ns += self._clock.mono_ns() - began_ns
-        self._add(samples, pinned=pinned)
+        self._burst_count += extra
+        self._busy.add(self._clock.mono_ns() - began_ns)
+        self._add(samples, pinned=pinned, extra=extra)
 
     def _complete(self, samples: list[Sample], began_ns: int) -> list[Sample]:
         """`samples` with a gap for each device that is missing, but for those read seldom.
@@ -195,8 +216,8 @@ class Runner:
             raise ValueError("the driver gave two samples for one device")
         if len(samples) == len(self._devices):
             return samples
-        told |= {device.device_id for device in self._devices if device.seldom}
-        return samples + [gap for gap in self._gaps(began_ns, "the driver gave no sample") if gap.device_id not in told]
+        silent = [device for device in self._devices if not device.seldom and device.device_id not in told]
+        return samples + self._gaps(began_ns, "the driver gave no sample", silent) if silent else samples
 
     def _failed(self, error: Exception) -> None:
         """Count the error, report the first of a row, and move on to the state that it means."""
@@ -213,23 +234,36 @@ class Runner:
             log.log(logging.ERROR if unforeseen else logging.WARNING, "meter %s: %s", self.source, said(error), exc_info=unforeseen)
         self._failing = isinstance(error, MeterTransient) or not isinstance(error, MeterError)
 
-    def _gaps(self, began_ns: int, reason: str) -> list[Sample]:
-        """A gap for each device, since `began_ns`."""
+    def _gaps(self, began_ns: int, reason: str, devices: Sequence[DeviceInfo] | None = None) -> list[Sample]:
+        """A gap for each of `devices`, all unless told, since `began_ns`."""
         now_ns, offset_ns = self._clock.mono_ns(), utc_minus_mono_ns(self._clock)
-        return [Sample.gap(device, began_ns, now_ns, offset_ns, reason) for device in self._devices]
+        return [Sample.gap(device, began_ns, now_ns, offset_ns, reason) for device in (self._devices if devices is None else devices)]
 
-    def _add(self, samples: list[Sample], *, pinned: bool) -> None:
-        """Number, judge and hand on."""
+    def _add(self, samples: list[Sample], *, pinned: bool, extra: bool = False) -> None:
+        """Keep for `settle`."""
+        self._unsettled.append((samples, pinned, extra))
+
+    def settle(self) -> None:
+        """Number and judge what was read since the last time, in its order, and hand it on.
+
+        Once a batch and not at each read: a read is made on a machine that does something else, and all that comes on top of the driver's
+        own call finds the processor's caches cold.
+        """
         with self._lock:
-            numbered = []
-            for sample in samples:
-                seq = self._next_seq[sample.device_id]
-                self._next_seq[sample.device_id] = seq + 1
-                numbered.append(watched(sample, self._watches[sample.device_id]).numbered(seq, pinned=pinned))
-            self._batcher.add(numbered)
-            for sample in numbered:
-                if (device := self._refreshes[sample.device_id].see(sample)) is not None:
-                    self._describe(device)
+            while self._unsettled:
+                self._hand_on(*self._unsettled.popleft())
+
+    def _hand_on(self, samples: list[Sample], pinned: bool, extra: bool) -> None:
+        """How often a meter has news is told by reads of the grid: of two spacings nothing would follow."""
+        numbered = []
+        for sample in samples:
+            seq = self._next_seq[sample.device_id]
+            self._next_seq[sample.device_id] = seq + 1
+            numbered.append(watched(sample, self._watches[sample.device_id]).numbered(seq, pinned=pinned))
+        self._batcher.add(numbered)
+        for sample in numbered if not extra else ():
+            if (device := self._refreshes[sample.device_id].see(sample)) is not None:
+                self._describe(device)
 
     def _describe(self, device: DeviceInfo) -> None:
         """Make a new description of a known device count for what is read from now on."""

@@ -27,6 +27,7 @@ FACTS: Final = (
     ),
     ("SELECT last_ns FROM epoch", "UPDATE epoch SET last_ns = max(last_ns, ?)"),
     ("SELECT instance_id FROM meta", "UPDATE meta SET instance_id = ?"),
+    ("SELECT epoch_ns, address FROM home", "INSERT OR IGNORE INTO home (epoch_ns, address) VALUES (?, ?)"),
 )
 
 Row = tuple[int, int, int, int, int, bytes, bytes, int, int, int, int]
@@ -34,7 +35,7 @@ Row = tuple[int, int, int, int, int, bytes, bytes, int, int, int, int]
 
 def rescue(source: Path | sqlite3.Connection, fresh: sqlite3.Connection) -> int:
     """Copy from the damaged `source` to the empty spool `fresh` every batch whose hash still is that of its body, under its own key,
-    and the losses, the last epoch and the instance; returns how many batches.
+    and the losses, the last epoch, the instance and the homes; returns how many batches.
 
     Raises sqlite3.OperationalError when `fresh` cannot be written.
     """

@@ -1,7 +1,9 @@
-"""Polls meters on absolute monotonic deadlines: one thread for those that answer at once, one for each that may block."""
+"""Polls meters on absolute monotonic deadlines: one thread for those that answer at once, one for each driver that may block."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 import resource
@@ -10,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from joulemark.agent.runner import Runner
-from joulemark.agent.schedule import Grid
+from joulemark.agent.schedule import Pace
 from joulemark.meters.base import Isolation
 from joulemark.proto.messages import MeterCost
 from joulemark.timebase import Clock
@@ -26,6 +28,9 @@ REALTIME_PRIORITY: Final = 1
 """The lowest above every ordinary thread: enough to be in time beside a benchmark, and behind all that the kernel does."""
 
 
+PR_SET_TIMERSLACK: Final = 29
+
+
 def in_real_time() -> bool:
     """Put this thread before ordinary ones where the service manager grants it (LimitRTPRIO); processes it starts are ordinary again."""
     if resource.getrlimit(resource.RLIMIT_RTPRIO)[0] < REALTIME_PRIORITY:
@@ -38,17 +43,39 @@ def in_real_time() -> bool:
     return True
 
 
+def without_slack() -> None:
+    """Wake this thread at its deadline, and not up to 50 µs later, which is how long Linux may gather ordinary timers for (prctl(2))."""
+    with contextlib.suppress(OSError, AttributeError):  # another system than Linux: it is as late as it is
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+
+
+class Bell:
+    """Wakes a thread that waits for a deadline. A bare lock: what an Event does around one delays the read by 30 µs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        """End the wait in progress, or else the next one. Any thread."""
+        with contextlib.suppress(RuntimeError):  # it rings already
+            self._lock.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it rings, at most so long; whether it rang. One thread."""
+        return self._lock.acquire(timeout=timeout_s)
+
+
 class Lane:
-    """A thread and the meters it polls, each on its own grid. A late deadline is counted and skipped, never made up for."""
+    """A thread and the meters it polls, each at its own pace. A late deadline is counted and skipped, never made up for."""
 
     def __init__(self, name: str, runners: Sequence[Runner], clock: Clock, turned: Callable[[], None] = lambda: None) -> None:
         self.name, self.runners = name, runners
         self._turned = turned
         self.late_tick_count = 0
         self._clock = clock
-        self._wake = threading.Event()
-        self._mark = threading.Event()
-        self._stopping = False
+        self._bell = Bell()
+        self._marked = self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"sampler-{name}", daemon=True)
 
     def start(self) -> None:
@@ -56,14 +83,14 @@ class Lane:
         self._thread.start()
 
     def read_now(self) -> None:
-        """Read every meter as soon as the read in progress is done, and pin the samples; the grid stays."""
-        self._mark.set()
-        self._wake.set()
+        """Read every meter as soon as the read in progress is done, and pin the samples; those that allow it go on with a burst."""
+        self._marked = True
+        self._bell.ring()
 
     def ask_to_stop(self) -> None:
         """End after the read in progress."""
         self._stopping = True
-        self._wake.set()
+        self._bell.ring()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end, close the meters. A thread that hangs in its device is left behind: it holds nothing but that device."""
@@ -78,21 +105,29 @@ class Lane:
 
     def _run(self) -> None:
         in_real_time()
+        without_slack()
         start_ns = self._clock.mono_ns()
-        grids = [Grid(start_ns, runner.interval_ns) for runner in self.runners]
+        turns = [(runner, Pace(start_ns, runner.interval_ns, runner.bursts)) for runner in self.runners]
         while not self._stopping:
-            if self._mark.is_set():
-                self._mark.clear()
-                for runner in self.runners:
+            if self._marked:
+                self._marked = False
+                for runner, pace in turns:
                     runner.poll(pinned=True)
-            for runner, grid in zip(self.runners, grids, strict=True):
-                if self._clock.mono_ns() >= grid.due_ns:
-                    runner.poll()
-                    self.late_tick_count += grid.advance(self._clock.mono_ns())
+                    pace.mark(self._clock.mono_ns())
+            for runner, pace in turns:
+                if self._clock.mono_ns() >= pace.due_ns:
+                    self._poll(runner, pace, extra=pace.is_extra)
             self._turned()
-            wait_ns = min(grid.due_ns for grid in grids) - self._clock.mono_ns()
-            if wait_ns > 0 and self._wake.wait(min(wait_ns / NS_PER_S, LONGEST_TURN_S)):
-                self._wake.clear()
+            runner, pace = min(turns, key=lambda turn: turn[1].due_ns)
+            extra, wait_ns = pace.is_extra, pace.due_ns - self._clock.mono_ns()
+            if wait_ns > LONGEST_TURN_S * NS_PER_S:
+                self._bell.wait(LONGEST_TURN_S)
+            elif wait_ns > 0 and not self._bell.wait(wait_ns / NS_PER_S):
+                self._poll(runner, pace, extra=extra)  # at once: what is decided after the wait makes the read late
+
+    def _poll(self, runner: Runner, pace: Pace, *, extra: bool) -> None:
+        runner.poll(extra=extra)
+        self.late_tick_count += pace.advance(self._clock.mono_ns())
 
 
 class Sampler:
@@ -100,11 +135,11 @@ class Sampler:
 
     def __init__(self, runners: Sequence[Runner], clock: Clock, turned: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
-        shared = [runner for runner in runners if runner.meter.isolation is Isolation.SHARED]
-        apart = [runner for runner in runners if runner.meter.isolation is not Isolation.SHARED]
-        self.lanes = [Lane(runner.source, [runner], clock, turned) for runner in apart]
-        if shared:
-            self.lanes.append(Lane("shared", shared, clock, turned))
+        threads: dict[str, list[Runner]] = {}
+        for runner in runners:
+            alone = "shared" if runner.meter.isolation is Isolation.SHARED else runner.source
+            threads.setdefault(runner.lock or alone, []).append(runner)
+        self.lanes = [Lane(name, together, clock, turned) for name, together in threads.items()]
 
     def start(self) -> None:
         """Begin to poll."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import queue
+import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -15,20 +17,21 @@ from joulemark import __version__, timebase
 from joulemark.agent import overhead, quarantine
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.clock import ClockTracker
+from joulemark.agent.delivery import Delivery
+from joulemark.agent.homes import home_of
 from joulemark.agent.processes import Processes
 from joulemark.agent.runner import Runner
 from joulemark.agent.sampler import Sampler
-from joulemark.agent.schedule import Grid
+from joulemark.agent.schedule import NO_BURSTS, Bursts, Grid
 from joulemark.agent.spool import Spool
 from joulemark.agent.survey import Surveyor, stated
-from joulemark.agent.uplink import Uplink
 from joulemark.agent.wiring import divided, full_cords
 from joulemark.config import Config, MeterTable
 from joulemark.errors import EnvironmentFailed, RemoteUnreachable
 from joulemark.meters import registry
 from joulemark.notify import Supervisor
 from joulemark.proto.messages import Directive, Hello, Overhead
-from joulemark.timebase import Clock, SystemClock
+from joulemark.timebase import Clock, HeldClock, SystemClock
 from joulemark.units import NS_PER_MS, NS_PER_S
 
 log = logging.getLogger("joulemark.agent")
@@ -39,6 +42,8 @@ ONCE_DRAIN_S: Final = 10.0
 SHORTEST_PERIOD_MS: Final = 10
 STUCK_S: Final = 60.0
 """A batch that is late by more is stuck; the service manager is then told no more that the agent is alive."""
+SWITCH_S: Final = 0.0005
+"""A thread that works on a batch gives way to one that has to read a meter within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Agent:
 
     def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
         self._config = config
-        self._clock = clock or SystemClock()
+        self._clock = clock or HeldClock(SystemClock())
         self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._batch_period_ns = config.agent.batch_period_ms * NS_PER_MS
@@ -63,6 +68,7 @@ class Agent:
         self._supervisor = Supervisor(self._clock)
         self._told_ready = False
         self._spool = Spool(config.spool, self._clock)
+        self._home = home_of(config.agent.agent_id, config.agent.addresses)
         self._tracker = ClockTracker(self._clock, boot_id=self._boot_id)
 
     def stop(self) -> None:
@@ -78,6 +84,8 @@ class Agent:
         with ExitStack() as ending:
             self._start(ending)
             self._looped_ns = self._clock.mono_ns()
+            gc.collect()
+            gc.freeze()  # what was loaded stays: to look through it time and again would hold every read up for tens of milliseconds
             self._sampler.start()
             ending.callback(self._sampler.stop)
             self._surveyor.start()
@@ -93,7 +101,6 @@ class Agent:
         Raises as `run`, EnvironmentFailed when no meter is open or the collector refused the readings for ever, and RemoteUnreachable
         when it did not take them.
         """
-        agent = self._config.agent
         with ExitStack() as ending:
             self._start(ending)
             self._tracker.refresh()
@@ -104,14 +111,14 @@ class Agent:
                 troubles = "; ".join(f"{runner.source}: {runner.trouble}" for runner in self._runners)
                 raise EnvironmentFailed(f"no meter can be read: {troubles}", "see joulemark doctor, or correct the [[meter]] tables")
             self._close_batch()
-            if not self._uplink.drain(ONCE_DRAIN_S):
+            if not self._delivery.drain(ONCE_DRAIN_S):
                 raise RemoteUnreachable(
-                    f"the collector {agent.collector} did not take the readings; they are kept in {self._spool.path}",
+                    f"the collector {self._home} did not take the readings; they are kept in {self._spool.path}",
                     "start it with: joulemark collector run",
                 )
             if refused := [loss for loss in self._spool.losses() if loss.reason.startswith(quarantine.REASON)]:
                 raise EnvironmentFailed(
-                    f"the collector {agent.collector} refused {sum(x.sample_count for x in refused)} samples, which are counted as lost",
+                    f"the collector {self._home} refused {sum(x.sample_count for x in refused)} samples, which are counted as lost",
                     "do what its answer says, in the log lines above",
                 )
             costs = [runner.cost for runner in self._runners]
@@ -120,14 +127,15 @@ class Agent:
     def _start(self, ending: ExitStack) -> None:
         """Spool, meters, uplink; `ending` undoes in reverse what has started."""
         agent = self._config.agent
+        sys.setswitchinterval(SWITCH_S)
         tables = self._config.meters or tuple(registry.discover())
         if not tables:
             raise EnvironmentFailed("no meter was found on this machine", "see joulemark doctor, or write a [[meter]] table")
         settings, rest = zip(*(divided(table) for table in tables), strict=True)
-        meters = registry.build(rest, host=agent.agent_id)
+        meters, kinds = registry.build(rest, host=agent.agent_id), [table.kind for table in rest]
         self._spool.open()
         ending.callback(self._spool.close)
-        epoch_ns = self._spool.new_epoch()
+        epoch_ns = self._spool.new_epoch(self._home, listed=agent.addresses)
         self._batcher = Batcher(
             self._spool,
             self._clock,
@@ -137,27 +145,40 @@ class Agent:
             overhead=self._overhead,
         )
         host, cords, interval_ms = agent.agent_id, full_cords(agent.cords, agent.agent_id), agent.interval_ms
+        bursts = Bursts(agent.burst_hz, agent.burst_s)
         self._runners = [
-            Runner(source, meter, mine, clock=self._clock, batcher=self._batcher, interval_ms=interval_ms, host=host, cords=cords)
-            for source, meter, mine in zip(named(rest), meters, settings, strict=True)
+            Runner(
+                source,
+                meter,
+                mine,
+                clock=self._clock,
+                batcher=self._batcher,
+                interval_ms=interval_ms,
+                host=host,
+                cords=cords,
+                lock=driver.lock,
+                bursts=bursts if driver.burst else NO_BURSTS,
+            )
+            for source, driver, meter, mine in zip(named(rest), map(registry.driver, kinds), meters, settings, strict=True)
         ]
         self._sampler = Sampler(self._runners, self._clock, self._turned)
         for runner in self._runners:
             ending.callback(runner.close)
             runner.start()
-        self._surveyor = self._new_surveyor(kinds=[table.kind for table in rest])
+        self._surveyor = self._new_surveyor(kinds=kinds)
         hello = Hello(agent.agent_id, epoch_ns, self._boot_id, __version__, instance_id=self._spool.instance_id)
-        self._uplink = Uplink(
+        self._delivery = Delivery(
             self._config,
             hello,
+            home=self._home,
             spool=self._spool,
             tracker=self._tracker,
             clock=self._clock,
             on_directive=self._obey,
             on_welcome=lambda welcome: self._batcher.limit(welcome.max_batch_bytes),
         )
-        ending.callback(self._uplink.stop)
-        self._uplink.start()
+        ending.callback(self._delivery.stop)
+        self._delivery.start()
         ending.callback(self._last_batch)
         log.info(
             "agent %s: %d meters, spool %s, %d batches waiting", agent.agent_id, len(meters), self._spool.path, self._spool.batch_count()
@@ -205,12 +226,12 @@ class Agent:
 
     def _close_batch(self) -> None:
         if self._batcher.close():
-            self._uplink.appended()
+            self._delivery.appended()
 
     def _last_batch(self) -> None:
         """What the stopped sampler left, onto the disk, and to the collector if it is there."""
         self._close_batch()
-        self._uplink.drain(LAST_DRAIN_S)
+        self._delivery.drain(LAST_DRAIN_S)
 
     def _obey(self, directive: Directive) -> None:
         """Do what the collector asks; called by the uplink's thread."""

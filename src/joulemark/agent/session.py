@@ -15,7 +15,8 @@ from typing import Final
 
 from joulemark.agent.clock import ClockTracker
 from joulemark.agent.clock_fit import BURST, Exchange, exchange
-from joulemark.agent.spool import Spool, Stored
+from joulemark.agent.homes import Outbox
+from joulemark.agent.spool import Stored
 from joulemark.proto import convert
 from joulemark.proto.messages import Ack, ClockProbe, ClockReply, Directive, FrozenBatch, Hello, Welcome
 from joulemark.timebase import Clock
@@ -46,7 +47,7 @@ class Session:
         self,
         hello: Hello,
         *,
-        spool: Spool,
+        spool: Outbox,
         tracker: ClockTracker,
         clock: Clock,
         window: int,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, Final
 from joulemark.agent import quarantine
 from joulemark.agent.reserve import Reserve
 from joulemark.agent.spool_file import SpoolFile, add_losses
+from joulemark.agent.spool_homes import AMONG, Homes, move
 from joulemark.agent.spool_schema import PAGE_BYTES, is_no_room, scalar
 from joulemark.agent.tally import Tally
 from joulemark.agent.thinning import Level, thinned
@@ -114,6 +115,7 @@ class Spool:
         self._margin_bytes = min(config.max_bytes // 4, LARGEST_MARGIN_BYTES)
         self._acked: dict[int, int] = {}
         self._given_id = 0
+        self.homes = Homes()
 
     @property
     def instance_id(self) -> str:
@@ -128,6 +130,7 @@ class Spool:
         """
         try:
             self._file.open()
+            self._file.durably(self.homes.load)
             self._reserve.hold()
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -141,20 +144,31 @@ class Spool:
         """Close the file and let others have it. Safe at any time."""
         self._file.close()
 
-    def new_epoch(self) -> int:
-        """A start time above every earlier one, in UTC ns, remembered before it is given out. Raises EnvironmentFailed."""
+    def new_epoch(self, home: str = "", *, listed: Collection[str] | None = None) -> int:
+        """A start time above every earlier one, in UTC ns, remembered with its home before it is given out. Raises EnvironmentFailed.
+
+        Epochs without a home, as from before there were homes, have the same from now on; and those never sent whose home is not `listed`.
+        """
 
         def work(db: sqlite3.Connection) -> int:
             last_ns = max(int(scalar(db, "SELECT last_ns FROM epoch")), self._file.tally.epoch_ns)
             epoch_ns = max(self._clock.utc_ns(), last_ns + 1)
             db.execute("UPDATE epoch SET last_ns = ?", (epoch_ns,))
+            self.homes.settle(db, epoch_ns, home, listed=listed)
             self._file.tally = Tally(self.instance_id, epoch_ns, acked_ns=epoch_ns, last_ns=epoch_ns).counted(db)
             return epoch_ns
 
         try:
-            return self._file.durably(work)
+            epoch_ns = self._file.durably(work)
+            self._file.durably(self.homes.load)
         except sqlite3.Error as error:
             raise EnvironmentFailed(f"the spool {self.path} cannot be written: {error}", "free space on its disk") from error
+        return epoch_ns
+
+    def rehome(self, old: str, new: str) -> None:
+        """Give everything that belongs to `old` to `new`, also what `old` may have stored already."""
+        self._file.durably(lambda db: move(db, old, new))
+        self._file.durably(self.homes.load)
 
     def append(self, stored: Stored, *, carried: Sequence[Loss] = (), counter_devices: frozenset[str] = frozenset()) -> None:
         """Keep `stored`; on return it is on disk. The losses it `carried` are forgotten here in the same transaction.
@@ -188,13 +202,14 @@ class Spool:
         query = "SELECT device_id, sample_count, first_ns, last_ns, reason FROM loss"
         return self._file.durably(lambda db: tuple(Loss(*row) for row in db.execute(query)))
 
-    def claim(self, after: tuple[int, int], limit: int) -> list[Stored]:
-        """Up to `limit` batches that follow the key `after`, marked as sent before they are given out: their bytes never change.
+    def claim(self, after: tuple[int, int], limit: int, *, home: str | None = None) -> list[Stored]:
+        """Up to `limit` batches, all or those of `home`, that follow the key `after`, marked as sent before they are given out: their bytes
+        never change.
 
         On a full disk the mark is kept in memory. A batch that is no longer what was written is deleted and counted as lost.
         """
         while True:
-            kept = self._given_out(after, limit)
+            kept = self._given_out(after, limit, home)
             stored = [k.stored for k in kept if k.stored.is_sound and k.stored.batch_seq > self._acked.get(k.stored.epoch_ns, -1)]
             if stored or not kept:
                 return stored
@@ -228,13 +243,14 @@ class Spool:
 
         return self._file.durably(work)
 
-    def batch_count(self) -> int:
-        """Batches waiting for their acknowledgement."""
+    def batch_count(self, *, home: str | None = None) -> int:
+        """Batches waiting for their acknowledgement, all or those of `home`."""
+        epochs = self.homes.among(home)
 
         def work(db: sqlite3.Connection) -> int:
-            covered = "SELECT count(*) FROM batch WHERE epoch_ns = ? AND batch_seq <= ?"
-            deleted_later = sum(int(db.execute(covered, ack).fetchone()[0]) for ack in self._acked.items())
-            return int(scalar(db, "SELECT count(*) FROM batch")) - deleted_later
+            covered = f"SELECT count(*) FROM batch WHERE epoch_ns = ? AND batch_seq <= ? AND {AMONG}"
+            deleted_later = sum(int(db.execute(covered, (*ack, epochs, epochs)).fetchone()[0]) for ack in self._acked.items())
+            return int(db.execute(f"SELECT count(*) FROM batch WHERE {AMONG}", (epochs,) * 2).fetchone()[0]) - deleted_later
 
         return self._file.durably(work)
 
@@ -242,11 +258,12 @@ class Spool:
         """Bytes of the file in use, without free pages and write-ahead log."""
         return self._file.used_bytes()
 
-    def _given_out(self, after: tuple[int, int], limit: int) -> list[Kept]:
+    def _given_out(self, after: tuple[int, int], limit: int, home: str | None) -> list[Kept]:
         """The batches behind `after`, marked as sent: in the file, or in memory while the disk is full."""
+        epochs = self.homes.among(home)
 
         def work(db: sqlite3.Connection) -> list[Kept]:
-            kept = rows(db, after, limit)
+            kept = rows(db, after, limit, epochs)
             self._discard(db, [k for k in kept if not k.stored.is_sound])
             db.executemany("UPDATE batch SET sent = 1 WHERE id = ?", [(k.row_id,) for k in kept if not k.sent])
             return kept
@@ -257,7 +274,7 @@ class Spool:
             except sqlite3.OperationalError as error:
                 if not is_no_room(error):
                     raise
-                kept = self._file.durably(lambda db: rows(db, after, limit))
+                kept = self._file.durably(lambda db: rows(db, after, limit, epochs))
                 self._given_id = max([self._given_id, *(k.row_id for k in kept)])
                 return kept
 
@@ -366,10 +383,10 @@ def kept_of(row: tuple[Any, ...]) -> Kept:
     return Kept(row_id, Stored(epoch_ns, batch_seq, FrozenBatch(body, sha256), *extent), written_count, bool(sent))
 
 
-def rows(db: sqlite3.Connection, after: tuple[int, int], limit: int) -> list[Kept]:
-    """Up to `limit` batches that follow the key `after`."""
-    query = f"SELECT {ROW} FROM batch WHERE (epoch_ns, batch_seq) > (?, ?) ORDER BY epoch_ns, batch_seq LIMIT ?"
-    return [kept_of(row) for row in db.execute(query, (*after, limit))]
+def rows(db: sqlite3.Connection, after: tuple[int, int], limit: int, epochs: str | None) -> list[Kept]:
+    """Up to `limit` batches that follow the key `after`, of `epochs` as JSON or of all."""
+    query = f"SELECT {ROW} FROM batch WHERE (epoch_ns, batch_seq) > (?, ?) AND {AMONG} ORDER BY epoch_ns, batch_seq LIMIT ?"
+    return [kept_of(row) for row in db.execute(query, (*after, epochs, epochs, limit))]
 
 
 def oldest(kept: Iterable[Kept], enough_bytes: int) -> list[Kept]:

@@ -45,6 +45,9 @@ ALTER TABLE batch ADD COLUMN written_count INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE meta (instance_id TEXT NOT NULL, schema_version INTEGER NOT NULL);
 INSERT INTO meta VALUES (lower(hex(randomblob(16))), 0);
 """,
+    """
+CREATE TABLE home (epoch_ns INTEGER PRIMARY KEY, address TEXT NOT NULL);
+""",
 )
 """`STEPS[n]` leads from schema n to schema n + 1; a new file takes them all. Written steps never change."""
 

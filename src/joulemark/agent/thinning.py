@@ -112,9 +112,9 @@ def samples_of(block: BlockView) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-def integers(column: memoryview) -> list[int]:
+def integers(column: bytes) -> list[int]:
     """Little-endian int64 as Python integers."""
-    numbers = array.array("q", bytes(column))
+    numbers = array.array("q", column)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tolist()

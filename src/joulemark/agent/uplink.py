@@ -12,9 +12,9 @@ import grpc
 
 from joulemark.agent.clock import ClockTracker
 from joulemark.agent.dial import channel, explained
+from joulemark.agent.homes import Outbox
 from joulemark.agent.schedule import Backoff
 from joulemark.agent.session import Session
-from joulemark.agent.spool import Spool
 from joulemark.config import Config
 from joulemark.errors import FormatError
 from joulemark.proto.messages import REFUSED_BATCH, STREAM_METHOD, Directive, Hello, Welcome
@@ -48,15 +48,17 @@ class Uplink:
         config: Config,
         hello: Hello,
         *,
-        spool: Spool,
+        spool: Outbox,
         tracker: ClockTracker,
         clock: Clock,
         on_directive: Callable[[Directive], None],
         on_welcome: Callable[[Welcome], None] = lambda _: None,
+        until_empty: bool = False,
     ) -> None:
+        """To `config.agent.collector`; `until_empty`: nothing will be added to `spool`, and the last acknowledgement ends it."""
         self._config, self._hello = config, hello
         self._spool, self._tracker, self._clock = spool, tracker, clock
-        self._on_directive, self._on_welcome = on_directive, on_welcome
+        self._on_directive, self._on_welcome, self._until_empty = on_directive, on_welcome, until_empty
         self._stopping = threading.Event()
         self._progress = threading.Event()
         self._session: Session | None = None
@@ -102,11 +104,14 @@ class Uplink:
             self._thread.join(GOODBYE_S)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not self._is_done():
             paused_until_ns = self._connect()
             self._progress.set()
             pause_s = max(0.0, (paused_until_ns - self._clock.mono_ns()) / NS_PER_S)
             self._stopping.wait(pause_s + self._backoff.jittered_s())
+
+    def _is_done(self) -> bool:
+        return self._until_empty and not self._spool.batch_count()
 
     def _channel(self) -> grpc.Channel:
         return channel(self._config.agent.collector, self._config.tls, self._files.pem)
@@ -143,7 +148,9 @@ class Uplink:
                     if self._files.renewed() is not None:
                         renewed = True
                         session.close()
-                if not renewed:
+                    if self._is_done():
+                        session.close()
+                if not renewed and not self._is_done():
                     self._went_down(None, "it ended the stream")
             except grpc.RpcError as error:
                 if not self._set_aside(call):

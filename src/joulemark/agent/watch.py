@@ -25,6 +25,7 @@ INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
 Verdict = tuple[Quality, str]
+SOUND: Final[Verdict] = Quality.OK, ""
 
 
 class MeterWatch:
@@ -42,20 +43,21 @@ class MeterWatch:
         period_s = meter.update_period_measured_s or meter.update_period_s or 0.0
         step_s = meter.si(meter.step) / LEAST_W if meter.quantity is Quantity.ENERGY_COUNTER else 0.0
         self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S, step_s) * NS_PER_S)
+        self._counts = meter.quantity.cumulative
+        self._dated = meter.timestamp_source is not TimestampSource.READ_BRACKET
 
     def judge(self, value: int, t_ns: int, t_device_ns: int | None, *, unc_ns: int = 0) -> Verdict:
         """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it.
 
         A counter moves with its value alone; a power also with its device time, which says that it was measured anew.
         """
-        if self.meter.timestamp_source is TimestampSource.READ_BRACKET:
+        if not self._dated:
             t_device_ns = None  # a clock that is kept as information only, as a BMC's, moves while the value is stuck
         previous, self._value = self._value, value
-        anew, self._t_device_ns = t_device_ns != self._t_device_ns, t_device_ns
-        counts = self.meter.quantity.cumulative
-        if previous is None or value != previous or (anew and not counts):
+        before_ns, self._t_device_ns = self._t_device_ns, t_device_ns
+        if previous is None or value != previous or (t_device_ns != before_ns and not self._counts):
             still_ns, self._moved_ns = t_ns + unc_ns - self._moved_ns, t_ns - unc_ns
-            return self._judge_counter(previous, value, still_ns) if counts and previous is not None else (Quality.OK, "")
+            return self._judge_counter(previous, value, still_ns) if self._counts and previous is not None else SOUND
         return self._judge_frozen(t_ns, t_device_ns)
 
     def _judge_counter(self, previous: int, value: int, elapsed_ns: int) -> Verdict:
@@ -81,11 +83,11 @@ class MeterWatch:
         """A step that no power of this meter can have made, as after a garbled answer, joins nothing on its two sides."""
         rated_w, period_s = self.meter.rated_w, self.meter.update_period_measured_s or self.meter.update_period_s or 0.0
         if rated_w is None:
-            return Quality.OK, ""
+            return SOUND
         gathered = max(0, step - self.meter.step)  # up to one step may have been there before, unseen
         implied_w = self.meter.si(gathered) / (elapsed_ns / NS_PER_S + max(period_s, LATE_REFRESH_S))
         if implied_w <= WRAP_MARGIN * rated_w:
-            return Quality.OK, ""
+            return SOUND
         return Quality.RESET, f"the counter leapt: {implied_w:.3g} W on a meter rated {rated_w:.0f} W"
 
     def _could_wrap_twice(self, modulus: int, rated_w: float, elapsed_ns: int) -> bool:
@@ -102,7 +104,7 @@ class MeterWatch:
         still_ns = t_ns - self._moved_ns
         if tells and still_ns > self.frozen_after_ns:
             return Quality.STALE, f"unchanged for {still_ns / NS_PER_S:.0f} s"
-        return Quality.OK, ""
+        return SOUND
 
 
 def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
@@ -113,32 +115,37 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
     """
     t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
     unc_ns = (sample.t_read1_ns - sample.t_read0_ns + 1) // 2
-    values, qualities, reasons = list(sample.values), list(sample.qualities), list(sample.reasons)
-    stamps = tuple(t if _is_whole(t) and 0 <= t <= INT64_MAX else None for t in sample.t_device_ns)
-    changed = stamps != sample.t_device_ns
-    for i, watch in enumerate(watches):
-        verdict = unusable(values[i], qualities[i], reasons[i])
-        if verdict is not None:
-            values[i] = None
-        elif qualities[i] in (Quality.OK, Quality.RESET) and (value := values[i]) is not None:
-            judged = watch.judge(value, t_ns, stamps[i], unc_ns=unc_ns)
-            verdict = judged if qualities[i] is Quality.OK else None  # what a driver calls a reset is one, and remembered
-        if verdict is not None and verdict[0] is not Quality.OK:
-            (qualities[i], reasons[i]), changed = verdict, True
-        if (shown := legible(reasons[i], longest=LONGEST_REASON) if reasons[i] else "") != reasons[i]:
-            reasons[i], changed = shown, True
-    if not changed:
+    values, qualities, reasons, stamps = sample.values, sample.qualities, sample.reasons, sample.t_device_ns
+    if not all(t is None or (_is_whole(t) and 0 <= t <= INT64_MAX) for t in stamps):
+        stamps = tuple(t if _is_whole(t) and 0 <= t <= INT64_MAX else None for t in stamps)
+    changes: dict[int, tuple[int | None, Quality, str]] = {}
+    for i, (watch, value, quality, reason, stamp) in enumerate(zip(watches, values, qualities, reasons, stamps, strict=True)):
+        if type(value) is int and quality is Quality.OK and reason == "" and INT64_MIN <= value <= INT64_MAX:
+            if (judged := watch.judge(value, t_ns, stamp, unc_ns=unc_ns)) is not SOUND:
+                changes[i] = (value, *judged)
+        elif (judgement := _scrutinised(watch, (value, quality, reason), t_ns, stamp, unc_ns=unc_ns)) != (value, quality, reason):
+            changes[i] = judgement
+    if not changes and stamps is sample.t_device_ns:
         return sample
-    return Sample(
-        sample.device_id,
-        sample.t_read0_ns,
-        sample.t_read1_ns,
-        sample.utc_minus_mono_ns,
-        tuple(values),
-        stamps,
-        tuple(qualities),
-        tuple(reasons),
-    )
+    judgements = [changes.get(i, (values[i], qualities[i], reasons[i])) for i in range(len(watches))]
+    values, qualities, reasons = zip(*judgements, strict=True)
+    return Sample(sample.device_id, sample.t_read0_ns, sample.t_read1_ns, sample.utc_minus_mono_ns, values, stamps, qualities, reasons)
+
+
+def _scrutinised(
+    watch: MeterWatch, answer: tuple[int | None, Quality, str], t_ns: int, t_device_ns: int | None, *, unc_ns: int
+) -> tuple[int | None, Quality, str]:
+    """What becomes of an answer with which something is wrong, or said to be."""
+    value, quality, reason = answer
+    verdict = unusable(value, quality, reason)
+    if verdict is not None:
+        value = None
+    elif quality in (Quality.OK, Quality.RESET) and value is not None:
+        judged = watch.judge(value, t_ns, t_device_ns, unc_ns=unc_ns)
+        verdict = judged if quality is Quality.OK else None  # what a driver calls a reset is one, and remembered
+    if verdict is not None and verdict[0] is not Quality.OK:
+        quality, reason = verdict
+    return value, quality, legible(reason, longest=LONGEST_REASON) if reason else ""
 
 
 def unusable(value: Any, quality: Any, reason: Any) -> Verdict | None:

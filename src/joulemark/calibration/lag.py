@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from joulemark.energy.integrate import nominal_interval_s
+from joulemark.energy.integrate import reading_interval_s
 from joulemark.energy.series import Float64, Series
 from joulemark.errors import InsufficientData
 from joulemark.units import NS_PER_S
@@ -47,7 +47,7 @@ def lag_of(sensor: Series, reference: Series, edges_ns: Sequence[int]) -> Lag:
     that does not follow the reference.
     """
     sensor, reference = sensor.integrable(), reference.integrable()
-    interval_s = max(nominal_interval_s(sensor.t_ns), nominal_interval_s(reference.t_ns))
+    interval_s = max(reading_interval_s(sensor), reading_interval_s(reference))
     curves = [
         found
         for edge_ns in edges_ns
@@ -78,7 +78,7 @@ def _changes(series: Series, edge_ns: int, reach_s: float) -> Float64 | None:
 
     Taken over one interval of the readings, which evens out their steps.
     """
-    over_s = max(nominal_interval_s(series.t_ns), GRID_S)
+    over_s = max(reading_interval_s(series), GRID_S)
     t_s = (series.t_ns - edge_ns) / NS_PER_S
     grid_s = np.arange(-round(reach_s / GRID_S), round(reach_s / GRID_S) + 1) * GRID_S
     if not len(t_s) or t_s[0] > -reach_s or t_s[-1] < reach_s:

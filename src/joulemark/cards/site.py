@@ -22,7 +22,7 @@ from joulemark.cards.contents import json_bytes
 from joulemark.cards.evidence import Evidence, counted
 from joulemark.energy.estimate import CounterSource, PowerSource, source_of
 from joulemark.energy.frozen import marked
-from joulemark.energy.integrate import coverage
+from joulemark.energy.integrate import coverage, reading_interval_s
 from joulemark.energy.series import Float64, Int64
 from joulemark.errors import FormatError, InsufficientData
 from joulemark.readings import Boundary
@@ -130,7 +130,7 @@ def joules(source: PowerSource | CounterSource, edges_ns: Int64) -> Float64:
 
 def seen(source: PowerSource | CounterSource, window: Window, edges_ns: Int64) -> Float64:
     """The share of each part that readings stand for, float64[n]; a gap begins and ends half an interval from the readings around it."""
-    interval_s = source.interval_s if isinstance(source, PowerSource) else None
+    interval_s = source.interval_s if isinstance(source, PowerSource) else reading_interval_s(source.series)
     covered = coverage(source.series.t_ns, window.begin_ns, window.end_ns, interval_s=interval_s)
     half_ns = covered.interval_s * NS_PER_S / 2.0
     missing_ns = np.zeros(len(edges_ns) - 1)

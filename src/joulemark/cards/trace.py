@@ -24,6 +24,9 @@ from joulemark.errors import InsufficientData
 from joulemark.readings import Quantity
 from joulemark.units import NS_PER_S
 
+Part = tuple[Int64, Float64, float]
+"""Times and power of one device, and how often its meter is read apart from bursts, s; 0 where it is read in none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -35,13 +38,13 @@ class Trace:
     power_w: Float64
 
     @classmethod
-    def summed(cls, boundary: str, parts: Sequence[tuple[Int64, Float64]]) -> Self:
+    def summed(cls, boundary: str, parts: Sequence[Part]) -> Self:
         """The sum of several devices at every time that one of them was read; where one of them is not known, neither is the sum."""
-        breaks = [gaps(t_ns) for t_ns, _ in parts]
+        breaks = [gaps(t_ns, grid_s) for t_ns, _, grid_s in parts]
         middles = [left + (right - left) // 2 for left, right in breaks]
-        at_ns = np.unique(np.concatenate([*(t_ns for t_ns, _ in parts), *middles]))
+        at_ns = np.unique(np.concatenate([*(t_ns for t_ns, _, _ in parts), *middles]))
         total = np.zeros(len(at_ns))
-        for (t_ns, power_w), (left, right) in zip(parts, breaks, strict=True):
+        for (t_ns, power_w, _), (left, right) in zip(parts, breaks, strict=True):
             power = np.interp(at_ns, t_ns, power_w, left=np.nan, right=np.nan)
             before = np.searchsorted(left, at_ns, side="left") - 1
             inside = (before >= 0) & (at_ns < right[np.maximum(before, 0)]) if len(left) else np.zeros(len(at_ns), dtype=bool)
@@ -80,9 +83,9 @@ def extremes(power_w: Float64, rows: Int64) -> set[int]:
     return {int(rows[np.argmin(power_w[rows])]), int(rows[np.argmax(power_w[rows])])}
 
 
-def gaps(t_ns: Int64) -> tuple[Int64, Int64]:
-    """(last readings before, first ones after) of every spacing that is a gap by section 1 of the standard."""
-    wide = np.diff(t_ns) > GAP_FACTOR * nominal_interval_s(t_ns) * NS_PER_S
+def gaps(t_ns: Int64, grid_s: float = 0.0) -> tuple[Int64, Int64]:
+    """(last readings before, first ones after) of every spacing that is a gap by section 1 of the standard, at `grid_s` or more."""
+    wide = np.diff(t_ns) > GAP_FACTOR * max(nominal_interval_s(t_ns), grid_s) * NS_PER_S
     return t_ns[:-1][wide], t_ns[1:][wide]
 
 
@@ -100,10 +103,10 @@ def traces(evidence: Evidence) -> list[Trace]:
     return found
 
 
-def drawn(channels: Sequence[Series], applied: dict[str, Applied]) -> tuple[Int64, Float64]:
-    """(times, power) of one device: its power, else what its counter rose by between refreshes, at the middle of each."""
+def drawn(channels: Sequence[Series], applied: dict[str, Applied]) -> Part:
+    """The part of one device: its power, else what its counter rose by between refreshes, at the middle of each."""
     chosen = min(channels, key=lambda one: one.meter.quantity is not Quantity.POWER)
     trace = source_of(chosen, alignment=applied.get(chosen.meter.meter_id)).trace
     if trace is None or len(trace.begin_ns) == 0:
         raise InsufficientData(f"{chosen.meter.meter_id} shows no power over time", "read it more often")
-    return trace.begin_ns + (trace.end_ns - trace.begin_ns) // 2, trace.power_w
+    return trace.begin_ns + (trace.end_ns - trace.begin_ns) // 2, trace.power_w, chosen.meter.read_interval_s or 0.0

@@ -10,12 +10,17 @@ import click
 
 from joulemark import config as configuration
 from joulemark import logs
-from joulemark.cli import emit, json_option
+from joulemark.cli import emit, installing, json_option
+from joulemark.cli.installation import AGENT
 
 
 @click.group()
 def command() -> None:
     """Run the agent of this host."""
+
+
+command.add_command(installing.install_command(AGENT))
+command.add_command(installing.uninstall_command(AGENT))
 
 
 @command.command()
@@ -43,3 +48,25 @@ def run(config_path: Path | None, once: bool, log_level: str, as_json: bool) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()
+
+
+@command.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--yes", is_flag=True, help="Also give away what OLD may have stored already: it may then be stored twice.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file; default $JOULEMARK_CONFIG.")
+@json_option
+def rehome(old: str, new: str, yes: bool, config_path: Path | None, as_json: bool) -> None:
+    """Give what waits in the spool for the collector OLD to the collector NEW, when OLD is gone for ever. The agent must be stopped.
+
+    A batch that was sent to OLD, and whose acknowledgement never came, may be stored there; once NEW has it too, it is counted twice by
+    whoever adds the two up. It is not where NEW is OLD under another name or address, or the first ingest process of the same machine.
+    """
+    from joulemark.agent.rehoming import rehomed
+
+    moved = rehomed(configuration.load(config_path), old, new, accept_duplicates=yes)
+    emit(
+        dataclasses.asdict(moved),
+        as_json=as_json,
+        text=lambda d: f"{d['batches']} batches now belong to {new}; {d['perhaps_stored']} of them may be stored at {old} too",
+    )

@@ -29,7 +29,7 @@ from joulemark.cards.evidence import Aligned
 from joulemark.cli import surroundings
 from joulemark.client import Client
 from joulemark.counts import Counts
-from joulemark.energy.integrate import nominal_interval_s
+from joulemark.energy.integrate import reading_interval_s
 from joulemark.energy.series import Series
 from joulemark.errors import EnvironmentFailed, InsufficientData, RemoteUnreachable, UsageError
 from joulemark.load.generators import Kind, Load
@@ -153,7 +153,7 @@ def look(bench: Bench, described: Sequence[dict[str, Any]], accepted: Sequence[s
     found = bench.recent(LOOK_BACK_S)
     now_ns = bench.clock.utc_ns()
     ages_s = {m: (now_ns - int(found[m].t_ns[-1])) / NS_PER_S if m in found and len(found[m]) else None for m in ids}
-    intervals_s = {m: nominal_interval_s(found[m].t_ns) if m in found and len(found[m]) > 1 else None for m in ids}
+    intervals_s = {m: reading_interval_s(found[m]) if m in found and len(found[m]) > 1 else None for m in ids}
     local, why = here(bench.client, described, ids[0]), f"{ids[0]} belongs to another machine"
     thermometers = [
         MeterInfo.from_json({k: v for k, v in entry.items() if k not in ("agent_id", "device_id")})
@@ -253,7 +253,7 @@ def aligned(bench: Bench, progress: Progress, before: Alignment | None, *, metho
         node_of(bench.client, progress.run_id, sensor.meter),
         sensor_serial=sensor.meter.serial,
         reference_serial=reference.meter.serial,
-        interval_s=nominal_interval_s(sensor.t_ns),
+        interval_s=reading_interval_s(sensor),
     )
     record = align(
         sensor,

@@ -15,20 +15,25 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import grpc
 
 from joulemark import tls
 from joulemark.addresses import is_loopback
 from joulemark.agent.dial import channel
+from joulemark.agent.homes import home_of
+from joulemark.agent.spool_homes import waiting
 from joulemark.agent.wiring import divided, full_cords, wired
 from joulemark.cli import handshake
 from joulemark.cli.findings import Finding, Status, fail, ok, warn
 from joulemark.config import Config, MeterTable, TlsConfig
 from joulemark.discipline import Discipline, KernelClock, chrony, kernel_clock
-from joulemark.errors import JoulemarkError
+from joulemark.errors import ConfigError, JoulemarkError
 from joulemark.meters import registry
 from joulemark.pricing import kept
 from joulemark.timebase import Clock
@@ -128,10 +133,21 @@ def certificates(config: Config) -> Finding:
     """The files of `[tls]` can be read, belong together, suffice for the address of the collector, and nobody else reads the key."""
     named = [file for file in (config.tls.ca_file, config.tls.cert_file, config.tls.key_file) if file is not None]
     try:
-        channel(config.agent.collector, config.tls, tls.read(config.tls)).close()
+        for address in config.agent.addresses:
+            channel(address, config.tls, tls.read(config.tls)).close()
     except JoulemarkError as error:
         return fail("certificates", error.what, error.next_step)
     return ok("certificates", f"{len(named)} files" if named else "none named: loopback addresses only")
+
+
+def collectors(config: Config) -> Iterator[Finding]:
+    """The collector at each address, and what waits in the spool for one that is no longer among them."""
+    own = own_of(config)
+    for address in config.agent.addresses:
+        found = collector(replace(config, agent=replace(config.agent, collector=address, collectors=())))
+        is_home = len(config.agent.addresses) > 1 and address == own
+        yield replace(found, detail=f"{found.detail}; the home of this host") if is_home else found
+    yield from left_behind(config)
 
 
 def collector(config: Config) -> Finding:
@@ -148,9 +164,37 @@ def collector(config: Config) -> Finding:
     return fail("collector", detail, f"start it there, or correct agent.collector; try: nc -vz {address.replace(':', ' ')}")
 
 
+def left_behind(config: Config) -> Iterator[Finding]:
+    """A warning for each collector that is no longer configured and for which batches wait in the spool."""
+    if not config.spool.path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(config.spool.path))}?mode=ro", uri=True)) as db:
+            found = waiting(db)
+    except sqlite3.Error:  # of an older version, or damaged: the agent mends it when it starts
+        return
+    for home, (count, _) in found.items():
+        if home not in config.agent.addresses:
+            what = f"{count} batches of earlier starts wait for {home}, which is not among the configured collectors"
+            yield warn(
+                "spool", what, f"bring it back until they are delivered; gone for ever: joulemark agent rehome {home} {own_of(config)}"
+            )
+
+
+def own_of(config: Config) -> str:
+    """The home of this host."""
+    return home_of(config.agent.agent_id, config.agent.addresses)
+
+
 def ports(config: Config) -> Iterator[Finding]:
     """Each port of the collector is free, or a collector holds it."""
-    yield port("collector.grpc_listen", config.collector.grpc_listen, lambda address: ours(address, config.tls, grpc_answers))
+    from joulemark.collector.listen import grpc_addresses
+
+    try:
+        for address in grpc_addresses(config):
+            yield port("collector.grpc_listen", address, lambda one: ours(one, config.tls, grpc_answers))
+    except ConfigError as error:
+        yield fail("ports of agents", error.what, error.next_step)
     yield port("collector.rest_listen", config.collector.rest_listen, lambda address: ours(address, config.tls, http_answers))
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from joulemark.agent.wiring import RunnerConfig
 from joulemark.collector.feeds import FeedKeys
 from joulemark.config import Config, FeedTable, MeterTable
+from joulemark.errors import MeterUnavailable
 from joulemark.meters import registry
 from joulemark.pricing import sources
 
@@ -96,9 +97,7 @@ def default_text() -> str:
         "",
     ]
     for kind in registry.kinds():
-        cls = registry.driver(kind).config
-        body = [*heading(cls), "[[meter]]", f'kind = "{kind}"', *documented(cls)]
-        lines += [*map(commented, body), ""]
+        lines += [*map(commented, meter_table(kind)), ""]
     lines += [
         *comment("Prices: any of these tables may also have the keys that the collector reads itself:"),
         *map(commented, documented(FeedKeys)),
@@ -108,6 +107,15 @@ def default_text() -> str:
         body = [*comment(sources.about(kind)), "[[feed]]", f'kind = "{kind}"', *documented(sources.source(kind).config)]
         lines += [*map(commented, body), ""]
     return "\n".join(lines)
+
+
+def meter_table(kind: str) -> list[str]:
+    """The table of a kind of meter; where its library is not installed, what to install in place of its keys."""
+    try:
+        cls = registry.driver(kind).config
+    except MeterUnavailable as missing:
+        return ["[[meter]]", f'kind = "{kind}"', *comment(f"Its keys are known here once its library is: {missing.next_step}.")]
+    return [*heading(cls), "[[meter]]", f'kind = "{kind}"', *documented(cls)]
 
 
 def heading(cls: type[Any]) -> list[str]:

@@ -51,7 +51,7 @@ def findings(config_file: Path | None) -> Iterator[Finding]:
     yield checks.disk(config.spool.path.parent, config.spool.max_bytes)
     yield from certificates(config)
     yield from checks.ports(config)
-    yield checks.collector(config)
+    yield from checks.collectors(config)
     yield checks.prices(config, SystemClock())
     yield from feed_checks.all_of(config, SystemClock())
 

@@ -9,10 +9,13 @@ from typing import Final
 
 import grpc
 
+from joulemark.collector.guard import Guard
+from joulemark.collector.homecoming import Homecoming
 from joulemark.collector.identity import AlwaysValid, Peer, Validity
 from joulemark.collector.limits import Account, Waiting
 from joulemark.collector.refusal import RETRY_AFTER_MS, Refused
 from joulemark.config import LimitsConfig
+from joulemark.units import NS_PER_S
 
 KNOCKING: Final = 64
 """Calls of one peer whose first message is on its way: up to 4 MiB each are held before anything is known of who sends them."""
@@ -26,7 +29,9 @@ class Door:
         self.validity = validity or AlwaysValid()
         self.waiting = Waiting(self.limits)
         self.refused: Counter[str] = Counter()
+        self.guard, self.homecoming = Guard(self.limits), Homecoming()
         self._accounts: dict[str, Account] = {}
+        self._swept_ns = 0
         self._knocking: Counter[str | bytes] = Counter()
 
     @contextmanager
@@ -50,5 +55,7 @@ class Door:
 
     def account(self, agent_id: str, now_ns: int) -> Account:
         """The account of an agent; those that say no more than a new one would are forgotten."""
-        self._accounts = {name: kept for name, kept in self._accounts.items() if name == agent_id or not kept.is_fresh(now_ns)}
+        if now_ns - self._swept_ns >= NS_PER_S:  # not at each of a thousand that come at once
+            self._accounts = {name: kept for name, kept in self._accounts.items() if name == agent_id or not kept.is_fresh(now_ns)}
+            self._swept_ns = now_ns
         return self._accounts.setdefault(agent_id, Account(self.limits, now_ns))

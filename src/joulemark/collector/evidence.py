@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from joulemark.cards.evidence import Aligned, Evidence, counted
 from joulemark.collector.alignments import Alignments
@@ -13,6 +11,7 @@ from joulemark.collector.clocks import clocks_of
 from joulemark.collector.documents import Documents
 from joulemark.collector.measure import Gathered
 from joulemark.collector.nodes import nodes_of
+from joulemark.collector.overhead import overhead_of
 from joulemark.collector.store.base import HostState
 from joulemark.config import Config
 from joulemark.pricing import kept, sources
@@ -53,17 +52,6 @@ def evidence_of(gathered: Gathered, prices: Snapshot, told: Documents | None = N
 def alignments_of(gathered: Gathered, kept: Alignments) -> tuple[Aligned, ...]:
     """For each meter of a run the alignment that was in force when its first phase began. Raises FormatError for a damaged one."""
     return kept.in_force({one.meter.meter_id for one in gathered.series}, counted(gathered.run)[0].begin_ns)
-
-
-def overhead_of(states: Sequence[HostState]) -> dict[str, Any]:
-    """What measuring cost on a host: memory, late ticks and time per source since the agent started; `cpu_share` of one core
-    between the first and the last state of the same start, None with one state.
-    """
-    last = states[-1]
-    first = next(s for s in states if s.epoch_ns == last.epoch_ns)
-    elapsed_ns = last.t_ns - first.t_ns
-    share = (last.overhead.cpu_ns - first.overhead.cpu_ns) / elapsed_ns if elapsed_ns > 0 else None
-    return {**asdict(last.overhead), "cpu_share": share}
 
 
 def known_prices(config: Config, clock: Clock, run: Run) -> Snapshot:

@@ -1,4 +1,4 @@
-"""The ingest process: a gRPC server for agents and clients, a local control socket, and the sealer; owner of readings.db."""
+"""An ingest process: a gRPC server for agents and clients, a local control socket, and the sealer; owner of one file of readings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import fcntl
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +19,13 @@ from joulemark.collector.connection import Connection
 from joulemark.collector.door import Door
 from joulemark.collector.identity import Validity
 from joulemark.collector.refusal import Refused, over
+from joulemark.collector.store import configured, files
 from joulemark.collector.store.base import ChunkStore
-from joulemark.collector.store.sqlite import SqliteStore
+from joulemark.collector.store.sqlite import SqliteReadings, SqliteStore
 from joulemark.config import Config, LimitsConfig
 from joulemark.errors import EnvironmentFailed
 from joulemark.proto.messages import MAX_BATCH_BYTES, REFUSED_BATCH, Directive, IngestStatus
 from joulemark.timebase import Clock, SystemClock, iso_utc
-from joulemark.units import NS_PER_S
 
 log = logging.getLogger("joulemark.collector.ingest")
 SERVICE: Final = "joulemark.proto.v1.TelemetryService"
@@ -69,12 +69,12 @@ class Ingest:
         """Agents connected now, bytes on their way to the disk, refusals by reason."""
         return IngestStatus(len(self._live), self.door.waiting.total_bytes, dict(self.door.refused))
 
-    async def broadcast(self, directive: Directive) -> int:
-        """Send a directive to every connected agent; how many there were. An empty one is only counted.
+    async def broadcast(self, directive: Directive, agents: Sequence[str] = ()) -> int:
+        """Send a directive to every connected agent, or to those of `agents`; how many there were. An empty one is only counted.
 
         An agent that does not listen is not waited for.
         """
-        connections = [connection for connection, _ in self._live.values()]
+        connections = [connection for name, (connection, _) in self._live.items() if not agents or name in agents]
         if connections and directive != Directive():
             saying = {asyncio.create_task(connection.write(directive)) for connection in connections}
             self._saying |= saying
@@ -193,16 +193,20 @@ def validity(config: Config, clock: Clock) -> Validity | None:
 
 
 @asynccontextmanager
-async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
-    """The running ingest server; yields its gRPC port. Raises EnvironmentFailed when the folder or the port is taken.
+async def served(config: Config, rest_url: str, number: int = 0) -> AsyncIterator[int]:
+    """The running ingest server `number`; yields its gRPC port. Raises EnvironmentFailed when its file or the port is taken.
 
-    Marks that arrive over gRPC go to the REST process at `rest_url`, which owns the catalogue of runs.
+    The first one anchors the axis, and the others, which begin after it, go by that. Marks that arrive over gRPC go to the REST process
+    at `rest_url`, which owns the catalogue of runs.
     """
     folder, host = config.collector.data_dir, SystemClock()
     valid = validity(config, host)
-    with locked(folder):
-        store = SqliteStore(folder / "readings.db", seal_after_ns=round(config.collector.seal_after_s * NS_PER_S))
-        clock = axis.anchored(store, host, folder / "catalog.db")
+    with ExitStack() as held:
+        store = opened(config, number, held)
+        if number:
+            clock = axis.current(SqliteReadings(files.path_of(folder, 0)), host)
+        else:
+            clock = axis.anchored(store, host, folder / "catalog.db")
         ingest = Ingest(store, clock, limits=config.limits, validity=valid)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)
@@ -210,10 +214,10 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Stream": handler}), runs))
         local.add_generic_rpc_handlers((control.handlers(ingest.broadcast, lambda: ingest.status),))
         sealing = asyncio.create_task(seal_forever(store, clock, min(30.0, config.collector.seal_after_s / 4)))
-        watching = asyncio.gather(axis.watch(store, host), own_clock.keep(store, clock, host))
+        watching = asyncio.gather(*(() if number else (axis.watch(store, host), own_clock.keep(store, clock, host))))
         try:
-            port = listen.bind_grpc(server, config)
-            local.add_insecure_port(f"unix:{control.socket_path(folder)}")
+            port = listen.bind_grpc(server, config, number)
+            local.add_insecure_port(f"unix:{control.socket_path(folder, number)}")
             await server.start()
             await local.start()
             yield port
@@ -221,15 +225,31 @@ async def served(config: Config, rest_url: str) -> AsyncIterator[int]:
             sealing.cancel()
             watching.cancel()
             await asyncio.gather(server.stop(STOP_GRACE_S), local.stop(STOP_GRACE_S), sealing, watching, return_exceptions=True)
-            store.close()
+
+
+def opened(config: Config, number: int, held: ExitStack) -> SqliteStore:
+    """The store of ingest process `number`, which `held` locks and closes; the first also looks after files of processes that are no more.
+
+    Raises EnvironmentFailed as `locked`, and for files or shards of a newer version.
+    """
+    folder, older = config.collector.data_dir, list[SqliteStore]()
+    held.enter_context(locked(folder, number))
+    for other in files.numbers(folder) if number == 0 else ():
+        if other >= config.collector.ingest_processes:
+            held.enter_context(locked(folder, other))
+            older.append(held.enter_context(configured.store(config, other)))
+    return held.enter_context(configured.store(config, number, older))
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a data folder for one collector. Raises EnvironmentFailed when another one has it, or it cannot be made or written."""
+def locked(folder: Path, number: int = 0) -> Iterator[None]:
+    """Hold the file of one ingest process in a data folder; that of the first is the folder's own.
+
+    Raises EnvironmentFailed when another collector has it, or it cannot be made or written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = (folder / "collector.lock").open("w")
+        lock = (folder / (f"collector-{number}.lock" if number else "collector.lock")).open("w")
     except OSError as error:
         raise EnvironmentFailed(
             f"collector.data_dir {folder} cannot be used: {error.strerror}", "point collector.data_dir at a folder you may write"

@@ -52,10 +52,14 @@ class Waiting:
         """Whether a batch of the agent has to wait."""
         return self.total_bytes >= self._limits.pending_bytes or self.by_agent[agent_id] >= self._limits.pending_bytes_per_agent
 
+    async def change(self) -> None:
+        """Wait until something was released."""
+        await self._freed.wait()
+
     async def room(self, agent_id: str) -> None:
         """Wait until a batch of the agent may be read."""
         while self.is_full(agent_id):
-            await self._freed.wait()
+            await self.change()
 
     def add(self, agent_id: str, size: int) -> None:
         """A batch of `size` bytes was received."""
@@ -73,6 +77,8 @@ class Waiting:
 
 class Account:
     """What one agent has used. It outlives a stream, so that a reconnect gains nothing."""
+
+    __slots__ = ("_batches", "_bytes", "_counted", "_limits", "received_bytes")
 
     def __init__(self, limits: LimitsConfig, now_ns: int) -> None:
         self._limits = limits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -15,14 +16,36 @@ from joulemark.config import Config, TlsConfig
 from joulemark.errors import ConfigError, EnvironmentFailed
 from joulemark.tls import Pem, Watch
 
+LAST_PORT: Final = 65_535
+EVERYWHERE: Final = ("0.0.0.0", "::")
+"""Hosts that mean every address of this machine."""
 
-def bind_grpc(server: grpc.aio.Server, config: Config) -> int:
-    """Bind the gRPC port and return it.
+
+def grpc_addresses(config: Config) -> list[str]:
+    """Where each ingest process serves agents: on the configured port and those behind it; port 0 is any free one for each.
+
+    Raises ConfigError when there are not so many ports, or the pages have one of them.
+    """
+    host, port = split(config.collector.grpc_listen, "collector.grpc_listen")
+    pages_host, pages_port = split(config.collector.rest_listen, "collector.rest_listen")
+    ports = [port + number if port else 0 for number in range(config.collector.ingest_processes)]
+    if ports[-1] > LAST_PORT:
+        what = f"collector.grpc_listen: {len(ports)} ingest processes need the ports {ports[0]} to {ports[-1]}, which there are not"
+        raise ConfigError(what, f"choose a port of at most {LAST_PORT + 1 - len(ports)}")
+    if pages_port and pages_port in ports[1:] and (host == pages_host or not {host, pages_host}.isdisjoint(EVERYWHERE)):
+        what = f"collector.rest_listen: port {pages_port} is one of those of the {len(ports)} ingest processes, {ports[0]} to {ports[-1]}"
+        raise ConfigError(what, f"set collector.rest_listen to another port, as {pages_host}:{ports[-1] + 1}")
+    own = config.collector.grpc_listen.rpartition(":")[0]
+    return [f"{own}:{one}" for one in ports]
+
+
+def bind_grpc(server: grpc.aio.Server, config: Config, number: int = 0) -> int:
+    """Bind the gRPC port of ingest process `number` and return it.
 
     Beyond loopback the port is encrypted and asks every client for a certificate. Raises ConfigError for less than that
     without `tls.insecure`, EnvironmentFailed for a port in use.
     """
-    address = config.collector.grpc_listen
+    address = grpc_addresses(config)[number]
     host, _ = split(address, "collector.grpc_listen")
     refuse_plaintext(host, config.tls, "collector.grpc_listen")
     if config.tls.cert_file and not config.tls.ca_file and not config.tls.insecure and not is_loopback(host):

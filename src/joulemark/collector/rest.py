@@ -1,4 +1,4 @@
-"""The REST process: pages and API, and the reading of prices; owner of catalog.db, reader of readings.db."""
+"""The REST process: pages and API, and the reading of prices; owner of catalog.db, reader of the files of readings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from joulemark.collector.api.state import State
 from joulemark.collector.catalog import Catalog
 from joulemark.collector.control import Control
 from joulemark.collector.showing import Showing
-from joulemark.collector.store.sqlite import SqliteReadings
+from joulemark.collector.store import configured
 from joulemark.config import Config
 from joulemark.pki import seal
 from joulemark.standard.trust import Trust
@@ -69,10 +69,11 @@ async def serve(config: Config, bound: socket.socket, ready: Callable[[], None],
     folder, limits = config.collector.data_dir, limits or Limits()
     showing = Showing(Trust.read(config.board.trust_file))
     catalog = Catalog(folder / "catalog.db")
-    store = SqliteReadings(folder / "readings.db")
+    store = configured.readings(config)
     clock, key_file = axis.current(store, timebase.SystemClock()), config.collector.seal_key
     sign = None if key_file is None else seal.signer(seal.read_key(key_file), role="collector")
-    state = State(config, store, catalog, Control(folder), clock, timebase.boot_id(), sign=sign, showing=showing)
+    control = Control(folder, config.collector.ingest_processes)
+    state = State(config, store, catalog, control, clock, timebase.boot_id(), sign=sign, showing=showing)
     try:
         async with refreshed(state) as priced, boarded(priced, bound) as complete:
             await Server(settings(complete, limits), ready, state.live.close, handshake_s=limits.head_s).serve([bound])

@@ -1,4 +1,4 @@
-"""`joulemark collector run`: ingest and REST as two processes under one parent, which ends when either does."""
+"""`joulemark collector run`: one or more ingest processes and REST under one parent, which ends when any of them does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -32,33 +32,58 @@ ALIVE: Final = "alive"
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a running collector answers."""
+    """Where a running collector answers: agents at one address for each ingest process."""
 
-    grpc: str
+    grpc: tuple[str, ...]
     rest: str
 
 
 def run(config: Config, ready: Callable[[Addresses], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is called once both processes answer.
+    """Serve until SIGTERM or SIGINT; `ready` is called once all processes answer.
 
     Raises what kept a process from starting (EnvironmentFailed for a port or folder in use), or EnvironmentFailed when one
     of them dies later.
     """
     supervisor = Supervisor(SystemClock())
+    listened = listen.grpc_addresses(config)
     with ExitStack() as stack:
         stop = stop_signals(stack)
         bound = stack.enter_context(listen.bind_rest(config))
         rest = address(config.collector.rest_listen, bound.getsockname()[1])
-        ingest = stack.enter_context(Child("ingest", serve_ingest, config, listen.rest_url(config, rest)))
-        port = ingest.ready(stop)
-        pages = stack.enter_context(Child("rest", serve_rest, config, bound))
-        if port is None or pages.ready(stop) is None:
+
+        def ingest(number: int) -> Child:
+            return stack.enter_context(Child(named(number), serve_ingest, config, listen.rest_url(config, rest), number))
+
+        ingests = [ingest(0)]
+        ports = [ingests[0].ready(stop)]  # it anchors the axis, and makes the folder its own
+        ingests += [ingest(number) for number in range(1, len(listened))]
+        ports += [child.ready(stop) for child in ingests[1:]]
+        if None in ports:
             return
-        addresses = Addresses(address(config.collector.grpc_listen, port), rest)
+        pages = stack.enter_context(Child("rest", serve_rest, config, bound))
+        stack.enter_context(together(*ingests, pages))
+        if pages.ready(stop) is None:
+            return
+        addresses = Addresses(tuple(map(address, listened, ports)), rest)
         ready(addresses)
-        supervisor.ready(f"agents {addresses.grpc}, pages {addresses.rest}")
-        watch((ingest, pages), stop, supervisor)
+        supervisor.ready(f"agents {', '.join(addresses.grpc)}, pages {addresses.rest}")
+        watch((*ingests, pages), stop, supervisor)
         supervisor.stopping()
+
+
+def named(number: int) -> str:
+    """What an ingest process is called."""
+    return f"ingest-{number}" if number else "ingest"
+
+
+@contextmanager
+def together(*children: Child) -> Iterator[None]:
+    """At the end, ask all children to end at once: they do so beside each other."""
+    try:
+        yield
+    finally:
+        for child in children:
+            child.ask_to_end()
 
 
 def watch(children: tuple[Child, ...], stop: socket.socket, supervisor: Supervisor) -> None:
@@ -131,13 +156,17 @@ class Child:
         except EOFError:
             return False
 
+    def ask_to_end(self) -> None:
+        """Let it stop, without waiting for that."""
+        if self._process.is_alive():
+            self._process.terminate()
+
     def __enter__(self) -> Child:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join(STOP_LIMIT_S)
+        self.ask_to_end()
+        self._process.join(STOP_LIMIT_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -185,13 +214,13 @@ def open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def serve_ingest(report: Connection, config: Config, rest_url: str) -> None:
-    """The ingest process, until SIGTERM."""
+async def serve_ingest(report: Connection, config: Config, rest_url: str, number: int) -> None:
+    """An ingest process, until SIGTERM."""
     from joulemark.collector import ingest
 
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with ingest.served(config, rest_url) as port:
+    async with ingest.served(config, rest_url, number) as port:
         report.send(port)
         await stopped.wait()
 

@@ -4,7 +4,8 @@ A counter moves in refreshes, often slower than it is polled. What counts is *wh
 
 * the stamp freezes with the value: it is the time of the refresh, exact;
 * the value repeats under stamps that move on: the refresh lies between the last poll of the old value and the first of the
-  new, so it is placed in the middle, uncertain by half that distance;
+  new, so it is placed in the middle, uncertain by half that distance; where bursts alternate with a slower grid it is at most one
+  update period before the first poll of the new value;
 * nearly every poll brings a new value: the poll dates it, uncertain as the series says.
 """
 
@@ -141,6 +142,8 @@ def refreshes(series: Series) -> Refreshes:
     if 1.0 - changed.mean() > REPEATS_SHARE:
         dating = Dating.BETWEEN_POLLS
         old, new = series.t_ns[:-1][changed], series.t_ns[1:][changed]
+        if series.meter.read_interval_s and (period_s := _update_period_s(series.meter)):
+            old = np.maximum(old, new - round(period_s * NS_PER_S))
         t_ns, half_ns = old + (new - old) // 2, (new - old + 1) // 2
     else:
         dating = Dating.STAMP if series.device_stamps and _stamps_freeze(raw) else Dating.POLL

@@ -12,7 +12,7 @@ import numpy as np
 
 from joulemark.energy.alignment import Applied
 from joulemark.energy.counters import CounterEnergy, Dating, Refreshes, counter_energy, refreshes, shortest_window_s
-from joulemark.energy.integrate import Coverage, coverage, enclosing, nominal_interval_s, samples_inside, trapezoid_j
+from joulemark.energy.integrate import Coverage, coverage, enclosing, reading_interval_s, samples_inside, trapezoid_j
 from joulemark.energy.local import PowerTrace, level
 from joulemark.energy.series import Float64, Int64, Series
 from joulemark.energy.uncertainty import SQRT3, Component, u_ctr, u_edge, u_gap, u_q, u_samp
@@ -71,7 +71,8 @@ class PowerSource:
     """Power readings of one meter. `series` holds only what may be integrated, `invalid_t_ns` the times of what may not.
 
     A power of 0 W or less is no reading but a failed one: a gap (SMP-11). `interval_s`: median spacing of all reads, the failed
-    ones too, so that a meter that fails at every second read does not pass for one that is read half as often. Every power that
+    ones too, so that a meter that fails at every second read does not pass for one that is read half as often, but never shorter than
+    that of its grid (`reading_interval_s`). Every power that
     comes out is that of the reference where there is an `alignment`, whose lag `series` has been moved by.
     """
 
@@ -86,7 +87,7 @@ class PowerSource:
         good = series.integrable()
         positive = good.value > 0
         distinct = np.concatenate(([True], np.diff(series.t_ns) > 0)) if len(series) else np.zeros(0, dtype=bool)
-        interval_s = nominal_interval_s(series.t_ns[distinct])
+        interval_s = reading_interval_s(series.rows(distinct))
         return cls(good if positive.all() else good.rows(positive), good.t_ns[~positive], interval_s, alignment)
 
     def invalid_inside(self, window: Window) -> int:
@@ -170,7 +171,7 @@ class CounterSource:
             points.t_ns if stamped else self.series.t_ns,
             window.begin_ns,
             window.end_ns,
-            interval_s=points.interval_s if stamped else None,
+            interval_s=max(points.interval_s, meter.read_interval_s or 0.0) if stamped else reading_interval_s(self.series),
         )
         looked = traces or (PowerTrace.of_counter(points),)
         brackets = (found.begin.bracket_s, found.end.bracket_s)

@@ -14,6 +14,10 @@ GAP_FACTOR = 1.5
 """A spacing above this many nominal intervals is a gap (Energy Standard v1, section 1)."""
 
 
+GRID_SHARE = 0.85
+"""Readings that are closer than this share of the interval of their grid are of a burst: a refresh or a late poll moves one by less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Two consecutive readings too far apart. `missing_s`: what is missing of it inside the window."""
@@ -98,6 +102,14 @@ def nominal_interval_s(t_ns: Int64) -> float:
     return float(np.median(spacing[:: 1 + len(spacing) // 10_000])) / NS_PER_S if len(spacing) else 0.0
 
 
+def reading_interval_s(series: Series) -> float:
+    """Nominal interval of a series: median spacing of its readings, or what its meter is read at apart from bursts, the longer one.
+
+    A burst around a phase mark is denser than the grid: it is no faster sampling, and the way back to the grid no gap.
+    """
+    return max(nominal_interval_s(series.t_ns), series.meter.read_interval_s or 0.0)
+
+
 def coverage(t_ns: Int64, begin_ns: int, end_ns: int, *, interval_s: float | None = None) -> Coverage:
     """The gaps of a window. `interval_s`: nominal interval; the median spacing of `t_ns` when None.
 
@@ -122,12 +134,25 @@ def samples_inside(series: Series, begin_ns: int, end_ns: int) -> tuple[int, flo
     """How many positive readings stand strictly inside the window, and their plain mean in W (None for none).
 
     This is the rule of MLPerf's power checker, kept beside the trapezoid for comparison. The sum is taken over the stored
-    integers, so it is exact, and scaled once.
+    integers, so it is exact, and scaled once. Of a burst only what keeps the distance of the grid counts, so that it weighs no more.
     """
     first = int(np.searchsorted(series.t_ns, begin_ns, side="right"))
     last = int(np.searchsorted(series.t_ns, end_ns, side="left"))
     values = series.value[first:last]
+    if series.meter.read_interval_s:
+        values = values[spaced(series.t_ns[first:last], round(GRID_SHARE * series.meter.read_interval_s * NS_PER_S))]
     values = values[values > 0]
     if len(values) == 0:
         return 0, None
     return len(values), series.meter.si(int(values.sum())) / len(values)
+
+
+def spaced(t_ns: Int64, least_ns: int) -> Int64:
+    """Rows of rising times that stand `least_ns` apart or more, int64[m]: the first, and each far enough from the one kept before."""
+    tight, kept, row = np.flatnonzero(np.diff(t_ns) < least_ns), [np.zeros(0, dtype=np.int64)], 0
+    while row < len(t_ns):
+        at = int(np.searchsorted(tight, row))
+        last = int(tight[at]) if at < len(tight) else len(t_ns) - 1
+        kept.append(np.arange(row, last + 1))
+        row = max(last + 1, int(np.searchsorted(t_ns, t_ns[last] + least_ns)))
+    return np.concatenate(kept)

@@ -281,5 +281,5 @@ def known(answer: Mapping[str, Any], key: str) -> str:
     return "" if text == "N/A" else text
 
 
-DRIVER: Final = Driver("amd", AmdConfig, lambda config, host: AmdMeter(config, host=host), local=True)
+DRIVER: Final = Driver("amd", AmdConfig, lambda config, host: AmdMeter(config, host=host), local=True, lock="amd", burst=True)
 """Looked for on every machine: where AMD's library is absent, nothing of its package is imported."""

@@ -68,13 +68,17 @@ class Driver(Generic[C]):
 
     `config`: the frozen dataclass of the keys of its `[[meter]]` table, each with a docstring below it, which `config default`
     prints. `meter`: makes a meter of such a configuration; the host's name goes into the meter ids. `local`: whether a meter
-    with the default configuration is looked for on every machine; others need an address, an account or a file.
+    with the default configuration is looked for on every machine; others need an address, an account or a file. `lock`: the name of
+    what serialises its calls, as the lock of a device's driver; meters of one name share a polling thread, or they would wait for each
+    other in many. `burst`: whether a read costs so little that it may be repeated quickly around phase marks.
     """
 
     kind: str
     config: type[C]
     meter: Callable[[C, str], Meter]
     local: bool = False
+    lock: str = ""
+    burst: bool = False
 
     def build(self, table: MeterTable, *, host: str) -> Meter:
         """The meter that a `[[meter]]` table describes, not open. Raises ConfigError."""

@@ -15,11 +15,10 @@ Source: NVML reference manual (field values, units mW and mJ, the counter runs s
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import pynvml
 
@@ -27,6 +26,7 @@ from joulemark.config import at_least
 from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters import nvml_errors, nvml_sensors
 from joulemark.meters.base import Driver, Isolation
+from joulemark.meters.nvml_fields import ENERGY, Fields, Outcome, failed, parse_value
 from joulemark.meters.nvml_witness import Witness
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -37,7 +37,6 @@ EXPONENT: Final = -3
 
 INSTANT: Final = "power_instant"
 AVERAGE: Final = "power_average"
-ENERGY: Final = "energy"
 
 FIELDS: Final[dict[str, int]] = {
     INSTANT: pynvml.NVML_FI_DEV_POWER_INSTANT,
@@ -46,19 +45,9 @@ FIELDS: Final[dict[str, int]] = {
 }
 """Channel to field id, in the order of the values of a sample."""
 
-UNION_MEMBER: Final[dict[int, str]] = {
-    pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
-    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
-    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
-}
-
-POWER_BLANK: Final = 0x7FFFFFF0
-ENERGY_BLANK: Final = 0x7FFFFFFFFFFFFFF0
-"""From here up a number is one of the "no value" marks of the driver stack, not a measurement (32 and 64 bits)."""
+ALL_OK: Final = (Quality.OK,) * len(FIELDS)
+NO_REASONS: Final = ("",) * len(FIELDS)
+NO_ERRORS: Final = (pynvml.NVML_SUCCESS,) * len(FIELDS)
 
 RATED_MARGIN: Final = 1.2
 """Headroom over the highest power limit: short peaks pass it, a believable counter step does not."""
@@ -99,16 +88,6 @@ class NvmlConfig:
                 at_least(f"nvml.{key}", value, 0.0)
 
 
-class Outcome(NamedTuple):
-    """What one channel answered. `code`: the driver's error, 0 for none."""
-
-    value: int | None
-    t_device_ns: int | None = None
-    quality: Quality = Quality.OK
-    reason: str = ""
-    code: int = pynvml.NVML_SUCCESS
-
-
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One meter of a GPU: read as a field, or by a plain call where `field` is None."""
@@ -120,42 +99,33 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A physical GPU that answered in `open()`."""
+    """A physical GPU that answered in `open()`. `fields`: its channels that are fields, None where it has none."""
 
     handle: Any
     info: DeviceInfo
     channels: tuple[Channel, ...]
+    fields: Fields | None
 
-    def poll(self) -> list[Outcome]:
-        """One answer per channel: all fields in one call. Raises pynvml.NVMLError when that call fails as a whole."""
-        fields = [channel.field for channel in self.channels if channel.field is not None]
-        answers = iter(pynvml.nvmlDeviceGetFieldValues(self.handle, fields) if fields else ())
-        return [
-            parse_field(channel.name, next(answers)) if channel.call is None else plain(channel.name, channel.call, self.handle)
-            for channel in self.channels
-        ]
-
-
-def parse_value(channel: str, number: float) -> Outcome:
-    """`number` as the driver gave it: an integer in mW or mJ, or the mark of a missing one.
-
-    The marks are all bits set, the blanks of the driver stack, anything negative, and 0 W, which a powered GPU cannot draw.
-    """
-    blank = ENERGY_BLANK if channel == ENERGY else POWER_BLANK
-    if not math.isfinite(number) or number < 0 or number >= blank or (channel != ENERGY and number == 0):
-        return Outcome(None, quality=Quality.SENTINEL, reason=f"the driver answered {number}, which is no measurement")
-    return Outcome(round(number))
-
-
-def parse_field(channel: str, answer: Any) -> Outcome:
-    """A nvmlFieldValue_t: its own return code, the union member that its type names, its time stamp in microseconds UTC."""
-    if answer.nvmlReturn != pynvml.NVML_SUCCESS:
-        return failed(pynvml.NVMLError(answer.nvmlReturn))
-    member = UNION_MEMBER.get(answer.valueType)
-    if member is None:
-        return Outcome(None, quality=Quality.GAP, reason=f"the driver answered with the unknown value type {answer.valueType}")
-    t_device_ns = answer.timestamp * 1000 if answer.timestamp > 0 else None
-    return parse_value(channel, getattr(answer.value, member))._replace(t_device_ns=t_device_ns)
+    def poll(self, clock: Clock, offset_ns: int) -> tuple[Sample, tuple[int, ...]]:
+        """One look at every channel, all fields in one call; and the error code of each channel."""
+        t_read0_ns = clock.mono_ns()
+        try:
+            if self.fields is not None:
+                self.fields.ask()
+            plains = {channel.name: plain(channel.name, channel.call, self.handle) for channel in self.channels if channel.call is not None}
+        except pynvml.NVMLError as error:
+            outcomes = [failed(error)] * len(self.channels)
+            t_read1_ns = clock.mono_ns()
+        else:
+            t_read1_ns = clock.mono_ns()
+            if self.fields is not None and not plains and (sound := self.fields.sound()) is not None:
+                n = len(self.channels)
+                read = t_read0_ns, t_read1_ns, offset_ns
+                return Sample(self.info.device_id, *read, *sound, ALL_OK[:n], NO_REASONS[:n]), NO_ERRORS[:n]
+            fields = iter(() if self.fields is None else self.fields.outcomes())
+            outcomes = [plains[channel.name] if channel.call is not None else next(fields) for channel in self.channels]
+        values, stamps, qualities, reasons, codes = zip(*outcomes, strict=True)
+        return Sample(self.info.device_id, t_read0_ns, t_read1_ns, offset_ns, values, stamps, qualities, reasons), codes
 
 
 def plain(channel: str, call: Callable[[Any], int], handle: Any) -> Outcome:
@@ -164,11 +134,6 @@ def plain(channel: str, call: Callable[[Any], int], handle: Any) -> Outcome:
         return parse_value(channel, call(handle))
     except pynvml.NVMLError as error:
         return failed(error)
-
-
-def failed(error: pynvml.NVMLError) -> Outcome:
-    """A gap with the driver's own words as its reason."""
-    return Outcome(None, quality=Quality.GAP, reason=f"driver: {error}", code=error.value)
 
 
 def kind_of(code: int) -> type[MeterError]:
@@ -222,7 +187,7 @@ class NvmlMeter:
         if not self._gpus:
             raise MeterFault("nvml is read before open()", "open it first")
         offset_ns = utc_minus_mono_ns(clock)
-        polls = [read_gpu(gpu, clock, offset_ns) for gpu in self._gpus]
+        polls = [gpu.poll(clock, offset_ns) for gpu in self._gpus]
         codes = {code for _, found in polls for code in found}
         if pynvml.NVML_SUCCESS not in codes:
             raise all_failed(codes, "; ".join(dict.fromkeys(f"{sample.device_id}: {sample.reasons[0]}" for sample, _ in polls)))
@@ -250,18 +215,6 @@ def load(library: Path | None) -> None:
         ctypes.CDLL(str(library))
     except OSError as error:
         raise MeterUnavailable(f"cannot load the driver library {library}: {error}", "name an existing libnvidia-ml.so.1") from error
-
-
-def read_gpu(gpu: Gpu, clock: Clock, offset_ns: int) -> tuple[Sample, tuple[int, ...]]:
-    """One poll of one GPU, and the error code of each channel."""
-    t_read0_ns = clock.mono_ns()
-    try:
-        outcomes = gpu.poll()
-    except pynvml.NVMLError as error:
-        outcomes = [failed(error)] * len(gpu.channels)
-    t_read1_ns = clock.mono_ns()
-    values, stamps, qualities, reasons, codes = zip(*outcomes, strict=True)
-    return Sample(gpu.info.device_id, t_read0_ns, t_read1_ns, offset_ns, values, stamps, qualities, reasons), codes
 
 
 def all_failed(codes: set[int], reasons: str) -> MeterError:
@@ -320,7 +273,9 @@ def describe(handle: Any, uuid: str, options: NvmlConfig, host: str, notes: list
     sensor = nvml_sensors.instant_sensor(product, architecture)
     note = "; ".join([*mig, *absent, *notes])
     meters = tuple(meter_info(channel, f"nvml:{host}:{uuid}", options, sensor, common, note) for channel in channels)
-    return Gpu(handle, DeviceInfo(f"nvml:{host}:{uuid}", meters), channels)
+    numbers = {channel.name: channel.field for channel in channels if channel.field is not None}
+    fields = Fields(handle, list(numbers), list(numbers.values())) if numbers else None
+    return Gpu(handle, DeviceInfo(f"nvml:{host}:{uuid}", meters), channels, fields)
 
 
 def optional(call: Callable[[Any], Any], handle: Any, otherwise: Any) -> Any:
@@ -384,4 +339,4 @@ def meter_info(
     return MeterInfo(meter_id=f"{device_id}:{channel.name}", timestamp_source=source, note=note, **common, **about)
 
 
-DRIVER: Final = Driver("nvml", NvmlConfig, lambda config, host: NvmlMeter(config, host=host), local=True)
+DRIVER: Final = Driver("nvml", NvmlConfig, lambda config, host: NvmlMeter(config, host=host), local=True, lock="nvml", burst=True)

@@ -180,4 +180,4 @@ def read_zone(zone: Zone, clock: Clock, offset_ns: int) -> Sample:
     return Sample(zone.info.device_id, t_read0_ns, clock.mono_ns(), offset_ns, (value,), (None,), (Quality.OK,), ("",))
 
 
-DRIVER: Final = Driver("rapl", RaplConfig, lambda config, host: RaplMeter(config, host=host), local=True)
+DRIVER: Final = Driver("rapl", RaplConfig, lambda config, host: RaplMeter(config, host=host), local=True, burst=True)

@@ -10,7 +10,10 @@ import array
 import hashlib
 import json
 import sys
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -43,6 +46,7 @@ from joulemark.proto.messages import (
 )
 from joulemark.proto.v1 import telemetry_pb2 as pb
 from joulemark.readings import DeviceInfo, MeterInfo, Quality, Sample
+from joulemark.units import NS_PER_S
 
 M = TypeVar("M", bound="Message")
 
@@ -50,7 +54,10 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 CLOCK_FIELDS = ClockState.__slots__
-EMPTY = memoryview(b"")
+clock_fields = attrgetter(*CLOCK_FIELDS)
+COST_FIELDS = MeterCost.__slots__
+cost_fields = attrgetter(*COST_FIELDS)
+NO_REASONS: Mapping[int, str] = MappingProxyType({})
 
 
 def int64_column(values: Iterable[int]) -> bytes:
@@ -159,14 +166,15 @@ def plain_directive(message: pb.Directive) -> Directive:
     return Directive(message.read_now, message.batch_period_ms, message.retry_after_ms, message.describe_devices)
 
 
-def broadcast_request_bytes(directive: Directive) -> bytes:
-    """The BroadcastRequest of the control service."""
-    return pb.BroadcastRequest(directive=directive_message(directive)).SerializeToString()
+def broadcast_request_bytes(directive: Directive, agents: Iterable[str] = ()) -> bytes:
+    """The BroadcastRequest of the control service: for everybody unless `agents` names some."""
+    return pb.BroadcastRequest(directive=directive_message(directive), agents=agents).SerializeToString()
 
 
-def parse_broadcast_request(raw: bytes) -> Directive:
+def parse_broadcast_request(raw: bytes) -> tuple[Directive, tuple[str, ...]]:
     """Inverse of `broadcast_request_bytes`. Raises FormatError."""
-    return plain_directive(parsed(pb.BroadcastRequest(), raw).directive)
+    message = parsed(pb.BroadcastRequest(), raw)
+    return plain_directive(message.directive), tuple(message.agents)
 
 
 def broadcast_response_bytes(agent_count: int) -> bytes:
@@ -206,7 +214,10 @@ def freeze(batch: Batch) -> FrozenBatch:
     for name in CLOCK_FIELDS:
         setattr(out.clock, name, getattr(batch.clock, name))
     for device in batch.devices:
-        out.devices.add(device_id=device.device_id, meter_json=[json.dumps(m.to_json(), separators=(",", ":")) for m in device.meters])
+        described = (replace(meter, read_interval_s=None) for meter in device.meters)  # a collector before this field takes no such key
+        texts = [json.dumps(meter.to_json(), separators=(",", ":")) for meter in described]
+        read_s = device.meters[0].read_interval_s if device.meters else None
+        out.devices.add(device_id=device.device_id, meter_json=texts, read_interval_ns=round((read_s or 0.0) * NS_PER_S))
     for device_id, samples in batch.samples.items():
         if samples:
             fill_block(out.blocks.add(), device_id, samples)
@@ -221,7 +232,7 @@ def freeze(batch: Batch) -> FrozenBatch:
         batch.overhead.late_tick_count,
     )
     for cost in batch.overhead.meters:
-        overhead.meters.add(source=cost.source, read_count=cost.read_count, error_count=cost.error_count, busy_ns=cost.busy_ns)
+        overhead.meters.add(**dict(zip(COST_FIELDS, cost_fields(cost), strict=True)))
     out.survey_json, out.survey_mono_ns = batch.survey.text, batch.survey.mono_ns
     body = out.SerializeToString()
     return FrozenBatch(body, hashlib.sha256(body).digest())
@@ -235,24 +246,25 @@ def fill_block(block: pb.Block, device_id: str, samples: Sequence[Sample]) -> No
     block.device_id = device_id
     block.base_mono_ns = mono[0]
     block.encoding = pb.ENCODING_RAW_LE
-    block.mono_delta_ns = int64_column(t - mono[0] for t in mono)
-    block.bracket_ns = int64_column(s.t_read1_ns - s.t_read0_ns for s in samples)
+    block.mono_delta_ns = int64_column([t - mono[0] for t in mono])
+    block.bracket_ns = int64_column([s.t_read1_ns - s.t_read0_ns for s in samples])
     block.utc_minus_mono_ns = int64_column(offsets[:1] if len(set(offsets)) == 1 else offsets)
-    running = all(n == numbers[0] + i for i, n in enumerate(numbers))
+    running = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     block.seq = int64_column(numbers[:1] if running else numbers)
-    block.pinned_rows.extend(i for i, s in enumerate(samples) if s.pinned)
-    for j in range(len(samples[0].values)):
+    block.pinned_rows.extend([i for i, s in enumerate(samples) if s.pinned])
+    utc = [t + offset for t, offset in zip(mono, offsets, strict=True)]
+    by_meter = (zip(*rows, strict=True) for rows in zip(*((s.values, s.t_device_ns, s.qualities, s.reasons) for s in samples), strict=True))
+    for values, stamps, qualities, reasons in zip(*by_meter, strict=True):
         column = block.columns.add()
-        column.values = int64_column(0 if (v := s.values[j]) is None else v for s in samples)
-        if any(s.t_device_ns[j] is not None for s in samples):
-            column.device_delta_ns = int64_column(
-                NO_DEVICE_TIME if (t := s.t_device_ns[j]) is None else t - (mono[i] + offsets[i]) for i, s in enumerate(samples)
-            )
-        if any(s.qualities[j] is not Quality.OK for s in samples):
-            column.quality = bytes(s.qualities[j] for s in samples)
-        for i, s in enumerate(samples):
-            if s.reasons[j]:
-                column.reasons.add(row=i, text=s.reasons[j])
+        column.values = int64_column([0 if v is None else v for v in values] if None in values else values)
+        if stamps.count(None) < len(stamps):
+            deltas = [NO_DEVICE_TIME if t is None else t - at for t, at in zip(stamps, utc, strict=True)]
+            column.device_delta_ns = int64_column(deltas)
+        if qualities.count(Quality.OK) < len(qualities):
+            column.quality = bytes(qualities)
+        for i, reason in enumerate(reasons) if any(reasons) else ():
+            if reason:
+                column.reasons.add(row=i, text=reason)
 
 
 def decode(body: bytes, *, only: Container[str] | None = None) -> BatchView:
@@ -263,8 +275,7 @@ def decode(body: bytes, *, only: Container[str] | None = None) -> BatchView:
     message = parsed(pb.Batch(), body)
     if (most := max(len(message.blocks), len(message.devices), len(message.losses), len(message.overhead.meters))) > MAX_BLOCKS:
         raise FormatError(f"a batch names {most} devices, above the limit of {MAX_BLOCKS}", "divide it into several batches")
-    clock = ClockState(**{name: getattr(message.clock, name) for name in CLOCK_FIELDS})
-    o = message.overhead
+    clock, o = ClockState(*clock_fields(message.clock)), message.overhead
     return BatchView(
         epoch_ns=message.epoch_ns,
         batch_seq=message.batch_seq,
@@ -274,9 +285,7 @@ def decode(body: bytes, *, only: Container[str] | None = None) -> BatchView:
         devices=tuple(plain_device(d) for d in message.devices if only is None or d.device_id in only),
         blocks=tuple(block_view(b) for b in message.blocks if only is None or b.device_id in only),
         losses=tuple(Loss(x.device_id, x.sample_count, x.first_ns, x.last_ns, x.reason) for x in message.losses),
-        overhead=Overhead(
-            o.cpu_ns, o.rss_bytes, o.late_tick_count, tuple(MeterCost(m.source, m.read_count, m.error_count, m.busy_ns) for m in o.meters)
-        ),
+        overhead=Overhead(o.cpu_ns, o.rss_bytes, o.late_tick_count, tuple(MeterCost(*cost_fields(m)) for m in o.meters)),
         survey=Survey(plain_survey(message.survey_json), message.survey_mono_ns),
     )
 
@@ -297,7 +306,8 @@ def plain_device(message: pb.Device) -> DeviceInfo:
             f"a meter is described in {longest} characters, above the limit of {MAX_METER_JSON}", "shorten its names and note"
         )
     try:
-        return DeviceInfo(message.device_id, tuple(MeterInfo.from_json(json.loads(text)) for text in message.meter_json))
+        read = {"read_interval_s": message.read_interval_ns / NS_PER_S} if message.read_interval_ns else {}
+        return DeviceInfo(message.device_id, tuple(MeterInfo.from_json({**json.loads(text), **read}) for text in message.meter_json))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(
             f"description of device {message.device_id!r} cannot be read: {error}", "use an agent of the collector's version"
@@ -313,26 +323,25 @@ def block_view(block: pb.Block) -> BlockView:
         raise FormatError(f"block of {block.device_id!r} has encoding {block.encoding}", "use a collector of the agent's version")
     mono, bracket, relation, seq = block.mono_delta_ns, block.bracket_ns, block.utc_minus_mono_ns, block.seq
     pinned = tuple(block.pinned_rows)
-    n = len(mono) // 8
-    sizes_ok = n > 0 and len(mono) == len(bracket) == 8 * n and len(relation) in (8, 8 * n) and len(seq) in (8, 8 * n) and len(pinned) <= n
-    sizes_ok = sizes_ok and (not pinned or (min(pinned) >= 0 and max(pinned) < n))
+    size, n = len(mono), len(mono) // 8
+    sizes_ok = 0 < size == 8 * n == len(bracket) and len(relation) in (8, size) and len(seq) in (8, size) and rows_of(pinned, n)
     columns: list[ColumnView] = []
-    reasons: dict[int, str]
     for column in block.columns:
         values, delta, quality, told = column.values, column.device_delta_ns, column.quality, column.reasons
-        sizes_ok = sizes_ok and len(values) == 8 * n and len(delta) in (0, 8 * n) and len(quality) in (0, n)
-        reasons = {}
-        if told:
-            reasons = {r.row: r.text for r in told}
-            sizes_ok = sizes_ok and len(told) <= n and min(reasons) >= 0 and max(reasons) < n
-        views = memoryview(values), memoryview(delta) if delta else EMPTY, memoryview(quality) if quality else EMPTY
-        columns.append(ColumnView(*views, reasons))
+        reasons = {r.row: r.text for r in told} if told else NO_REASONS
+        sizes_ok = sizes_ok and len(values) == size and len(delta) in (0, size) and len(quality) in (0, n)
+        sizes_ok = sizes_ok and (not told or (len(told) <= n and rows_of(reasons, n)))
+        columns.append(ColumnView(values, delta, quality, reasons))
     if not sizes_ok:
         raise FormatError(
             f"columns of {block.device_id!r} differ in length", "the batch is damaged: the agent must send it again from its spool"
         )
-    times = memoryview(mono), memoryview(bracket), memoryview(relation)
-    return BlockView(block.device_id, n, block.base_mono_ns, *times, memoryview(seq), pinned, tuple(columns))
+    return BlockView(block.device_id, n, block.base_mono_ns, mono, bracket, relation, seq, pinned, tuple(columns))
+
+
+def rows_of(named: Collection[int], n: int) -> bool:
+    """Whether `named` are rows of n, and no more than there are."""
+    return not named or (len(named) <= n and min(named) >= 0 and max(named) < n)
 
 
 def parsed(message: M, raw: bytes) -> M:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from joulemark.config import LARGEST_BATCH_BYTES
 from joulemark.readings import DeviceInfo, Sample
@@ -145,12 +145,17 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class MeterCost:
-    """What reading one source cost since the agent started."""
+    """What reading one source cost since the agent started. `burst_count`: reads of bursts around phase marks, among `read_count`.
+    `busy_ns`: time in the driver, in all; `busy_median_ns` of the last reads, `busy_max_ns` of the longest one.
+    """
 
     source: str
     read_count: int
     error_count: int
     busy_ns: int
+    burst_count: int = 0
+    busy_median_ns: int = 0
+    busy_max_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,27 +197,28 @@ class Batch:
     survey: Survey = NO_SURVEY
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnView:
+class ColumnView(NamedTuple):
     """One meter's column, as memory: little-endian int64[n] `values`; `device_delta_ns` int64[n] or empty; `quality` uint8[n] or empty."""
 
-    values: memoryview
-    device_delta_ns: memoryview
-    quality: memoryview
+    values: bytes
+    device_delta_ns: bytes
+    quality: bytes
     reasons: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockView:
-    """n rows of one device, as memory (little-endian int64). `utc_minus_mono_ns` and `seq` hold one entry or n: see telemetry.proto."""
+class BlockView(NamedTuple):
+    """n rows of one device, as memory (little-endian int64). `utc_minus_mono_ns` and `seq` hold one entry or n: see telemetry.proto.
+
+    A tuple, and bytes in it: of dozens of these in each batch, neither is anything that the collector of cyclic garbage has to visit.
+    """
 
     device_id: str
     row_count: int
     base_mono_ns: int
-    mono_delta_ns: memoryview
-    bracket_ns: memoryview
-    utc_minus_mono_ns: memoryview
-    seq: memoryview
+    mono_delta_ns: bytes
+    bracket_ns: bytes
+    utc_minus_mono_ns: bytes
+    seq: bytes
     pinned_rows: tuple[int, ...]
     columns: tuple[ColumnView, ...]
 

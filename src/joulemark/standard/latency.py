@@ -17,7 +17,7 @@ from joulemark.calibration.lag import Lag, lag_of
 from joulemark.energy.cords import named
 from joulemark.energy.counters import refreshes
 from joulemark.energy.frozen import follows
-from joulemark.energy.integrate import nominal_interval_s
+from joulemark.energy.integrate import reading_interval_s
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData
 from joulemark.readings import MeterInfo, Quantity
@@ -126,7 +126,7 @@ def marked_load(case: Case, sensor: Series) -> Series:
     Drawn as `sensor` would show it, by means over its interval or its averaging window, whichever is longer.
     """
     spans = loaded(case)
-    width_ns = round(max(nominal_interval_s(sensor.t_ns), sensor.meter.averaging_window_s or 0.0, SHORTEST_S) * NS_PER_S)
+    width_ns = round(max(reading_interval_s(sensor), sensor.meter.averaging_window_s or 0.0, SHORTEST_S) * NS_PER_S)
     t_ns = np.arange(spans[0][0] - 60 * NS_PER_S, spans[-1][1] + 60 * NS_PER_S, width_ns, dtype=np.int64)
     share = np.zeros(len(t_ns))
     for begin_ns, end_ns in spans:

@@ -74,9 +74,13 @@ class Stretch:
 
     @cached_property
     def spacing_s(self) -> tuple[float, float]:
-        """Median spacing of all reads, failed ones too: of the whole stream, and inside the phase (0 where fewer than two stand there)."""
-        raw = self.raw.t_ns
-        return nominal_interval_s(np.unique(raw)), nominal_interval_s(np.unique(raw[self._within(self.raw)]))
+        """Median spacing of all reads, failed ones too: of the whole stream, and inside the phase (0 where fewer than two stand there).
+
+        Neither is shorter than that of the grid, which bursts around marks are denser than.
+        """
+        raw, grid_s = self.raw.t_ns, self.meter.read_interval_s or 0.0
+        whole_s, inside_s = nominal_interval_s(np.unique(raw)), nominal_interval_s(np.unique(raw[self._within(self.raw)]))
+        return max(whole_s, grid_s), max(inside_s, grid_s) if inside_s else 0.0
 
     @property
     def update_s(self) -> float:

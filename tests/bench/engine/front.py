@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 
+from joulemark.collector import service
 from tests.bench.engine import server
 from tests.bench.engine.goal import Goal, middle
 from tests.bench.engine.load import Agent, drip, flood, grpc_line, tcp_line
@@ -56,7 +57,7 @@ async def reconnecting(port: int, place: int) -> int:
     """An agent that comes at once with all others, and comes again, later each time, until its batch is acknowledged; its tries."""
     for tried in range(1, TRIES + 1):
         try:
-            async with asyncio.timeout(20.0), grpc_line(port, agent_node := node(place)) as line:
+            async with asyncio.timeout(60.0), grpc_line(port, agent_node := node(place)) as line:
                 one = Agent(agent_node, ROWS)
                 await flood(line, one, 1)
                 return tried
@@ -80,13 +81,13 @@ def storm(processes: int, each: int) -> tuple[int, float]:
             subprocess.Popen([*command, str(place * each), str(each)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
             for place in range(processes)
         ]
-        through = sum(int(one.communicate(timeout=300)[0]) for one in started)
+        through = sum(int(one.communicate(timeout=600)[0]) for one in started)
         return through, time.perf_counter() - begun
 
 
 def goals(scale: str) -> list[Goal]:
     """In turn, the median of each."""
-    turns, agents, seconds, processes, each = (1, 4, 0.5, 2, 2) if scale == "smoke" else (3, 200, 4.0, 4, 50)
+    turns, agents, seconds, processes, each = (1, 4, 0.5, 2, 2) if scale == "smoke" else (3, 1000, 4.0, 5, 400)
     ours, theirs, memory = [], [], []
     for _ in range(turns):
         us, held = asyncio.run(cost("front", agents=agents, seconds=seconds))
@@ -123,4 +124,5 @@ def goals(scale: str) -> list[Goal]:
 
 
 if __name__ == "__main__":
+    service.open_files()
     print(asyncio.run(crowd(*map(int, sys.argv[1:]))))

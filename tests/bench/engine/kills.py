@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench.engine import offline
 from tests.bench.engine.goal import Goal
 from tests.conservation.faults import COLLECTOR, Fault, agent_name
 from tests.conservation.fleet import Fleet
@@ -64,7 +65,7 @@ def expected(complaint: str) -> bool:
 
 
 def goals(scale: str) -> list[Goal]:
-    """As many as the goal wants, or KILLS of the environment; at a smaller scale a few."""
+    """As many as the goal wants, or KILLS of the environment; at a smaller scale a few. Then those of a day without a collector."""
     kills = 2 if scale == "smoke" else int(os.environ.get("KILLS") or WANTED)
     work = Path(tempfile.mkdtemp(prefix="joulemark-kills-"))
     begun = time.monotonic()
@@ -75,5 +76,6 @@ def goals(scale: str) -> list[Goal]:
     counts = f"{line['sent']} readings sent, {line['acked']} acknowledged, {line['stored']} stored, {line['lost']} lost"
     said = f"{counts}, in {time.monotonic() - begun:.0f} s"
     return [
-        Goal("E11", "SIGKILLs of collector and agents that lost or doubled nothing", WANTED, float(kills), "kills", True, "not run", said)
+        Goal("E11a", "SIGKILLs of collector and agents that lost or doubled nothing", WANTED, float(kills), "kills", True, "not run", said),
+        *offline.goals(scale),
     ]

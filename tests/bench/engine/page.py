@@ -18,14 +18,14 @@ def shown(value: float) -> str:
 def row(goal: dict[str, Any]) -> str:
     """One line of the table."""
     sign = "≥" if goal["at_least"] else "≤"
-    met = "yes" if goal["met"] else "**no**"
+    met = "not run" if goal["not_run"] else "yes" if goal["met"] else "**no**"
     cells = [
         goal["id"],
         goal["what"],
         f"{sign} {shown(goal['limit'])} {goal['unit']}",
-        f"{shown(goal['figure'])} {goal['unit']}",
+        "-" if goal["not_run"] else f"{shown(goal['figure'])} {goal['unit']}",
         goal["prototype"] or "-",
-        goal["beside"] or "-",
+        goal["not_run"] or goal["beside"] or "-",
         met,
         f"{goal['load_before']:.1f}",
     ]
@@ -35,6 +35,8 @@ def row(goal: dict[str, Any]) -> str:
 def line(goal: dict[str, Any]) -> str:
     """The same for a terminal."""
     sign = "at least" if goal["at_least"] else "at most"
+    if goal["not_run"]:
+        return f"{goal['id']:<4} not run: {goal['not_run']}: {goal['what']}"
     met = "met" if goal["met"] else "MISSED"
     said = f" ({goal['beside']})" if goal["beside"] else ""
     return f"{goal['id']:<4} {met:<6} {shown(goal['figure'])} {goal['unit']}, {sign} {shown(goal['limit'])}: {goal['what']}{said}"
@@ -44,5 +46,7 @@ def text(found: Sequence[dict[str, Any]], where: dict[str, Any], scale: str) -> 
     """The page of a run."""
     head = f"# Goals of the engine\n\nRun of {where['at']} at scale `{scale}` on {where['cores']} cores of {where['processor']}, "
     head += f"Python {where['python']}, SQLite {where['sqlite']}. `x` is a ratio within the run; load is the mean of the minute before.\n\n"
-    why = "".join(f"- {goal['id']}: {MISSED[goal['id']]}\n" for goal in found if not goal["met"] and goal["id"] in MISSED)
+    why = "".join(
+        f"- {goal['id']}: {MISSED[goal['id']]}\n" for goal in found if not (goal["met"] or goal["not_run"]) and goal["id"] in MISSED
+    )
     return head + HEAD + "".join(row(goal) for goal in found) + (f"\nMissed, and known to be:\n\n{why}" if why else "")

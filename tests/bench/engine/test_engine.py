@@ -14,11 +14,12 @@ import pytest
 
 from joulemark.collector.store import columns
 from joulemark.collector.store.codec import packed
+from joulemark.collector.store.sqlite import SqliteReadings
 from joulemark.energy.series import Int64
 from joulemark.proto import convert
 from joulemark.proto.messages import FrozenBatch
 from tests.bench import __main__ as bench
-from tests.bench.engine import density, front, gorilla, ingest, kills, lateness, page, routes, sealing, server, span
+from tests.bench.engine import density, front, gorilla, ingest, kills, lateness, offline, page, routes, sealing, server, span
 from tests.bench.engine.goal import Goal
 from tests.bench.engine.load import Agent, flood, grpc_line, tcp_line
 from tests.bench.engine.trace import Node, S
@@ -55,7 +56,7 @@ def test_a_run_writes_its_page_and_ends_with_its_line(
 
 def test_every_known_miss_is_of_a_benchmark() -> None:
     """Nothing stands in the list that no benchmark brings."""
-    assert {name.rstrip("abcdef") for name in bench.MISSED} <= bench.BENCHMARKS.keys()
+    assert {name.rstrip("abcdefghij") for name in bench.MISSED} <= bench.BENCHMARKS.keys()
     assert page.shown(0.0251) == "0.0251"
 
 
@@ -64,8 +65,8 @@ def test_what_is_sealed_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node.of(100, gpus=1)
     assert density.stored(node, rows_each=50).lossless
 
-    def rounding(column: Int64, *, smooth: bool = True) -> bytes:
-        return packed(column // 2 * 2 if smooth else column)
+    def rounding(column: Int64, *, order: int) -> bytes:
+        return packed(column // 2 * 2, order=order)
 
     monkeypatch.setattr(columns, "packed", rounding)
     assert not density.stored(node, rows_each=50).lossless
@@ -107,11 +108,11 @@ def test_energies_are_those_of_the_brute_force(tmp_path: Path) -> None:
     (power,) = span.filled(path, gpus=1, count=20_000)
     spans = [(int(power.t_ns[0]) + 3 * S, int(power.t_ns[-1]) - 5), *span.phases(power, 3)]
     wanted = [[span.brute(power, *one) for one in spans]]
-    assert span.ours(path, [power.meter_id], spans) == wanted
+    assert span.ours(SqliteReadings(path), [power.meter_id], spans) == wanted
     assert span.row_sql_s(power)[1] == pytest.approx(float(wanted[0][0]) / 2e12, rel=1e-2)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE chunk_sum SET double_integral = double_integral + 1 WHERE meter_id = ?", (power.meter_id,))
-    assert span.ours(path, [power.meter_id], spans[:1]) != [wanted[0][:1]]
+    assert span.ours(SqliteReadings(path), [power.meter_id], spans[:1]) != [wanted[0][:1]]
 
 
 def test_batches_are_acknowledged_and_stored(tmp_path: Path) -> None:
@@ -151,9 +152,20 @@ def test_the_front_end_and_its_rival_do_the_same(tmp_path: Path) -> None:
         server.checked(convert.request_bytes(replace(message, sha256=bytes(32))))
 
 
+def test_what_was_not_run_is_not_met() -> None:
+    """A goal without its rival is neither met nor missed, and has no figure."""
+    alone = replace(MET, id="E0c", not_run="no rival")
+    rows = [{**goal.to_json(), "load_before": 0.0} for goal in (MET, alone)]
+    assert bench.summary(rows) == {"goals": 1, "met": 1, "missed": [], "not_run": ["E0c"]}
+    assert rows[1]["figure"] is None
+    assert "| - | - | no rival | not run |" in page.row(rows[1])
+    assert page.line(rows[1]) == "E0c  not run: no rival: a thing"
+
+
 def test_lateness_is_that_of_a_grid() -> None:
-    """From the first poll on; the sampler's thread and the coroutine both keep it."""
-    assert lateness.late_us([1_000, 10_001_500, 20_001_000, 30_003_000]) == [0.5, 0.0, 2.0]
+    """From its begin on; a deadline that was passed over is as late as the poll after it. Sampler's thread and coroutine keep it."""
+    assert lateness.late_us(1_000, [5_000, 10_001_500, 20_001_000, 30_003_000]) == [0.5, 0.0, 2.0]
+    assert lateness.late_us(0, [0, 10_001_000, 40_000_000]) == [1.0, 20_000.0, 10_000.0, 0.0]
     assert len(lateness.ours(0.1)) >= 3
     assert len(lateness.rival(0.1)) >= 3
     assert lateness.quantile([3.0, 1.0, 2.0], 0.99) == 3.0
@@ -169,3 +181,29 @@ def test_kills_are_judged_by_all_but_the_other_faults() -> None:
     """That no clock was stepped says nothing of kills; a batch that is missing does."""
     assert kills.expected("red: no clock was stepped")
     assert not kills.expected("red: 1 acknowledged batches missing in the store")
+
+
+def test_an_outage_is_balanced_and_what_is_missing_is_seen(tmp_path: Path) -> None:
+    """Four minutes of four GPUs fill the smallest spool: it is thinned, counted and delivered; a value that was changed, a sample that is
+    stored twice, and one that is gone and was never told are seen.
+    """
+    day = offline.Day(240, 4)
+    (tmp_path / "work").mkdir()
+    found = offline.run(tmp_path / "work", day, max_bytes=2**20, patience_s=60.0)
+    assert found["read"] == 240 * 4 * 10 == found["stored"] + found["lost"]
+    assert found["lost"] > 0
+    assert found["most_bytes"] <= 2**20
+    stored = offline.Stored()
+    for place, rows in enumerate(next(day.hours())[1]):
+        stored.seqs[f"fake:bench:{place}"] = [np.arange(2400)]
+        stored.values[f"fake:bench:{place}"] = [np.array(rows.values)]
+    assert offline.balanced(stored, day)["lost"] == 0
+    stored.values["fake:bench:1"][0][1, 7] += 1
+    with pytest.raises(AssertionError, match="GPU 1: a stored value is not what was read"):
+        offline.balanced(stored, day)
+    stored.seqs["fake:bench:0"][0][3] = 4
+    with pytest.raises(AssertionError, match="stored twice"):
+        offline.balanced(stored, day)
+    stored.seqs["fake:bench:0"] = [np.arange(1, 2400)]
+    with pytest.raises(AssertionError, match="2400 samples were read, 2399 are stored and 0 told as lost"):
+        offline.balanced(stored, day)

@@ -1,7 +1,7 @@
 """What eight GPUs of a serving node show at 10 Hz, as an agent sends it: four quantities, read brackets and clock relation as they are.
 
 Power follows a load of five minutes (idle, prefill bursts over steady decode) with noise; times are those of a polling thread with its
-lateness; the relation of both clocks has the noise of this machine, measured.
+lateness; the relation of both clocks is what an agent tells of this machine's.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def rows(count: int, *, seed: int) -> Rows:
     return Rows(
         BOOT_NS + np.arange(count) * PERIOD_NS + (late_s * S).astype(np.int64),
         np.rint(30_000 + rng.gamma(2.0, 2_000.0, count)).astype(np.int64),
-        T0_NS - BOOT_NS + rng.choice(clock_noise(), count),
+        T0_NS - BOOT_NS + np.resize(clock_noise(), count),
         (
             power,
             10**9 + np.cumsum(power) // 10,
@@ -75,8 +75,8 @@ def rows(count: int, *, seed: int) -> Rows:
 
 @cache
 def clock_noise() -> Int64:
-    """What reading both clocks of this machine scatters by, ns around 0."""
-    clock = timebase.SystemClock()
+    """What an agent tells of the relation of this machine's clocks in 500 readings one after another, ns around 0."""
+    clock = timebase.HeldClock(timebase.SystemClock())
     seen = np.array([timebase.utc_minus_mono_ns(clock) for _ in range(500)], dtype=np.int64)
     return seen - np.int64(np.median(seen))
 
@@ -128,7 +128,8 @@ class Node:
             base_ns = int(one.mono_ns[first])
             block = out.blocks.add(device_id=known.device_id, base_mono_ns=base_ns, encoding=pb.ENCODING_RAW_LE)
             block.mono_delta_ns = (one.mono_ns[first:end] - base_ns).tobytes()
-            block.bracket_ns, block.utc_minus_mono_ns = one.bracket_ns[first:end].tobytes(), one.relation_ns[first:end].tobytes()
+            block.bracket_ns, relation_ns = one.bracket_ns[first:end].tobytes(), one.relation_ns[first:end]
+            block.utc_minus_mono_ns = (relation_ns[:1] if (relation_ns == relation_ns[0]).all() else relation_ns).tobytes()
             block.seq = np.int64(first).tobytes()
             for column in one.values:
                 block.columns.add(values=column[first:end].tobytes())

@@ -1,7 +1,8 @@
 """`make gpu`: what NVML is on the GPUs of this machine, and what it costs to read it. `WRITE=1` puts the figures into the page.
 
 Settles what no stand-in can: whose moment a stamp is, the cost of a call, which scopes and rings exist, counter against integrated power
-at idle and under load, and the slowdown of a matmul loop with an agent at 1, 10 and 50 Hz (PAIRS pairs of SECONDS each, interleaved).
+at idle and under load, and the slowdown and the power of a matmul loop with an agent at 1, 10 and 50 Hz, in PAIRS interleaved pairs, each
+turn a fourth of SECONDS_EACH.
 """
 
 from __future__ import annotations
@@ -70,6 +71,11 @@ def under_load(meter: NvmlMeter, load: observer.Load, seconds: float) -> dict[st
     return found
 
 
+def counter_j(handle: Any) -> float:
+    """The energy counter of a GPU, by the plain call."""
+    return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000.0
+
+
 def study(options: dict[str, Any], folder: Path, *, pair_count: int, seconds: float) -> dict[str, Any]:
     """Every figure of the page."""
     meter = NvmlMeter(NvmlConfig(**{key: Path(value) for key, value in options.items()}), host="bench")
@@ -100,7 +106,13 @@ def study(options: dict[str, Any], folder: Path, *, pair_count: int, seconds: fl
             "energy": {"idle": energy(meter, seconds), "load": under_load(meter, load, seconds)},
             "observer": {
                 f"{1000 // interval_ms} Hz": observer.effect(
-                    observer.pairs(load, lambda ms=interval_ms: observer.agent(folder, ms, options), count=pair_count, seconds=seconds / 4)
+                    observer.pairs(
+                        load,
+                        lambda ms=interval_ms: observer.agent(folder, ms, options),
+                        lambda: counter_j(handle),
+                        count=pair_count,
+                        seconds=seconds / 4,
+                    )
                 )
                 for interval_ms in (1000, 100, 20)
             },

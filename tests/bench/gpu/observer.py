@@ -1,4 +1,4 @@
-"""The observer effect: how much slower a load runs while an agent reads the GPU, in interleaved pairs."""
+"""The observer effect: how much slower a load runs, and how much more it draws, while an agent reads the GPU, in interleaved pairs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -66,22 +67,45 @@ def agent(folder: Path, interval_ms: int, options: dict[str, Any]) -> Iterator[N
             raise RuntimeError(f"the agent ended with {process.returncode}; run: {' '.join(command)}")
 
 
-def pairs(load: Load, watched: Callable[[], AbstractContextManager[None]], *, count: int, seconds: float) -> list[tuple[float, float]]:
-    """`count` pairs of rates without and with what `watched` starts, in turns that begin with either."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One stretch of the load: iterations per second, and mean power of the GPU in W, by its own counter read before and after."""
+
+    rate: float
+    power_w: float
+
+
+def pairs(
+    load: Load, watched: Callable[[], AbstractContextManager[None]], counter_j: Callable[[], float], *, count: int, seconds: float
+) -> list[tuple[Turn, Turn]]:
+    """`count` pairs of turns without and with what `watched` starts, in an order that changes from pair to pair.
+
+    `counter_j` is asked twice a turn, of both kinds: what that costs is in both.
+    """
     found = []
     for i in range(count):
-        rates = {}
+        turns = {}
         for with_agent in (bool(i % 2), not i % 2):
             with watched() if with_agent else nullcontext():
                 load.rate(SETTLE_S)
-                rates[with_agent] = load.rate(seconds)
-        found.append((rates[False], rates[True]))
+                begin_s, begin_j = time.perf_counter(), counter_j()
+                rate = load.rate(seconds)
+                turns[with_agent] = Turn(rate, (counter_j() - begin_j) / (time.perf_counter() - begin_s))
+        found.append((turns[False], turns[True]))
     return found
 
 
-def effect(found: Sequence[tuple[float, float]]) -> dict[str, float | None]:
-    """Mean slowdown of the pairs (0.01: one per cent slower with the agent), and the half-width of its 95 % interval; None for one pair."""
-    slower = [1.0 - watched / alone for alone, watched in found]
-    n = len(slower)
-    half = stats.t.ppf(0.975, n - 1) * statistics.stdev(slower) / math.sqrt(n) if n > 1 else None
-    return {"pairs": n, "slowdown": statistics.fmean(slower), "u95": half}
+def effect(found: Sequence[tuple[Turn, Turn]]) -> dict[str, float | None]:
+    """Mean slowdown of the pairs (0.01: one per cent slower with the agent) and mean rise of power (0.01: one per cent more), each with the
+    half-width of its 95 % interval; None for one pair.
+    """
+    slower = [1.0 - watched.rate / alone.rate for alone, watched in found]
+    more = [watched.power_w / alone.power_w - 1.0 for alone, watched in found]
+    means = {"slowdown": statistics.fmean(slower), "power_rise": statistics.fmean(more)}
+    return {"pairs": len(found), **means, "u95": half_width(slower), "power_u95": half_width(more)}
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Of the 95 % interval of their mean, by Student's t; None for one value."""
+    n = len(values)
+    return float(stats.t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n) if n > 1 else None

@@ -48,8 +48,12 @@ def text(found: dict[str, Any]) -> str:
                 ),
             ),
             table(
-                "| agent at | slowdown of the load | 95 % interval | pairs |",
-                (f"| {name} | {e['slowdown']:+.3%} | +-{shown(e['u95'], '.3%')} | {e['pairs']} |" for name, e in effect.items()),
+                "| agent at | slowdown of the load | 95 % interval | rise of power | 95 % interval | pairs |",
+                (
+                    f"| {name} | {e['slowdown']:+.3%} | +-{shown(e['u95'], '.3%')} |"
+                    f" {e['power_rise']:+.3%} | +-{shown(e['power_u95'], '.3%')} | {e['pairs']} |"
+                    for name, e in effect.items()
+                ),
             ),
             table(
                 "| field | " + " | ".join(next(iter(found["scopes"].values()))) + " |",

@@ -11,6 +11,7 @@ import pytest
 
 from tests.bench.gpu import fields, observer, page
 from tests.bench.gpu.fields import Poll
+from tests.bench.gpu.observer import Turn
 from tests.standins import nvml_standin
 from tests.standins.nvml_standin import NvmlWave
 
@@ -38,8 +39,13 @@ def test_a_value_that_never_repeats_tells_nothing() -> None:
 
 
 def test_the_effect_of_known_pairs() -> None:
-    """Pairs that are 2 % slower on average say 2 %, with the interval of their scatter."""
-    found = observer.effect([(100.0, 98.0), (200.0, 198.0), (50.0, 48.5)])
+    """Pairs that are 2 % slower and draw 1 % more on average say so, each with the interval of its scatter; one pair has none."""
+    rates, powers = [(100.0, 98.0), (200.0, 198.0), (50.0, 48.5)], [(400.0, 402.0), (500.0, 505.0), (200.0, 203.0)]
+    turns = [tuple(map(Turn, rate, power)) for rate, power in zip(rates, powers, strict=True)]
+    found = observer.effect([(alone, watched) for alone, watched in turns])
+    assert found["power_rise"] == pytest.approx(0.01)
+    assert found["power_u95"] == pytest.approx(4.3027 * 0.005 / 3**0.5, rel=1e-4)
+    assert observer.effect([(Turn(1.0, 1.0), Turn(1.0, 1.0))])["u95"] is None
     assert found["slowdown"] == pytest.approx(0.02)
     assert found["u95"] == pytest.approx(4.3027 * 0.01 / 3**0.5, rel=1e-4)
 
@@ -56,6 +62,7 @@ def test_the_study_runs_on_a_driver_and_its_figures_are_not_for_the_page(tmp_pat
     assert found["cost_us"]["nvmlDeviceGetPowerUsage"]["p50"] > 0
     assert found["energy"]["idle"]["energy_counter_j"] == pytest.approx(600.0, rel=0.1)
     assert set(found["observer"]) == {"1 Hz", "10 Hz", "50 Hz"}
+    assert abs(found["observer"]["50 Hz"]["power_rise"]) < 0.5
     assert found["simulated"]
     with pytest.raises(ValueError, match="stand-in"):
         page.fill(found, tmp_path / "page.md")
@@ -77,11 +84,12 @@ def test_the_page_is_filled_between_its_marks(tmp_path: Path) -> None:
         "stamps": {"energy": judged},
         "ring": {"supported": False, "reason": "Not Supported"},
         "energy": {"idle": dict.fromkeys(("energy_counter_j", "energy_trapezoid_j", "disagreement_rel", "mean_of_samples_w"), None)},
-        "observer": {"1 Hz": {"slowdown": 0.001, "u95": 0.002, "pairs": 10}},
+        "observer": {"1 Hz": {"slowdown": 0.001, "u95": 0.002, "power_rise": -0.003, "power_u95": 0.004, "pairs": 10}},
     }
     page.fill(found, copy)
     text = copy.read_text()
     assert "| energy | sample | 0.1000 | not seen |" in text
+    assert "| 1 Hz | +0.100% | +-0.200% | -0.300% | +-0.400% | 10 |" in text
     assert "None yet" not in text
     assert text.startswith(page.PAGE.read_text().partition(page.BEGIN)[0])
     page.fill(found, copy)

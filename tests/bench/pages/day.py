@@ -12,6 +12,7 @@ import numpy as np
 
 from joulemark.client import Client
 from joulemark.collector.store.base import Received
+from joulemark.collector.store.codec import Orders
 from joulemark.collector.store.columns import SHARED, Columns
 from joulemark.collector.store.pieces import Piece, first_clocks
 from joulemark.collector.store.sealing import Sealed, Span, chunk_of
@@ -42,6 +43,7 @@ def written(path: Path, *, hours: float, end_ns: int) -> int:
     finally:
         store.close()
     rng, span = np.random.default_rng(1), Span(AGENT, begin_ns, 0)
+    orders: Orders = {}
     rows = 0
     with closing(sqlite3.connect(path)) as db, db:
         clock = first_clocks(db).get((AGENT, begin_ns))
@@ -49,7 +51,7 @@ def written(path: Path, *, hours: float, end_ns: int) -> int:
             mono_ns = (BOOTED_S + first_s) * NS_PER_S + np.arange(CHUNK_S * HZ, dtype=np.int64) * (NS_PER_S // HZ)
             for one in devices:
                 columns = Columns(shared(mono_ns, shift_ns), (power(mono_ns, rng),), (None,), (None,), ({},))
-                chunk = chunk_of(span, Piece(one, columns, None))
+                chunk = chunk_of(span, Piece(one, columns, None), orders)
                 Sealed(span, (chunk,), clock=clock).store(db)
                 rows += len(columns)
     return rows

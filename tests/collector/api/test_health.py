@@ -35,6 +35,8 @@ def test_metrics_count_what_is_durable(api: Api) -> None:
         "joulemark_samples_total": "20",
         "joulemark_duplicate_batches_total": "1",
         "joulemark_streams_opened_total": "0",
+        "joulemark_deleted_chunks_total": "0",
+        "joulemark_deleted_bytes_total": "0",
         "joulemark_ingest_up": "0",
         'joulemark_agent_last_reading_timestamp_seconds{agent="host-a"}': "1790000000.9",
         'joulemark_meter_power_watts{agent="host-a",meter="fake:host-a:0:power",boundary="gpu"}': "200.0",

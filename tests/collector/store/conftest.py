@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from joulemark.collector.store import files
 from joulemark.collector.store.base import Received
-from joulemark.collector.store.sqlite import SqliteStore
+from joulemark.collector.store.sqlite import SqliteReadings, SqliteStore
 from joulemark.proto import convert
 from joulemark.proto.messages import Batch, ClockState, Loss
 from joulemark.readings import Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
@@ -72,7 +73,22 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def count(store: SqliteStore, table: str) -> int:
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[SqliteStore, SqliteStore, SqliteStore]]:
+    """One file for everything, and two that share it."""
+    stores = [SqliteStore(path, seal_after_ns=10 * S) for path in (tmp_path / "readings.db", *placed(tmp_path / "shards"))]
+    yield stores[0], stores[1], stores[2]
+    for store in stores:
+        store.close()
+
+
+def placed(folder: Path) -> list[Path]:
+    """The first two files of a data folder."""
+    folder.mkdir()
+    return [files.path_of(folder, number) for number in (0, 1)]
+
+
+def count(store: SqliteReadings, table: str) -> int:
     db = sqlite3.connect(store.path)
     try:
         return int(db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,8 +50,8 @@ def test_blocks_together_are_the_blocks_one_by_one() -> None:
     views = [batch(number, size=size, clock=clock).view for number, size, clock in zip((0, 3, 9), (10, 7, 1), clocks, strict=True)]
     parts = [(view.blocks[0], view.clock) for view in views]
     bare, shifted = parts[1][0], np.arange(7, dtype=np.int64) * 3
-    whole = tuple(replace(column, device_delta_ns=memoryview(b""), quality=memoryview(b"")) for column in bare.columns)
-    parts[1] = (replace(bare, columns=whole, seq=memoryview((shifted + 70).tobytes()), pinned_rows=(2, 6)), parts[1][1])
+    whole = tuple(column._replace(device_delta_ns=b"", quality=b"") for column in bare.columns)
+    parts[1] = (bare._replace(columns=whole, seq=(shifted + 70).tobytes(), pinned_rows=(2, 6)), parts[1][1])
     together = Columns.from_blocks(parts)
     assert_equal(together, Columns.joined([Columns.from_block(*part) for part in parts]))
     assert together.shared["seq"].tolist() == [*range(10), *(shifted + 70).tolist(), 9]
@@ -66,8 +65,8 @@ def test_blocks_together_are_the_blocks_one_by_one() -> None:
 def test_a_blob_of_another_format_is_refused() -> None:
     """A layout that this version does not write is an error, not a guess."""
     layout, blob = columns(0).seal()
-    with pytest.raises(FormatError, match="format 3"):
-        Columns.unseal(json.dumps({**json.loads(layout), "format": 3}), blob)
+    with pytest.raises(FormatError, match="format 4"):
+        Columns.unseal(json.dumps({**json.loads(layout), "format": 4}), blob)
 
 
 def test_one_meter_alone_can_be_opened() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 
 from joulemark.collector.store.base import Integral, Received
-from joulemark.collector.store.integral import Row, counted, runs
+from joulemark.collector.store.integral import counted
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.energy.integrate import trapezoid_j
 from joulemark.errors import UsageError
@@ -52,7 +52,7 @@ def asked(store: SqliteStore) -> list[Integral]:
     return out
 
 
-def filled(store: SqliteStore, numbers: range = range(BATCHES), change: Callable[[Received], Received] = lambda one: one) -> None:
+def filled(store: SqliteStore, numbers: Iterable[int] = range(BATCHES), change: Callable[[Received], Received] = lambda one: one) -> None:
     """Append batches, each as `change` makes it."""
     for done in [store.append(change(batch(number))) for number in numbers]:
         done.result()
@@ -136,6 +136,25 @@ def test_epochs_that_overlap_are_read_together(store: SqliteStore) -> None:
     asked(store)
 
 
+def test_late_readings_inside_a_chunk_that_holds_another_are_read_with_both(store: SqliteStore) -> None:
+    """A long chunk, a short one inside it, one after both, and a batch that comes late: its time lies in the long one alone."""
+    described = batch(0).view.devices
+
+    def add(numbers: Iterable[int], start: int) -> None:
+        for number in numbers:
+            store.append(frozen(batch(number, epoch_ns=T0 + start), devices=described)).result()
+
+    add(range(10), 0)
+    add([2], 1)
+    add([12, 13], 2)
+    store.seal(0, everything=True)
+    add([8], 3)
+    for span in ((T0 + S, T0 + 84 * S // 10), (T0 + 75 * S // 10, T0 + 95 * S // 10)):
+        ((one,),) = store.integrals(METERS[:1], [span])
+        assert one is not None
+        assert (one.double, one.readings) == brute(store, *span)
+
+
 def test_an_older_description_with_another_scale_is_refused(store: SqliteStore) -> None:
     """A power whose numbers meant something else before has no one energy."""
     filled(store, range(20))
@@ -215,10 +234,3 @@ def test_a_power_of_nothing_is_no_reading(store: SqliteStore) -> None:
     store.seal(T0, everything=True)
     assert meter.exponent == -3
     assert all(one.double > 900 * (one.end_ns - one.begin_ns) for one in asked(store))
-
-
-def test_rows_that_touch_belong_together() -> None:
-    """An overlap with any row before, not only the last one, joins them."""
-    row = Row(1, 0, 100, 3, 1, 1, 0, 1, None, None)
-    rows = [row, row._replace(t0_ns=10, t1_ns=20), row._replace(t0_ns=50, t1_ns=60), row._replace(t0_ns=101, t1_ns=102)]
-    assert [len(group) for group in runs(rows)] == [3, 1]

@@ -42,7 +42,7 @@ def test_a_description_needs_as_many_meters_as_the_block() -> None:
     block = batch(0).view.blocks[0]
 
     def row(columns: int, batch_seq: int) -> int | None:
-        found = catalogue.in_force("h", replace(block, columns=block.columns[:1] * columns), (T0, batch_seq))
+        found = catalogue.in_force("h", block._replace(columns=block.columns[:1] * columns), (T0, batch_seq))
         return None if found is None else found.row
 
     assert [row(2, seq) for seq in (0, 15, 20, 99)] == [0, 0, 2, 2]

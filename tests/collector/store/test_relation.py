@@ -152,6 +152,16 @@ def test_probes_outweigh_the_kernels_identity(store: SqliteStore) -> None:
     assert not store.streams()[0].same_clock
 
 
+def test_a_clock_is_held_against_the_newest_start_of_its_boot(store: SqliteStore) -> None:
+    """What comes late of an older start, or under another boot, is compared with the last word of that boot, not its own."""
+    store.append(told(0)).result()
+    store.append(told(2, epoch_ns=T0 + 1, utc_ahead_s=5)).result()
+    store.append(told(1, utc_ahead_s=5)).result()
+    assert [step.step_ns for step in store.clock_steps(0, 2 * T0)] == [5 * S]
+    store.append(told(3, epoch_ns=T0 + 1, utc_ahead_s=9, boot_id="another")).result()
+    assert [step.step_ns for step in store.clock_steps(0, 2 * T0)] == [5 * S]
+
+
 def test_a_change_below_a_millisecond_is_no_step(store: SqliteStore) -> None:
     """The noise of reading two clocks is no event; 2 ms is one, halfway between the two closings."""
     for number, ahead_s in enumerate((0, 0.0009, 0.0029)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -68,6 +68,26 @@ def test_pieces_that_wait_share_a_commit(writer: Writer, path: Path) -> None:
     gate.set()
     assert seen.result(10) == (2, [])
     assert rows(path) == [1, 2]
+
+
+def test_what_waits_for_the_same_work_is_handed_to_it_at_once(writer: Writer) -> None:
+    """Two before and one behind another piece: calls of two and of one, each with its own result; alone again when one of them fails."""
+    gate, calls = threading.Event(), []
+
+    def work(db: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
+        calls.append(list(numbers))
+        return [insert(db, n) * 10 for n in numbers]
+
+    writer.submit(lambda db: gate.wait(10))
+    futures = [writer.hand(work, 1), writer.hand(work, 2), writer.submit(lambda db: insert(db, 3)), writer.hand(work, 4)]
+    gate.set()
+    assert [future.result(10) for future in futures] == [10, 20, 3, 40]
+    gate.clear()
+    writer.submit(lambda db: gate.wait(10))
+    good, bad = writer.hand(work, 5), writer.hand(work, 1)
+    gate.set()
+    assert (good.result(10), type(bad.exception(10))) == (50, sqlite3.IntegrityError)
+    assert calls == [[1, 2], [4], [5, 1], [5], [1]]
 
 
 def test_closing_commits_what_was_submitted(path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.collector.web.reading import Element
 
 def value(document: Any, pointer: str) -> float:
     """What stands at `pointer`, or what a formula of pointers comes to."""
-    text = re.sub(r"(?<!\w)/[\w/]+", lambda found: f"({at(document, found.group())!r})", pointer).replace(" over ", " / ")
+    text = re.sub(r"(?<!\w)/[\w/]+(?:-[\w/]+)*", lambda found: f"({at(document, found.group())!r})", pointer).replace(" over ", " / ")
     return float(eval(text, {"__builtins__": {}, "hypot": math.hypot}))  # of our own page
 
 
@@ -30,7 +30,7 @@ def true(one: Element, document: Any) -> bool:
     if not math.isclose(exact, float(one.attributes["value"]), rel_tol=1e-9, abs_tol=1e-12):
         return False
     scale = one.attributes.get("data-scale", "1")
-    if scale not in ("1", "100", "200"):  # a relative uncertainty is shown with k = 2, in percent
+    if scale not in ("1", "100", "200", "1e-06"):  # a relative uncertainty is shown with k = 2, in percent; bytes and ns by the million
         return False
     scaled = exact * float(scale)
     digits = shown.as_tuple().digits

@@ -13,7 +13,8 @@ from joulemark.collector.reckoning import Kept, Reckoned
 from joulemark.collector.showing import Shown
 from joulemark.collector.web.run import about, conclusion
 from tests.cards import pages
-from tests.collector.api.conftest import Api
+from tests.collector.api.conftest import BOOT_ID, Api, S
+from tests.collector.conftest import Agent
 from tests.collector.web.formula import untrue
 from tests.collector.web.reading import Element, read
 
@@ -68,6 +69,25 @@ def test_every_figure_is_that_of_the_card(api: Api) -> None:
     energy = tile(page, "Energy").one("p", class_="big").one("data")
     assert energy.attributes["data-from"] == "/headline/display/joules_per_1k_output_tokens/value"
     assert energy.text == card["headline"]["display"]["joules_per_1k_output_tokens"]["value"]
+
+
+def test_the_page_shows_what_measuring_took(api: Api) -> None:
+    """Over two states of the agent: share of a core, reads a second, time in the driver, as the card has them; of an agent that said
+    nothing there is no such section.
+    """
+    agent = Agent(epoch_ns=api.clock.utc_ns() - 13 * S, boot_id=BOOT_ID, tells_cost=True)
+    api.take(agent, *(agent.batch(i, begin_ns=api.clock.utc_ns() + (i - 12) * S) for i in range(25)))
+    run_id = api.post("/v1/runs", {"benchmark": "b", "moment": api.moment(0)}).json()["run_id"]
+    assert api.post(f"/v1/runs/{run_id}/stop", {"moment": api.moment(11)}).status_code == 200
+    page = shown(api, run_id)
+    card = api.get(f"/v1/runs/{run_id}/card").json()
+    assert untrue(figures_of(page), card) == []
+    (host,) = card["overhead"].values()
+    assert (host["cpu_share"], host["reads_per_s"], host["driver_share"]) == pytest.approx((0.01, 10.0, 0.02))
+    rows = [[" ".join(cell.text.split()) for cell in row.all("td")] for row in page.one("section", id="overhead").one("tbody").all("tr")]
+    assert rows[0][:4] == ["all", "1 %", "40.0 MB", "10 /s"]
+    assert [rows[1][at] for at in (1, 4, 8, 9, 10)] == ["fake", "10 /s", "2 %", "2 ms", "9 ms"]
+    assert 'id="overhead"' not in api.get(f"/runs/{keep(api, 'bare')}", headers=PAGE).text
 
 
 def test_a_long_run_does_not_keep_its_page_waiting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@
  *   FOUND_NS        when the lost GPU is back, for whoever calls the first nvmlInit after it; old handles stay lost
  *   UNSUPPORTED     list of field ids answered with NOT_SUPPORTED
  *   SENTINEL        list of field ids answered with all bits set
- *   WITNESSES       1: temperature, utilization and clocks event reasons are told (0)
+ *   WITNESSES       1: temperature, utilization and clocks event reasons are told; 2: temperature alone (0)
  *   CELSIUS         temperature (45)                 REASONS          bits of the clocks event reasons (0)
  *   SWITCHES        folder of switches.h; a lost GPU is found by whoever calls the first nvmlInit after it, as with FOUND_NS
  *
@@ -30,6 +30,7 @@
 #define _GNU_SOURCE
 #include "../switches.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,8 @@ static struct {
 static Gpu gpu_table[MAX_GPUS];
 static int users;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int inside;
+static atomic_llong call_count, overlap_count;
 
 /* ---- settings ---- */
 
@@ -292,6 +295,17 @@ static unsigned long long counter_mj(const Gpu *gpu, int64_t now_ns)
 
 /* ---- the interface ---- */
 
+/* What the stand-in counts of itself: calls on a GPU, and those that began while another one was under way. */
+long long standin_call_count(void)
+{
+    return call_count;
+}
+
+long long standin_overlap_count(void)
+{
+    return overlap_count;
+}
+
 /* What every call on a GPU does first: cost its time, then say whether the GPU can answer. */
 static Return enter(const Gpu *gpu)
 {
@@ -299,10 +313,13 @@ static Return enter(const Gpu *gpu)
         return UNINITIALIZED;
     if (!gpu)
         return INVALID_ARGUMENT;
+    call_count++;
+    overlap_count += inside++ > 0;
     if (config.call_ns > 0) {
         struct timespec cost = {config.call_ns / NS_PER_S, config.call_ns % NS_PER_S};
         nanosleep(&cost, NULL);
     }
+    inside--;
     wait_while_hung(config.switches);
     if (switched(config.switches, "lost"))
         config.lost_gpu = -1, config.lost_ns = 0; /* until the library is initialised anew */
@@ -460,14 +477,74 @@ Return nvmlDeviceGetUtilizationRates(Gpu *gpu, unsigned int *rates)
     ENTER(gpu);
     rates[0] = 2 * (int64_t)mean_power(gpu, now_ns(), 0) > config.low_mw + config.high_mw ? 100 : 0;
     rates[1] = 0;
-    return config.witnesses ? SUCCESS : NOT_SUPPORTED;
+    return config.witnesses == 1 ? SUCCESS : NOT_SUPPORTED;
 }
 
 Return nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *reasons)
 {
     ENTER(gpu);
     *reasons = (unsigned long long)number("REASONS", 0);
-    return config.witnesses ? SUCCESS : NOT_SUPPORTED;
+    return config.witnesses == 1 ? SUCCESS : NOT_SUPPORTED;
+}
+
+/* ---- what other collectors ask beside, answered so that they need not take the way of an error ---- */
+
+typedef struct {
+    char bus_id_legacy[16];
+    unsigned int domain, bus, device, pci_device_id, pci_subsystem_id;
+    char bus_id[32];
+} PciInfo;
+
+Return nvmlDeviceGetPciInfo_v3(Gpu *gpu, PciInfo *out)
+{
+    ENTER(gpu);
+    *out = (PciInfo){.bus = (unsigned int)gpu->index + 1};
+    snprintf(out->bus_id, sizeof out->bus_id, "00000000:%02X:00.0", out->bus);
+    return SUCCESS;
+}
+
+Return nvmlDeviceGetMemoryInfo(Gpu *gpu, unsigned long long *total_free_used)
+{
+    ENTER(gpu);
+    total_free_used[0] = 80ULL << 30, total_free_used[1] = 60ULL << 30, total_free_used[2] = 20ULL << 30;
+    return SUCCESS;
+}
+
+static Return idle_engine(const Gpu *gpu, unsigned int *percent, unsigned int *period_us)
+{
+    ENTER(gpu);
+    *percent = 0, *period_us = 100000;
+    return SUCCESS;
+}
+
+Return nvmlDeviceGetDecoderUtilization(Gpu *gpu, unsigned int *percent, unsigned int *period_us)
+{
+    return idle_engine(gpu, percent, period_us);
+}
+
+Return nvmlDeviceGetEncoderUtilization(Gpu *gpu, unsigned int *percent, unsigned int *period_us)
+{
+    return idle_engine(gpu, percent, period_us);
+}
+
+Return nvmlDeviceGetJpgUtilization(Gpu *gpu, unsigned int *percent, unsigned int *period_us)
+{
+    return idle_engine(gpu, percent, period_us);
+}
+
+Return nvmlDeviceGetViolationStatus(Gpu *gpu, int policy, unsigned long long *reference_and_violation_ns)
+{
+    ENTER(gpu);
+    (void)policy;
+    reference_and_violation_ns[0] = reference_and_violation_ns[1] = 0;
+    return SUCCESS;
+}
+
+Return nvmlDeviceGetC2cModeInfoV(Gpu *gpu, unsigned int *enabled)
+{
+    ENTER(gpu);
+    *enabled = 0;
+    return SUCCESS;
 }
 
 #ifndef WITHOUT_FIELD_VALUES

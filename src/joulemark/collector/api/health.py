@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from joulemark import __version__
 from joulemark.cards.serving import Known, Service
-from joulemark.collector.api import calibrations, fleet_metrics, price_metrics, serving_metrics
+from joulemark.collector.api import calibrations, cost_metrics, fleet_metrics, price_metrics, serving_metrics
 from joulemark.collector.api.prices import standings_of
 from joulemark.collector.api.problems import described
 from joulemark.collector.api.state import Served, State
@@ -34,11 +34,13 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", openapi_extra=TO_EVERYBODY)
 async def readyz(state: Served) -> dict[str, int | str]:
-    """The ingest process answers too, and how many agents are connected."""
+    """The ingest process answers too, and how many agents are connected. A failing shard is named: readings wait for it in the log."""
     count = await state.control.broadcast(Directive())
     if count is None:
         raise RemoteUnreachable("the ingest process does not answer", "read the collector's log and restart it: joulemark collector run")
-    return {"status": "ok", "agents_connected": count}
+    failing = [shard.name for shard in await asyncio.to_thread(state.store.shards) if shard.failing_since_ns is not None]
+    behind = {"shards_failing": ", ".join(failing)} if failing else {}
+    return {"status": "ok", "agents_connected": count, **behind}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -50,6 +52,7 @@ async def metrics(state: Served) -> Response:
     feeds = await asyncio.to_thread(standings_of, state)
     await asyncio.to_thread(count_services, state)
     now_ns = state.clock.utc_ns()
+    costs, deletions = await asyncio.gather(asyncio.to_thread(state.store.last_states, 1), asyncio.to_thread(state.store.deletions))
     meters = await asyncio.to_thread(fleet_metrics.newest, state.store, now_ns)
     lines = [
         *metric("batches_total", "counter", "Batches stored.", sum(s.batch_count for s in streams)),
@@ -62,7 +65,11 @@ async def metrics(state: Served) -> Response:
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
         *price_metrics.lines(feeds, state.refresh.clock.utc_ns() if state.refresh else 0),
         *serving_metrics.lines(state.totals),
+        *metric("clickhouse_shard_up", "gauge", "Whether a shard took readings when it was last tried.", await ups(state), label="shard"),
+        *metric("deleted_chunks_total", "counter", "Chunks of raw readings deleted, old and in no run.", deletions.chunk_count),
+        *metric("deleted_bytes_total", "counter", "Bytes that they took.", deletions.byte_count),
         *fleet_metrics.lines(streams, meters, state.catalog.open_phases(now_ns)),
+        *cost_metrics.lines(costs),
     ]
     if ingest is not None:
         lines += [
@@ -72,6 +79,11 @@ async def metrics(state: Served) -> Response:
             *metric("streams_fenced_total", "counter", "Streams of a second agent of one name.", ingest.refused.get("fenced", 0)),
         ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
+
+
+async def ups(state: State) -> dict[str, int]:
+    """1 for each shard that works, 0 for one that fails."""
+    return {shard.name: int(shard.failing_since_ns is None) for shard in await asyncio.to_thread(state.store.shards)}
 
 
 def count_services(state: State) -> None:

@@ -47,7 +47,7 @@ async def start(body: StartBody, state: Served, request: Request) -> dict[str, A
     request.scope[TOLD]["run_id"] = run_id
     if state.refresh is not None:
         state.refresh.hurry()
-    await state.control.broadcast(Directive(read_now=True))
+    await state.control.broadcast(Directive(read_now=True), body.agents)
     return {"run_id": run_id, "received_ns": received_ns}
 
 
@@ -104,11 +104,11 @@ async def stop(run_id: str, body: StopBody, state: Served) -> dict[str, Any]:
 
 
 async def keep(state: State, run_id: str, mark: Mark) -> dict[str, Any]:
-    """Make the mark durable, then have every meter read: a collector whose ingest is down still takes marks."""
-    state.recorded(run_id)
+    """Make the mark durable, then have every meter that may count read: a collector whose ingest is down still takes marks."""
+    agents = state.recorded(run_id).agents
     state.catalog.mark(run_id, mark)
     if mark.edge is not Edge.WINDOW:
-        await state.control.broadcast(Directive(read_now=True))
+        await state.control.broadcast(Directive(read_now=True), agents)
     return {"received_ns": mark.received_ns}
 
 

@@ -118,6 +118,23 @@ class Anchored:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardState:
+    """A database that takes sealed readings, as it was last tried. `failing_since_ns`: on the axis, None when it takes them."""
+
+    name: str
+    failing_since_ns: int | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """Chunks of raw readings that were deleted ever, since they were old and in no run, and what they took."""
+
+    chunk_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Described:
     """A device as its agent described it; `since` is the first batch (epoch_ns, batch_seq) the description holds for."""
 
@@ -217,6 +234,14 @@ class ReadingStore(Protocol):
 
     def axes(self) -> list[Anchored]:
         """Where the collector's axis was anchored, oldest first; the last one holds now."""
+        ...
+
+    def shards(self) -> list[ShardState]:
+        """The databases that sealed readings went to, or were to go to; none where they stay in the store itself."""
+        ...
+
+    def deletions(self) -> Deletions:
+        """How many raw readings were deleted, and how large they were."""
         ...
 
 

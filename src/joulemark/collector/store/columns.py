@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Final, Self
@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from joulemark.collector.store.base import UNKNOWN_BOUND_NS
-from joulemark.collector.store.codec import packed, unpacked
+from joulemark.collector.store.codec import Orders, best_order, drawn, line, packed, unpacked
 from joulemark.energy.series import Int64, Series
 from joulemark.errors import FormatError
 from joulemark.proto.messages import NO_DEVICE_TIME, BlockView, ClockState
@@ -19,14 +19,16 @@ from joulemark.readings import MeterInfo, Quality, TimestampSource
 from joulemark.timebase import STEP_NS
 from joulemark.units import NS_PER_S
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+"""A chunk holds `t_ns`, the time on the axis, for `mono_ns`, and what is to be added to that for `offset_ns`, so that an energy needs two
+columns; and of a column that is a straight line its begin and step."""
+SUM_FORMAT: Final = 2
+"""It held `mono_ns`, and for `offset_ns` its sum with `utc_minus_mono_ns`: both share the noise of reading two clocks, and the sum not."""
 FIRST_FORMAT: Final = 1
-"""It held `offset_ns` as it is; it and `utc_minus_mono_ns` share the noise of reading two clocks, so now their sum stands for it."""
+"""It held all columns as they are."""
 UNKNOWN: Final = -1
 DRIFT_PPM: Final = 100
 """How fast two undisciplined clocks may part: the frequency tolerance of a computer crystal with margin."""
-NOISE: Final = ("bracket_ns",)
-"""Columns of which one row says nothing of the next."""
 NOTHING: Final = np.zeros(0, np.int64)
 SHARED: Final = ("mono_ns", "utc_minus_mono_ns", "bracket_ns", "seq", "pinned", "offset_ns", "bound_ns")
 
@@ -79,7 +81,7 @@ class Columns:
         mono_ns = joined(block.mono_delta_ns for block, _ in parts) + each(block.base_mono_ns for block, _ in parts)
         shift_ns = spread([block.utc_minus_mono_ns for block, _ in parts], counts)
         seq = spread([block.seq for block, _ in parts], counts)
-        alone = np.repeat(np.array([block.seq.nbytes == 8 for block, _ in parts]), counts)
+        alone = np.repeat(np.array([len(block.seq) == 8 for block, _ in parts]), counts)
         pinned = np.zeros(len(mono_ns), np.int64)
         for start, (block, _) in zip(starts.tolist(), parts, strict=True):
             if block.pinned_rows:
@@ -124,6 +126,10 @@ class Columns:
         """int64[n]: middle of the read bracket in the agent's UTC."""
         return self.shared["mono_ns"] + self.shared["utc_minus_mono_ns"]
 
+    def axis_ns(self, first_clock: FirstClock | None) -> Int64:
+        """int64[n]: the same on the collector's axis."""
+        return self.utc_ns() + self.clock(first_clock)[0]
+
     def clock(self, first_clock: FirstClock | None) -> tuple[Int64, Int64]:
         """(offset, bound), each int64[n]: add the offset to the agent's UTC for the collector's."""
         return known_clock(self.shared, first_clock)
@@ -157,24 +163,39 @@ class Columns:
             return None
         return redated(self.shared["mono_ns"], self.shared["utc_minus_mono_ns"], self.shared["bracket_ns"], delta_ns)
 
-    def seal(self) -> tuple[str, bytes]:
-        """(layout as JSON, pcodec blob): everything of these columns, exactly."""
+    def seal(self, orders: Orders | None = None) -> tuple[str, bytes]:
+        """(JSON layout, pcodec blob): everything of these columns, exactly. `orders`: of columns like these, found where one is missing."""
+        orders = {} if orders is None else orders
         named = {name: self.shared[name] for name in SHARED}
-        named["offset_ns"] = self.shared["offset_ns"] + self.shared["utc_minus_mono_ns"]
+        named["axis_ns"] = named.pop("offset_ns") + self.shared["utc_minus_mono_ns"]
+        named = {"t_ns": named.pop("mono_ns") + named["axis_ns"], **named}
         for i, values in enumerate(self.values):
             named[f"value:{i}"] = values
             for name, column in (("delta", self.device_delta_ns[i]), ("quality", self.quality[i])):
                 if column is not None:
                     named[f"{name}:{i}"] = column
-        parts = {name: packed(column, smooth=name not in NOISE) for name, column in named.items()}
-        layout = {
+        lines = {name: found for name, column in named.items() if (found := line(column)) is not None}
+        parts = {}
+        for name in [name for name in named if name not in lines]:
+            if name not in orders:
+                orders[name] = best_order(named[name])
+            parts[name] = packed(named[name], order=orders[name])
+        layout: dict[str, Any] = {
             "format": FORMAT,
             "rows": len(self),
             "meters": len(self.values),
             "columns": {name: len(part) for name, part in parts.items()},
-            "reasons": [reason_runs(r) for r in self.reasons],
+            "lines": lines,
         }
+        if any(self.reasons):
+            layout["reasons"] = [reason_runs(reasons) for reasons in self.reasons]
+        if (self.shared["bound_ns"] == UNKNOWN).any():
+            layout["undated"] = True
         return json.dumps(layout, separators=(",", ":")), b"".join(parts.values())
+
+    def plainly_dated(self, index: int) -> bool:
+        """Whether every row of a meter is ok, and none has a time of the device."""
+        return self.device_delta_ns[index] is None and self.quality[index] is None
 
     def stamps(self, index: int, meter: MeterInfo) -> tuple[int | None, int | None]:
         """What the device said of the time of the first and of the last row, UTC of the agent; None where that does not date them."""
@@ -188,23 +209,21 @@ class Columns:
     def unseal(cls, layout_json: str, blob: bytes, *, only: int | None = None) -> Self:
         """Inverse of `seal`; with `only`, the columns of all meters but that one stay empty. Raises FormatError for another version."""
         layout: dict[str, Any] = json.loads(layout_json)
-        if layout["format"] not in (FIRST_FORMAT, FORMAT):
+        if layout["format"] not in (FIRST_FORMAT, SUM_FORMAT, FORMAT):
             raise FormatError(f"a sealed chunk has format {layout['format']}, not {FORMAT}", "use the collector that wrote readings.db")
-        ends = np.cumsum([0, *layout["columns"].values()])
-        named = {
-            name: unpacked(blob[a:b])
-            for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True)
-            if only is None or ":" not in name or name.endswith(f":{only}")
-        }
-        if layout["format"] != FIRST_FORMAT:
+        named = opened(layout, blob, lambda name: only is None or ":" not in name or name.endswith(f":{only}"))
+        if layout["format"] == SUM_FORMAT:
             named["offset_ns"] = named["offset_ns"] - named["utc_minus_mono_ns"]
+        elif layout["format"] == FORMAT:
+            named["offset_ns"] = named["axis_ns"] - named["utc_minus_mono_ns"]
+            named["mono_ns"] = named["t_ns"] - named["axis_ns"]
         meters = range(layout["meters"])
         return cls(
             {name: named[name] for name in SHARED},
             tuple(named[f"value:{i}"] if only in (None, i) else NOTHING for i in meters),
             tuple(named.get(f"delta:{i}") for i in meters),
             tuple(named.get(f"quality:{i}") for i in meters),
-            tuple(unrolled(runs) for runs in layout["reasons"]),
+            tuple(unrolled(runs) for runs in layout.get("reasons") or [()] * layout["meters"]),
         )
 
     @staticmethod
@@ -213,32 +232,41 @@ class Columns:
         know its clock: `series` says what those are.
         """
         layout: dict[str, Any] = json.loads(layout_json)
-        sizes: dict[str, int] = layout["columns"]
-        if layout["format"] != FORMAT or f"delta:{index}" in sizes or f"quality:{index}" in sizes:
+        known = layout["columns"].keys() | layout.get("lines", {}).keys()
+        if layout["format"] == FIRST_FORMAT or f"delta:{index}" in known or f"quality:{index}" in known or "undated" in layout:
             return None
-        ends = dict(zip(sizes, accumulate(sizes.values()), strict=True))
-        value, mono_ns, axis_ns, bound_ns = (
-            unpacked(blob[ends[name] - sizes[name] : ends[name]]) for name in (f"value:{index}", "mono_ns", "offset_ns", "bound_ns")
-        )
-        return None if (bound_ns == UNKNOWN).any() else (mono_ns + axis_ns, value)
+        value = f"value:{index}"
+        if layout["format"] == FORMAT:
+            named = opened(layout, blob, {"t_ns", value}.__contains__)
+            return named["t_ns"], named[value]
+        named = opened(layout, blob, {"mono_ns", "offset_ns", "bound_ns", value}.__contains__)
+        return None if (named["bound_ns"] == UNKNOWN).any() else (named["mono_ns"] + named["offset_ns"], named[value])
 
 
-def joined(memories: Iterable[memoryview]) -> Int64:
+def opened(layout: Mapping[str, Any], blob: bytes, wanted: Callable[[str], bool]) -> dict[str, Int64]:
+    """The columns of a chunk with a name that is `wanted`."""
+    ends = accumulate(layout["columns"].values(), initial=0)
+    found = {name: unpacked(blob[a:b]) for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True) if wanted(name)}
+    lines = layout.get("lines", {}).items()
+    return found | {name: drawn(first, step, layout["rows"]) for name, (first, step) in lines if wanted(name)}
+
+
+def joined(memories: Iterable[bytes]) -> Int64:
     """Little-endian int64 memory as one array."""
     return np.frombuffer(b"".join(memories), dtype="<i8")
 
 
-def spread(memories: Sequence[memoryview], counts: Int64) -> Int64:
+def spread(memories: Sequence[bytes], counts: Int64) -> Int64:
     """The same, where a block of n rows may have one entry for all of them."""
-    rows = np.array([memory.nbytes // 8 for memory in memories])
+    rows = np.array([len(memory) // 8 for memory in memories])
     return np.repeat(joined(memories), np.repeat(np.where(rows == 1, counts, 1), rows))
 
 
-def optional(memories: Sequence[memoryview], counts: Int64, kind: np.dtype[Any], default: int) -> Int64 | None:
+def optional(memories: Sequence[bytes], counts: Int64, kind: np.dtype[Any], default: int) -> Int64 | None:
     """The same of a column that blocks may lack, `default` there; None when all do."""
-    if not any(memory.nbytes for memory in memories):
+    if not any(memories):
         return None
-    filled = [memory if memory.nbytes else np.full(n, default, kind).tobytes() for memory, n in zip(memories, counts.tolist(), strict=True)]
+    filled = [memory or np.full(n, default, kind).tobytes() for memory, n in zip(memories, counts.tolist(), strict=True)]
     return np.frombuffer(b"".join(filled), dtype=kind).astype(np.int64)
 
 

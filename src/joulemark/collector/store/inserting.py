@@ -1,14 +1,16 @@
-"""One batch into the tables of readings.db, once, inside a transaction of the writer."""
+"""Batches into the tables of readings.db, each once, inside a transaction of the writer."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from joulemark.collector.store.base import AlteredBatch, ClockStep, Received
+from joulemark.collector.store.epochs import Epoch, Epochs
 from joulemark.collector.store.relation import Relation, complete_clock, note_step, offset_of_utc, relate
 from joulemark.proto.messages import ClockState, MeterCost, Overhead
 from joulemark.units import NS_PER_S
@@ -25,79 +27,74 @@ def count_stream(db: sqlite3.Connection, agent_id: str) -> None:
     )
 
 
-def insert(db: sqlite3.Connection, received: Received) -> bool:
+def insert_all(db: sqlite3.Connection, batches: Sequence[Received]) -> list[bool]:
+    """Store batches in their order, each as `insert` does; what the epochs of them count is written once for all."""
+    epochs = Epochs(db)
+    found = [insert(epochs, received) for received in batches]
+    epochs.write()
+    return found
+
+
+def insert(epochs: Epochs, received: Received) -> bool:
     """Store a batch once. False when the store has it already, or sealed it long ago. Raises AlteredBatch for another one of its key."""
+    db, epoch = epochs.db, epochs.of(received)
     key = (received.agent_id, received.view.epoch_ns, received.view.batch_seq)
-    if db.execute("SELECT 1 FROM stream WHERE agent_id = ? AND epoch_ns = ? AND sealed_seq >= ?", key).fetchone():
-        return duplicate(db, key)
-    stored = db.execute("SELECT body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq = ?", key).fetchone()
-    if stored is not None:
-        if stored[0] != received.body:
-            raise AlteredBatch(f"batch {key[2]} of epoch {key[1]} of agent {key[0]!r} is stored already, with other content")
-        return duplicate(db, key)
-    stream_id = insert_stream(db, received)
-    relation = relate(db, received)
+    if epoch is None:
+        epoch = epochs.begin(received)
+    elif is_stored(db, epoch, key, received.body):
+        epoch.duplicate_count += 1
+        return False
+    epoch.acked_seq, epoch.last_rx_ns = max(epoch.acked_seq, key[2]), received.rx_ns
+    epoch.batch_count += 1
+    relation = relate(epochs, epoch, received)
     t0_ns, t1_ns, sample_count = extent(received, relation)
     db.execute(
         "INSERT INTO log (agent_id, epoch_ns, batch_seq, rx_ns, t0_ns, t1_ns, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (*key, received.rx_ns, t0_ns, t1_ns, received.body),
     )
-    db.execute(
-        "UPDATE stream SET sample_count = sample_count + :samples, last_ns = MAX(last_ns, :last) WHERE id = :id",
-        {"samples": sample_count, "last": t1_ns if sample_count else 0, "id": stream_id},
-    )
-    note_step(db, received, relation)
-    insert_state(db, received, relation, stream_id)
+    if sample_count:
+        epoch.sample_count, epoch.last_ns = epoch.sample_count + sample_count, max(epoch.last_ns, t1_ns)
+    note_step(epochs, epoch, received, relation)
+    insert_state(db, epoch, received, relation)
     insert_survey(db, received, relation)
     insert_devices(db, received)
     insert_losses(db, received, relation)
     return True
 
 
-def duplicate(db: sqlite3.Connection, key: tuple[str, int, int]) -> bool:
-    """Count a batch that came again."""
-    db.execute("UPDATE stream SET duplicate_count = duplicate_count + 1 WHERE agent_id = ? AND epoch_ns = ?", key[:2])
-    return False
+def is_stored(db: sqlite3.Connection, epoch: Epoch, key: tuple[str, int, int], body: bytes) -> bool:
+    """Whether a batch came before. One above all that came is not looked for. Raises AlteredBatch where the log holds another `body`."""
+    if key[2] > epoch.acked_seq:
+        return False
+    if key[2] <= epoch.sealed_seq:
+        return True
+    stored = db.execute("SELECT body FROM log WHERE agent_id = ? AND epoch_ns = ? AND batch_seq = ?", key).fetchone()
+    if stored is not None and stored[0] != body:
+        raise AlteredBatch(f"batch {key[2]} of epoch {key[1]} of agent {key[0]!r} is stored already, with other content")
+    return stored is not None
 
 
-def insert_stream(db: sqlite3.Connection, received: Received) -> int:
-    """Count the batch in its epoch; the row of the epoch."""
-    view = received.view
-    row = db.execute(
-        """INSERT INTO stream (agent_id, epoch_ns, boot_id, same_clock, acked_seq, batch_count, sample_count,
-             first_rx_ns, last_rx_ns, last_ns) VALUES (:agent, :epoch, :boot, :same, :seq, 1, 0, :rx, :rx, 0)
-           ON CONFLICT (agent_id, epoch_ns) DO UPDATE SET acked_seq = MAX(acked_seq, excluded.acked_seq), batch_count = batch_count + 1,
-             last_rx_ns = excluded.last_rx_ns
-           RETURNING id""",
-        {
-            "agent": received.agent_id,
-            "epoch": view.epoch_ns,
-            "boot": view.boot_id,
-            "same": received.same_clock,
-            "seq": view.batch_seq,
-            "rx": received.rx_ns,
-        },
-    ).fetchone()
-    return int(row[0])
-
-
-def insert_state(db: sqlite3.Connection, received: Received, relation: Relation, stream_id: int) -> None:
+def insert_state(db: sqlite3.Connection, epoch: Epoch, received: Received, relation: Relation) -> None:
     """Keep clock and cost of the agent every ten seconds."""
     view, clock = received.view, complete_clock(received.view)
-    (state_ns,) = db.execute("SELECT state_ns FROM stream WHERE id = ?", (stream_id,)).fetchone()
-    if abs(view.closed_ns - state_ns) < STATE_PERIOD_NS:
+    if abs(view.closed_ns - epoch.state_ns) < STATE_PERIOD_NS:
         return
     t_ns = clock.at_mono_ns + relation.axis_ns if clock.at_mono_ns else view.closed_ns
-    db.execute("UPDATE stream SET state_ns = ? WHERE id = ?", (view.closed_ns, stream_id))
+    epoch.state_ns = view.closed_ns
     db.execute(
         "INSERT INTO state (agent_id, epoch_ns, t_ns, clock, overhead) VALUES (?, ?, ?, ?, ?)",
-        (received.agent_id, view.epoch_ns, t_ns, json.dumps(plain(clock)), json.dumps(plain(view.overhead), default=plain)),
+        (received.agent_id, view.epoch_ns, t_ns, listed(clock), listed(view.overhead)),
     )
 
 
-def plain(one: ClockState | Overhead | MeterCost) -> dict[str, Any]:
-    """Its fields by name. `asdict` copies every number in them, for each batch."""
-    return {name: getattr(one, name) for name in one.__slots__}
+def listed(one: ClockState | Overhead) -> str:
+    """The values of its fields, in their order, as JSON: their names would be most of it."""
+    return json.dumps(values(one), default=values, separators=(",", ":"))
+
+
+def values(one: ClockState | Overhead | MeterCost) -> list[Any]:
+    """Of its fields. `astuple` copies every one of them, for each batch."""
+    return [getattr(one, name) for name in one.__slots__]
 
 
 def insert_survey(db: sqlite3.Connection, received: Received, relation: Relation) -> None:

@@ -13,15 +13,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import accumulate, repeat
-from operator import add, gt, is_not, mul, sub
-from typing import Final, NamedTuple, Self
+from itertools import accumulate
+from operator import add, mul, sub
+from typing import Final, Self
 
 import numpy as np
 
 from joulemark.collector.store.base import ENCLOSING_NS, Described, Integral
+from joulemark.collector.store.chunks import LOCAL, NO_CHUNK, Chunks, Row
 from joulemark.collector.store.columns import Columns, FirstClock, double_integral
-from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, logged, marks, merged, series_of
+from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, logged, merged, series_of
+from joulemark.collector.store.sums import alone, runs, with_hours
 from joulemark.energy.series import Int64, Series
 from joulemark.errors import UsageError
 from joulemark.readings import MeterInfo, Quantity
@@ -36,21 +38,6 @@ def counted(series: Series) -> Series:
         return good
     positive = good.value > 0
     return good if positive.all() else good.rows(positive)
-
-
-class Row(NamedTuple):
-    """A row of `chunk_sum`: of one chunk, its first and last reading, how many, twice the integral between them, and what `runs` needs."""
-
-    chunk: int
-    t0_ns: int
-    t1_ns: int
-    readings: int
-    first: int
-    last: int
-    double: int | str
-    longest_ns: int | None
-    first_stamp_ns: int | None
-    last_stamp_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +67,13 @@ class Points:
         t_ns, value, last = self.t_ns, self.value, len(self.t_ns) - 1
         longest_ns = int(self.gaps_ns.max(initial=0))
         ends = int(t_ns[0]), int(t_ns[-1]), len(t_ns), int(value[0]), int(value[-1])
-        return Row(0, *ends, self.until(last), longest_ns, None, None)
+        return Row(NO_CHUNK, *ends, self.until(last), longest_ns, None, None)
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open readings.db and what all meters of one question share: what still stands in the log around its time, by device, and the
-    agents whose clock may have been stepped then.
+    """An open readings.db, the sealed chunks, and what all meters of one question share: what still stands in the log around its time,
+    by device, and the agents whose clock may have been stepped then.
     """
 
     db: sqlite3.Connection
@@ -94,26 +81,21 @@ class Store:
     clocks: Mapping[tuple[str, int], FirstClock]
     late: Mapping[str, Sequence[Piece]]
     stepped: frozenset[str]
+    chunks: Chunks = LOCAL
 
     @classmethod
-    def around(cls, db: sqlite3.Connection, device_ids: Collection[str], begin_ns: int, end_ns: int) -> Self:
+    def around(cls, db: sqlite3.Connection, device_ids: Collection[str], begin_ns: int, end_ns: int, chunks: Chunks) -> Self:
         """For a question about devices and a span."""
         catalogue, span = Catalogue.load(db, device_ids), (begin_ns - ENCLOSING_NS - SLACK_NS, end_ns + ENCLOSING_NS + SLACK_NS)
         late = logged(db, catalogue, {device_id: [] for device_id in device_ids}, *span)
         query = "SELECT DISTINCT agent_id FROM clock_step WHERE t_ns - unc_ns <= ? AND t_ns + unc_ns >= ?"
         stepped = frozenset(agent_id for (agent_id,) in db.execute(query, span[::-1]))
-        return cls(db, catalogue, first_clocks(db), late, stepped)
+        return cls(db, catalogue, first_clocks(db), late, stepped, chunks)
 
     @cached_property
     def described(self) -> dict[int, Described]:
         """Every description by its row."""
         return {d.row: d for history in self.catalogue.by_device.values() for d in history}
-
-    def rows(self, meter_id: str, begin_ns: int, end_ns: int) -> list[Row]:
-        """Sums of a meter that touch a span, by their begin."""
-        query = """SELECT chunk, t0_ns, t1_ns, n, first, last, double_integral, longest_ns, first_stamp_ns, last_stamp_ns FROM chunk_sum
-            WHERE meter_id = ? AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"""
-        return self.db.execute(query, (meter_id, end_ns, begin_ns)).fetchall()
 
     def rescaled(self, meter: MeterInfo) -> bool:
         """Whether the values of a meter ever meant something else than they do now."""
@@ -127,12 +109,12 @@ class Store:
 
     def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = ()) -> Points | None:
         """The readings of `chunks` and of the log together; None where none of them counts. Raises UsageError for two scales."""
-        query = f"SELECT t0_ns, id, agent_id, epoch_ns, device, layout, body FROM chunk WHERE id IN ({marks(chunks)})"
         parts = []
-        for _, _, agent_id, epoch_ns, device, layout, body in sorted(self.db.execute(query, list(chunks))):
+        for _, agent_id, epoch_ns, device, _, _, _, layout, body in self.chunks.numbered(self.db, chunks):
             then = self.described[device].device.meters
             index = [one.meter_id for one in then].index(meter.meter_id)
-            if len(chunks) == 1 and not late and (plain := plain_points(layout, body, index, then[index])) is not None:
+            opened = Columns.plain(layout, body, index) if len(chunks) == 1 and not late else None
+            if opened is not None and (plain := undated(opened[0] - then[index].lag_ns, opened[1])) is not None:
                 return plain
             parts.append(Piece(self.described[device], Columns.unseal(layout, body, only=index), self.clocks.get((agent_id, epoch_ns))))
         found = [good for one in series_of(meter.meter_id, merged([*parts, *late]), *ALL_NS) if len(good := counted(one))]
@@ -144,13 +126,20 @@ class Store:
 class Ledger:
     """The readings of one power around a span of time: rows that do not overlap, in order, and what was read of their chunks."""
 
-    def __init__(self, store: Store, meter: MeterInfo, begin_ns: int, end_ns: int) -> None:
-        """Everything from before `begin_ns` until after `end_ns`. Raises UsageError where the meter's scale changed in between."""
+    def __init__(self, store: Store, meter: MeterInfo, edges_ns: Sequence[int]) -> None:
+        """Everything from before the first of `edges_ns` (sorted: begins and ends of spans) until after the last. Raises UsageError where
+        the meter's scale changed in between.
+        """
         self.meter, self._store = meter, store
         self._read: dict[int, Points] = {}
-        found, late = store.rows(meter.meter_id, begin_ns - ENCLOSING_NS, end_ns + ENCLOSING_NS), store.late[meter.device_id]
-        apart = store.rescaled(meter) or store.redated(meter.device_id)
-        if late or apart or not alone(found):
+        late, apart = store.late[meter.device_id], store.rescaled(meter) or store.redated(meter.device_id)
+        around = store.db, meter.meter_id, edges_ns[0] - ENCLOSING_NS, edges_ns[-1] + ENCLOSING_NS
+        found = store.chunks.sums(*around) if apart else with_hours(store.chunks, *around, edges_ns)
+        single = alone(found)
+        if not apart and not single:
+            found = store.chunks.sums(*around)
+            single = alone(found)
+        if late or apart or not single:
             rows = [Row._make(row) for row in found]
             found = self._joined([rows] if apart and rows else runs(rows), late, believed=not apart)
         columns: Sequence[Sequence[int]] = list(zip(*found, strict=True)) or [()] * len(Row._fields)
@@ -166,10 +155,10 @@ class Ledger:
         """One row for each group, read where no sum stands for it, or none is `believed`; the log is read with the chunks that it continues
         or overlaps.
         """
-        tail = groups.pop() if late and groups else []
+        tail = self._last(groups) if late and groups else []
         newest = self._store.points(self.meter, [row.chunk for row in tail], late) if late else None
-        while groups and newest is not None and groups[-1][-1].t1_ns >= newest.t_ns[0]:
-            tail = groups.pop() + tail
+        while groups and newest is not None and max(row.t1_ns for row in groups[-1]) >= newest.t_ns[0]:
+            tail = self._last(groups) + tail
             newest = self._store.points(self.meter, [row.chunk for row in tail], late)
         rows = []
         for group in groups:
@@ -182,6 +171,13 @@ class Ledger:
             self._read[len(rows)] = newest
             rows.append(newest.summed())
         return rows
+
+    def _last(self, groups: list[list[Row]]) -> list[Row]:
+        """Take the last group away; the row of an hour gives way to those of its chunks first."""
+        last = groups[-1][-1]
+        if last.chunk == NO_CHUNK:
+            groups[-1:] = [[Row._make(row)] for row in self._store.chunks.sums(self._store.db, self.meter.meter_id, last.t0_ns, last.t1_ns)]
+        return groups.pop()
 
     def integral(self, begin_ns: int, end_ns: int) -> Integral | None:
         """Over a span; None where a reading is missing on one side of it."""
@@ -248,56 +244,29 @@ def partial(last: tuple[int, int], after: tuple[int, int], at_ns: int) -> tuple[
     return passed * (2 * last[1] * width + (after[1] - last[1]) * passed), width
 
 
-def runs(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows in groups: neighbours that overlap, or between which a device's stamp repeats, belong together."""
-    groups: list[list[Row]] = []
-    until_ns = 0
-    for row in rows:
-        repeats = bool(groups) and row.first_stamp_ns is not None and row.first_stamp_ns == groups[-1][-1].last_stamp_ns
-        if groups and (row.t0_ns <= until_ns or repeats):
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-        until_ns = max(until_ns, row.t1_ns)
-    return groups
-
-
-def alone(rows: Sequence[Row]) -> bool:
-    """Whether each row stands for its chunk and shares nothing with its neighbours: what `runs` would leave as they are."""
-    if not rows:
-        return True
-    _, begins, ends, _, _, _, _, longest, first_stamps, last_stamps = zip(*rows, strict=True)
-    repeats = any(map(is_not, first_stamps, repeat(None))) and any(
-        first == last for first, last in zip(first_stamps[1:], last_stamps, strict=False) if first is not None
-    )
-    return None not in longest and not repeats and all(map(gt, begins[1:], ends))
-
-
-def plain_points(layout_json: str, blob: bytes, index: int, meter: MeterInfo) -> Points | None:
-    """The readings of a meter straight from a chunk: what dating and sorting its series gives where every row knows its clock, is ok and
-    above 0, none is dated by the device, and time rises; None where that is not so.
+def undated(t_ns: Int64, value: Int64) -> Points | None:
+    """The readings of a meter whose rows are all ok and dated by their read: what dating and sorting its series gives, where they are above
+    0 and time rises; None where that is not so.
     """
-    opened = Columns.plain(layout_json, blob, index)
-    if opened is None:
-        return None
-    t_ns, value = opened[0] - meter.lag_ns, opened[1]
     gaps_ns = np.diff(t_ns)
     return Points.of(t_ns, value, gaps_ns) if value.min() > 0 and gaps_ns.min(initial=1) > 0 else None
 
 
-def integrals(db: sqlite3.Connection, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[list[Integral | None]]:
+def integrals(
+    db: sqlite3.Connection, meter_ids: Sequence[str], spans: Sequence[tuple[int, int]], *, chunks: Chunks = LOCAL
+) -> list[list[Integral | None]]:
     """For each meter, in the order asked, its integral over each span (begin, end in ns on the axis); None where a reading is missing.
 
     Raises UsageError for a meter that shows no power, that nobody described, or whose scale changed meanwhile.
     """
-    first_ns, last_ns = min(begin for begin, _ in spans), max(end for _, end in spans)
-    store = Store.around(db, {meter_id.rsplit(":", 1)[0] for meter_id in meter_ids}, first_ns, last_ns)
+    edges_ns = sorted(edge_ns for span in spans for edge_ns in span)
+    store = Store.around(db, {meter_id.rsplit(":", 1)[0] for meter_id in meter_ids}, edges_ns[0], edges_ns[-1], chunks)
     known = {meter.meter_id: meter for d in store.catalogue.newest() for meter in d.device.meters}
     found: list[list[Integral | None]] = []
     for meter_id in meter_ids:
         meter = known.get(meter_id)
         if meter is None or meter.quantity is not Quantity.POWER:
             raise UsageError(f"{meter_id} shows no power", "name a meter of power")
-        ledger = Ledger(store, meter, first_ns, last_ns)
+        ledger = Ledger(store, meter, edges_ns)
         found.append([ledger.integral(*span) for span in spans])
     return found

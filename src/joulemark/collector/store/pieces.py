@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Self
@@ -13,6 +13,7 @@ from typing import Final, Self
 import numpy as np
 
 from joulemark.collector.store.base import Described
+from joulemark.collector.store.chunks import LOCAL, Chunks, marks
 from joulemark.collector.store.columns import Columns, FirstClock
 from joulemark.energy.series import RAW_TIMES, Series
 from joulemark.proto import convert
@@ -59,6 +60,10 @@ class Catalogue:
         """The last description of each device."""
         return [history[-1] for _, history in sorted(self.by_device.items())]
 
+    def by_row(self) -> dict[int, Described]:
+        """Every description by its row."""
+        return {d.row: d for history in self.by_device.values() for d in history}
+
     def in_force(self, agent_id: str, block: BlockView, key: tuple[int, int]) -> Described | None:
         """The description of a block that came with batch `key`, see `fitting`."""
         return self.fitting(agent_id, block.device_id, len(block.columns), key)
@@ -76,18 +81,26 @@ def parsed(device_id: str, meters: str) -> DeviceInfo:
     return DeviceInfo(device_id, tuple(MeterInfo.from_json(m) for m in json.loads(meters)))
 
 
-def pieces(db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_ns: int) -> dict[str, list[Piece]]:
-    """For each device, what stands in `db` around [t0_ns, t1_ns], in time order. Blocks nobody described yet are left out."""
+def pieces(
+    db: sqlite3.Connection, device_ids: Collection[str], t0_ns: int, t1_ns: int, *, chunks: Chunks = LOCAL
+) -> dict[str, list[Piece]]:
+    """For each device, what stands in `db` and `chunks` around [t0_ns, t1_ns], in time order. Blocks nobody described yet are left out."""
     catalogue = Catalogue.load(db, device_ids)
     found: dict[str, list[Piece]] = {device_id: [] for device_id in device_ids}
-    rows = {d.row: d for history in catalogue.by_device.values() for d in history}
-    clocks = first_clocks(db)
-    query = f"""SELECT agent_id, epoch_ns, device, device_id, layout, body FROM chunk
-        WHERE device_id IN ({marks(device_ids)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"""
-    for agent_id, epoch_ns, row, device_id, layout, body in db.execute(query, [*device_ids, t1_ns + SLACK_NS, t0_ns - SLACK_NS]):
-        found[device_id].append(Piece(rows[row], Columns.unseal(layout, body), clocks.get((agent_id, epoch_ns))))
+    for _, piece in sealed(db, catalogue.by_row(), device_ids, t0_ns - SLACK_NS, t1_ns + SLACK_NS, chunks=chunks):
+        found[piece.described.device.device_id].append(piece)
     logged(db, catalogue, found, t0_ns - SLACK_NS, t1_ns + SLACK_NS)
     return {device_id: merged(parts) for device_id, parts in found.items()}
+
+
+def sealed(
+    db: sqlite3.Connection, rows: Mapping[int, Described], device_ids: Collection[str], t0_ns: int, t1_ns: int, *, chunks: Chunks = LOCAL
+) -> Iterator[tuple[int, Piece]]:
+    """The chunks of devices that touch [t0_ns, t1_ns], each with its first time, oldest first. `rows`: descriptions by row."""
+    clocks = first_clocks(db)
+    for chunk in chunks.around(db, device_ids, t0_ns, t1_ns):
+        columns = Columns.unseal(chunk.layout, chunk.body)
+        yield chunk.t0_ns, Piece(rows[chunk.device], columns, clocks.get((chunk.agent_id, chunk.epoch_ns)))
 
 
 def logged(db: sqlite3.Connection, catalogue: Catalogue, found: dict[str, list[Piece]], t0_ns: int, t1_ns: int) -> dict[str, list[Piece]]:
@@ -176,8 +189,3 @@ def first_clocks(db: sqlite3.Connection) -> dict[tuple[str, int], FirstClock]:
             else FirstClock(axis_ns, axis_bound_ns, axis_at_ns)
         )
     return found
-
-
-def marks(values: Collection[object]) -> str:
-    """As many question marks as values."""
-    return ", ".join("?" * len(values))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from joulemark.collector.store import schema
+from joulemark.collector.store.chunks import LOCAL, Chunks, Place
 from joulemark.collector.store.columns import Columns, FirstClock
 from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, merged, series_of
 from joulemark.energy.series import Series
@@ -48,12 +49,13 @@ class Recent:
     """What was stored lately in the file `path`. Its answers are those of the store, under any order of batches and after any sealing."""
 
     path: Path
+    chunks: Chunks = LOCAL
     _batches: dict[Key, list[Part]] = field(default_factory=dict)
     _chunks: dict[int, Part] = field(default_factory=dict)
     _clocks: dict[tuple[str, int], FirstClock] = field(default_factory=dict)
     _sealed: dict[tuple[str, int], int] = field(default_factory=dict)
     _last_batch: tuple[int, Key] | None = None
-    _last_chunk: int = 0
+    _last_chunk: Place = (0, 0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def series(self, meter_ids: Sequence[str], t0_ns: int, t1_ns: int, *, now_ns: int) -> list[Series] | None:
@@ -70,10 +72,9 @@ class Recent:
         """Decode what came since the last look, and forget what lies before `begin_ns`."""
         self._forget_displaced(db)
         self._exchange_sealed(db)
-        chunks = "SELECT id, agent_id, epoch_ns, device, device_id, t0_ns, t1_ns, layout, body FROM chunk WHERE id > ? AND t1_ns >= ?"
-        for number, agent_id, epoch_ns, row, device_id, t0_ns, t1_ns, layout, body in db.execute(chunks, (self._last_chunk, begin_ns)):
+        newer, self._last_chunk = self.chunks.newer(db, self._last_chunk, begin_ns)
+        for number, agent_id, epoch_ns, row, device_id, t0_ns, t1_ns, layout, body in newer:
             self._chunks[number] = Part(agent_id, (epoch_ns, 0), device_id, Columns.unseal(layout, body), t0_ns, t1_ns, row)
-        self._last_chunk = db.execute("SELECT COALESCE(MAX(id), 0) FROM chunk").fetchone()[0]
         after = self._last_batch[0] if self._last_batch is not None and stands(db, self._last_batch) else 0
         batches = "SELECT agent_id, epoch_ns, batch_seq, t0_ns, t1_ns, body FROM log WHERE id > ? AND t1_ns >= ?"
         for agent_id, epoch_ns, batch_seq, t0_ns, t1_ns, body in db.execute(batches, (after, begin_ns)):
@@ -88,7 +89,7 @@ class Recent:
         """Begin anew where the relation of a clock became known that moves what is held here: it happens once in the life of an agent."""
         clocks = first_clocks(db)
         if any(clocks.get(epoch) != clock for epoch, clock in self._clocks.items()):
-            self._batches, self._chunks, self._sealed, self._last_batch, self._last_chunk = {}, {}, {}, None, 0
+            self._batches, self._chunks, self._sealed, self._last_batch, self._last_chunk = {}, {}, {}, None, (0, 0)
         self._clocks = clocks
 
     def _exchange_sealed(self, db: sqlite3.Connection) -> None:
@@ -100,7 +101,7 @@ class Recent:
 
     def _pieces(self, catalogue: Catalogue, device_ids: Collection[str], begin_ns: int, end_ns: int) -> dict[str, list[Piece]]:
         """What `pieces.pieces` finds: descriptions and clocks are those of now, for a batch may be dated or described after it came."""
-        rows = {d.row: d for history in catalogue.by_device.values() for d in history}
+        rows = catalogue.by_row()
         found: dict[str, list[Piece]] = defaultdict(list)
         for part in self._ordered():
             if part.device_id in device_ids and part.t0_ns <= end_ns and part.t1_ns >= begin_ns:

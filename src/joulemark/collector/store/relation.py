@@ -7,7 +7,6 @@ moves everything of the epoch that was placed by the one before. Monotonic times
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from joulemark.collector.store.base import ClockStep, Received
+from joulemark.collector.store.epochs import Epoch, Epochs
 from joulemark.proto.messages import BatchView, ClockState
 from joulemark.timebase import STEP_NS
 
@@ -23,6 +23,10 @@ MOVED: Final = (
     "UPDATE chunk SET t0_ns = t0_ns + :by, t1_ns = t1_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
     """UPDATE chunk_sum SET t0_ns = t0_ns + :by, t1_ns = t1_ns + :by
        WHERE chunk IN (SELECT id FROM chunk WHERE agent_id = :agent AND epoch_ns = :epoch)""",
+    """UPDATE archived SET t0_ns = t0_ns + :by, t1_ns = t1_ns + :by, moved_ns = moved_ns + :by
+       WHERE agent_id = :agent AND epoch_ns = :epoch""",
+    """DELETE FROM hour_sum WHERE meter_id IN (SELECT s.meter_id FROM chunk_sum s JOIN chunk c ON c.id = s.chunk
+       WHERE c.agent_id = :agent AND c.epoch_ns = :epoch)""",
     "UPDATE loss SET first_ns = first_ns + :by, last_ns = last_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
     "UPDATE state SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
     "UPDATE survey SET t_ns = t_ns + :by WHERE agent_id = :agent AND epoch_ns = :epoch",
@@ -49,40 +53,37 @@ def complete_clock(view: BatchView) -> ClockState:
     return replace(clock, at_mono_ns=view.closed_ns - shift_ns, utc_minus_mono_ns=shift_ns)
 
 
-def relate(db: sqlite3.Connection, received: Received) -> Relation:
+def relate(epochs: Epochs, epoch: Epoch, received: Received) -> Relation:
     """The relation that places a new batch, after the epoch's own, and those that hang on it, were brought up to date.
 
-    The stream's row is there already. A batch that knows its offset is placed by that, whatever its epoch says.
+    A batch that knows its offset is placed by that, whatever its epoch says.
     """
     clock = complete_clock(received.view)
-    key = (received.agent_id, received.view.epoch_ns)
-    row = db.execute(
-        "SELECT axis_ns, axis_bound_ns, axis_at_ns, probed, known_at_ns FROM stream WHERE agent_id = ? AND epoch_ns = ?", key
-    ).fetchone()
-    placed, probed, known_at_ns = row[0] is not None, row[3], row[4]
-    stored = Relation(row[0] or 0, *row[1:3])
+    stored = Relation(epoch.axis_ns or 0, epoch.axis_bound_ns, epoch.axis_at_ns or 0)
     if not clock.at_mono_ns:
         return stored
     own = Relation(clock.axis_minus_mono_ns, clock.bound_ns if clock.offset_known else None, clock.at_mono_ns)
-    if not placed:
-        stored = own if clock.offset_known else inherited(db, received) or own
-        placed_by_ns = clock.utc_minus_mono_ns if known_at_ns is None else stored.axis_ns  # version 1 had placed the rows already
-        place(db, key, replace(own, axis_ns=placed_by_ns), stored)
-    elif clock.offset_known and not probed:
-        place(db, key, stored, own)
+    key = (received.agent_id, received.view.epoch_ns)
+    if epoch.axis_ns is None:
+        stored = own if clock.offset_known else inherited(epochs, received) or own
+        placed_by_ns = clock.utc_minus_mono_ns if epoch.known_at_ns is None else stored.axis_ns  # version 1 had placed the rows already
+        place(epochs, key, replace(own, axis_ns=placed_by_ns), stored)
+    elif clock.offset_known and not epoch.probed:
+        place(epochs, key, stored, own)
         stored = own
     if clock.offset_known:
-        remember(db, received, own)
+        remember(epochs, epoch, received, own)
         return own
     return stored
 
 
-def inherited(db: sqlite3.Connection, received: Received) -> Relation | None:
+def inherited(epochs: Epochs, received: Received) -> Relation | None:
     """What is known before this epoch's first probe: the last word of another start under the same boot, else the collector's own axis.
 
     A collector without an axis of its own goes by its UTC, which under the same kernel is the agent's.
     """
-    row = db.execute(
+    epochs.write()
+    row = epochs.db.execute(
         """SELECT last_axis_ns, last_bound_ns, last_mono_ns FROM stream WHERE agent_id = ? AND boot_id = ? AND boot_id != ''
              AND last_axis_ns IS NOT NULL ORDER BY epoch_ns DESC LIMIT 1""",
         (received.agent_id, received.view.boot_id),
@@ -94,53 +95,68 @@ def inherited(db: sqlite3.Connection, received: Received) -> Relation | None:
     return Relation(received.axis_minus_mono_ns or complete_clock(received.view).utc_minus_mono_ns, 0, 0)
 
 
-def place(db: sqlite3.Connection, key: tuple[str, int], before: Relation, after: Relation) -> None:
+def place(epochs: Epochs, key: tuple[str, int], before: Relation, after: Relation) -> None:
     """Let `after` hold for an epoch whose rows were placed by `before`."""
-    db.execute(
+    epochs.write()
+    epochs.db.execute(
         "UPDATE stream SET axis_ns = ?, axis_bound_ns = ?, axis_at_ns = ? WHERE agent_id = ? AND epoch_ns = ?",
         (after.axis_ns, after.bound_ns, after.at_ns, *key),
     )
     if after.axis_ns != before.axis_ns:
         for statement in MOVED:
-            db.execute(statement, {"by": after.axis_ns - before.axis_ns, "agent": key[0], "epoch": key[1]})
+            epochs.db.execute(statement, {"by": after.axis_ns - before.axis_ns, "agent": key[0], "epoch": key[1]})
+    epochs.read()
 
 
-def remember(db: sqlite3.Connection, received: Received, own: Relation) -> None:
+def remember(epochs: Epochs, epoch: Epoch, received: Received, own: Relation) -> None:
     """Keep what a batch knows: for epochs of the same boot that never learned it, and as the last word for those to come."""
-    db.execute(
-        """UPDATE stream SET probed = 1, same_clock = same_clock AND :bound = 0, last_axis_ns = :axis, last_bound_ns = :bound
-           WHERE agent_id = :agent AND epoch_ns = :epoch""",
-        {"axis": own.axis_ns, "bound": own.bound_ns, "agent": received.agent_id, "epoch": received.view.epoch_ns},
-    )
-    orphans = db.execute(
+    epoch.probed, epoch.same_clock = True, bool(epoch.same_clock and own.bound_ns == 0)
+    epoch.last_axis_ns, epoch.last_bound_ns = own.axis_ns, own.bound_ns
+    if epoch.all_placed and epoch.boot_id == received.view.boot_id:
+        return
+    epochs.write()
+    orphans = epochs.db.execute(
         """SELECT epoch_ns, axis_ns, axis_at_ns FROM stream WHERE agent_id = ? AND boot_id = ? AND boot_id != ''
              AND axis_bound_ns IS NULL AND axis_ns IS NOT NULL""",
         (received.agent_id, received.view.boot_id),
     ).fetchall()
     for epoch_ns, axis_ns, at_ns in orphans:
-        place(db, (received.agent_id, epoch_ns), Relation(axis_ns, None, at_ns), own)
+        place(epochs, (received.agent_id, epoch_ns), Relation(axis_ns, None, at_ns), own)
 
 
-def note_step(db: sqlite3.Connection, received: Received, relation: Relation) -> None:
+def note_step(epochs: Epochs, epoch: Epoch, received: Received, relation: Relation) -> None:
     """Keep it as an event when the agent's UTC was stepped since the last batch of the same boot: between the two closings."""
-    clock, view = complete_clock(received.view), received.view
+    clock = complete_clock(received.view)
     if not clock.at_mono_ns:
         return
-    last = db.execute(
+    last_mono_ns, last_shift_ns = last_told(epochs, epoch, received)
+    is_first = epoch.last_utc_minus_mono_ns is None
+    epoch.last_mono_ns, epoch.last_utc_minus_mono_ns = clock.at_mono_ns, clock.utc_minus_mono_ns
+    if is_first:
+        epochs.write()
+        epochs.read()  # an older start that is open is the newest no more
+    if last_mono_ns is None or last_shift_ns is None:
+        return
+    if abs(step_ns := clock.utc_minus_mono_ns - last_shift_ns) > STEP_NS:
+        half_ns = (clock.at_mono_ns - last_mono_ns) // 2
+        epochs.db.execute(
+            "INSERT INTO clock_step (agent_id, epoch_ns, t_ns, unc_ns, step_ns) VALUES (?, ?, ?, ?, ?)",
+            (received.agent_id, received.view.epoch_ns, last_mono_ns + half_ns + relation.axis_ns, abs(half_ns), step_ns),
+        )
+
+
+def last_told(epochs: Epochs, epoch: Epoch, received: Received) -> tuple[int | None, int | None]:
+    """(monotonic time, UTC minus it) of the last batch of the newest start under the boot of a batch; two None where there is none."""
+    boot_id = received.view.boot_id
+    if epoch.last_utc_minus_mono_ns is not None and epoch.newest and epoch.boot_id == boot_id:
+        return epoch.last_mono_ns, epoch.last_utc_minus_mono_ns
+    epochs.write()
+    row = epochs.db.execute(
         """SELECT last_mono_ns, last_utc_minus_mono_ns FROM stream WHERE agent_id = ? AND boot_id = ? AND (boot_id != '' OR epoch_ns = ?)
              AND last_utc_minus_mono_ns IS NOT NULL ORDER BY epoch_ns DESC LIMIT 1""",
-        (received.agent_id, view.boot_id, view.epoch_ns),
+        (received.agent_id, boot_id, received.view.epoch_ns),
     ).fetchone()
-    db.execute(
-        "UPDATE stream SET last_mono_ns = ?, last_utc_minus_mono_ns = ? WHERE agent_id = ? AND epoch_ns = ?",
-        (clock.at_mono_ns, clock.utc_minus_mono_ns, received.agent_id, view.epoch_ns),
-    )
-    if last is not None and abs(clock.utc_minus_mono_ns - last[1]) > STEP_NS:
-        half_ns = (clock.at_mono_ns - last[0]) // 2
-        db.execute(
-            "INSERT INTO clock_step (agent_id, epoch_ns, t_ns, unc_ns, step_ns) VALUES (?, ?, ?, ?, ?)",
-            (received.agent_id, view.epoch_ns, last[0] + half_ns + relation.axis_ns, abs(half_ns), clock.utc_minus_mono_ns - last[1]),
-        )
+    return row or (None, None)
 
 
 def offset_of_utc(utc_ns: int, newest_offset_ns: int, steps: Sequence[ClockStep], *, until_ns: int | None = None) -> tuple[int, int]:

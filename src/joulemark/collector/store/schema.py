@@ -88,7 +88,43 @@ DROP INDEX chunk_sum_time;
 """
 """A sum tells enough of its chunk to stand for it (see `integral`). Those from before have no `longest_ns`, and their chunks are read."""
 
-STEPS: Final = (FIRST_TABLES, CLOCKS, SURVEYS, SUMMARIES)
+ARCHIVE: Final = """
+CREATE TABLE begun (
+  id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, last_seq INTEGER NOT NULL, begin_ns INTEGER NOT NULL,
+  shard TEXT NOT NULL, revision INTEGER NOT NULL, sha256 BLOB NOT NULL);
+CREATE UNIQUE INDEX begun_key ON begun (agent_id, epoch_ns);
+CREATE TABLE archived (
+  id INTEGER PRIMARY KEY, agent_id TEXT NOT NULL, epoch_ns INTEGER NOT NULL, last_seq INTEGER NOT NULL, begin_ns INTEGER NOT NULL,
+  shard TEXT NOT NULL, revision INTEGER NOT NULL, t0_ns INTEGER NOT NULL, t1_ns INTEGER NOT NULL, chunks TEXT NOT NULL,
+  byte_count INTEGER NOT NULL, raw TEXT NOT NULL DEFAULT 'kept');
+CREATE INDEX archived_time ON archived (agent_id, t0_ns, t1_ns);
+CREATE TABLE shard (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, failing_since_ns INTEGER, error TEXT NOT NULL DEFAULT '');
+"""
+"""Where sealed spans went that lie in an archive, which spans are on their way there, and which of its shards failed last. `chunks`: for
+each chunk of the span its description, and which meters of it have a sum, as the bits of a number. See `clickhouse.spans`."""
+
+HOURS: Final = """
+CREATE TABLE hour_sum (
+  id INTEGER PRIMARY KEY, meter_id TEXT NOT NULL, hour INTEGER NOT NULL, t0_ns INTEGER NOT NULL, t1_ns INTEGER NOT NULL, n INTEGER NOT NULL,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, double_integral BLOB NOT NULL, longest_ns INTEGER NOT NULL, first_stamp_ns INTEGER,
+  last_stamp_ns INTEGER);
+CREATE UNIQUE INDEX hour_sum_key ON hour_sum (meter_id, hour);
+"""
+"""Rows of `chunk_sum` that begin in one hour, as one (see `sums`). Hours that were over before are not summed again."""
+
+MOVES: Final = """
+ALTER TABLE archived ADD COLUMN moved_ns INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX archived_epoch ON archived (agent_id, epoch_ns);
+"""
+"""By how much the times of an archived span moved since it was sealed, as those of `chunk` do in place (see `relation`)."""
+
+DELETIONS: Final = """
+CREATE INDEX chunk_raw ON chunk (t1_ns) WHERE layout != '';
+CREATE TABLE deletion (id INTEGER PRIMARY KEY CHECK (id = 1), chunk_count INTEGER NOT NULL, byte_count INTEGER NOT NULL);
+"""
+"""Chunks may be emptied (see `retention`): `layout` and `body` are empty then. How many ever were, and what they took."""
+
+STEPS: Final = (FIRST_TABLES, CLOCKS, SURVEYS, SUMMARIES, ARCHIVE, HOURS, MOVES, DELETIONS)
 VERSION: Final = len(STEPS)
 
 

@@ -7,20 +7,22 @@ goes into columns; its losses and descriptions were stored when it came.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any, Protocol
 
 from joulemark.collector.store.base import Described
-from joulemark.collector.store.columns import Columns, FirstClock, double_integral
-from joulemark.collector.store.integral import counted
+from joulemark.collector.store.chunks import SUM_COLUMNS
+from joulemark.collector.store.codec import Orders
+from joulemark.collector.store.columns import Columns, FirstClock
+from joulemark.collector.store.integral import Points, counted, undated
 from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks
+from joulemark.collector.store.sums import refresh, stored
+from joulemark.energy.series import Int64
 from joulemark.proto import convert
 from joulemark.proto.messages import BatchView, BlockView, ClockState
 from joulemark.readings import Quantity
-
-INT64_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Span:
 class Chunk:
     """One row of `chunk` and its rows of `chunk_sum`."""
 
-    row: tuple[object, ...]
-    sums: tuple[tuple[object, ...], ...]
+    row: tuple[Any, ...]
+    sums: tuple[tuple[Any, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Sealed:
 
     def store(self, db: sqlite3.Connection) -> bool:
         """Insert the chunks and delete the batches they were made of, in the transaction of `db`; False when `clock` changed since."""
-        if first_clocks(db).get((self.span.agent_id, self.span.epoch_ns)) != self.clock:
+        if not self.leave_log(db):
             return False
         for chunk in self.chunks:
             chunk_id = db.execute(
@@ -58,14 +60,33 @@ class Sealed:
                 chunk.row,
             ).lastrowid
             db.executemany(
-                """INSERT INTO chunk_sum (chunk, meter_id, t0_ns, t1_ns, n, first, last, double_integral, longest_ns, first_stamp_ns,
-                     last_stamp_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                f"INSERT INTO chunk_sum (chunk, meter_id, {SUM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(chunk_id, *values) for values in chunk.sums],
             )
+        for meter_id, t0_ns in {(values[0], values[1]) for chunk in self.chunks for values in chunk.sums}:
+            refresh(db, meter_id, t0_ns)
+        return True
+
+    def leave_log(self, db: sqlite3.Connection) -> bool:
+        """Delete the batches from the log, in the transaction of `db`; False, and nothing is done, when `clock` changed since."""
+        if first_clocks(db).get((self.span.agent_id, self.span.epoch_ns)) != self.clock:
+            return False
         key = (self.span.last_seq, self.span.agent_id, self.span.epoch_ns)
         db.execute("UPDATE stream SET sealed_seq = ? WHERE agent_id = ? AND epoch_ns = ?", key)
         db.execute("DELETE FROM log WHERE batch_seq <= ? AND agent_id = ? AND epoch_ns = ?", key)
         return True
+
+
+Spans = Callable[[sqlite3.Connection], Iterable[Span]]
+"""What of a log is to be sealed."""
+
+
+class Sealer(Protocol):
+    """What seals the log into an archive."""
+
+    def seal(self, now_ns: int, spans: Spans, *, stopped: Callable[[], bool]) -> int:
+        """Seal `spans` of the log, in their order for each agent, until `stopped`; how many chunks were made."""
+        ...
 
 
 def spans(db: sqlite3.Connection, now_ns: int, *, span_ns: int, everything: bool = False) -> Iterator[Span]:
@@ -101,14 +122,20 @@ def encode(db: sqlite3.Connection, span: Span) -> Sealed | None:
             if described is None:
                 return None
             blocks.setdefault(described.row, (described, []))[1].append((block, view.clock))
+    orders: dict[tuple[str, ...], Orders] = defaultdict(dict)
     parts = [Piece(described, Columns.from_blocks(found), clock) for described, found in blocks.values()]
-    return Sealed(span, tuple(chunk_of(span, part) for part in parts), clock)
+    return Sealed(span, tuple(chunk_of(span, part, orders[kind(part)]) for part in parts), clock)
 
 
-def chunk_of(span: Span, part: Piece) -> Chunk:
+def kind(part: Piece) -> tuple[str, ...]:
+    """What a device shows: columns of devices of one kind look alike."""
+    return tuple(meter.quantity for meter in part.described.device.meters)
+
+
+def chunk_of(span: Span, part: Piece, orders: Orders) -> Chunk:
     """The rows that a piece becomes."""
-    layout, body = part.columns.seal()
-    t_ns, described = part.columns.utc_ns() + part.columns.clock(part.first_clock)[0], part.described
+    layout, body = part.columns.seal(orders)
+    t_ns, described = part.columns.axis_ns(part.first_clock), part.described
     row = (
         span.agent_id,
         span.epoch_ns,
@@ -119,21 +146,17 @@ def chunk_of(span: Span, part: Piece) -> Chunk:
         layout,
         body,
     )
-    return Chunk(row, tuple(sums(part)))
+    return Chunk(row, tuple(sums(part, t_ns)))
 
 
-def sums(part: Piece) -> Iterator[tuple[object, ...]]:
-    """For each meter with readings that count: id, first and last time, count, first and last value, twice the integral (power only), the
-    longest time between two, and the device's own times of the first and the last row.
-
-    An integral beyond int64 is stored as decimal text; adding sums up is Python's business, never SQL's.
-    """
+def sums(part: Piece, t_ns: Int64) -> Iterator[tuple[object, ...]]:
+    """For each power with readings that count what `sums.Row` holds, after its id instead of a chunk. `t_ns`: of each row on the axis."""
     for index, meter in enumerate(part.described.device.meters):
-        series = counted(part.columns.series(index, meter, part.first_clock))
-        if len(series):
-            exact = double_integral(series.t_ns, series.value) if meter.quantity is Quantity.POWER else None
-            stored = str(exact) if exact is not None and abs(exact) > INT64_MAX else exact
-            t_ns, value = series.t_ns, series.value
-            longest_ns = int(np.diff(t_ns).max(initial=0))
-            ends = (int(t_ns[0]), int(t_ns[-1]), len(series), int(value[0]), int(value[-1]))
-            yield meter.meter_id, *ends, stored, longest_ns, *part.columns.stamps(index, meter)
+        if meter.quantity is Quantity.POWER:
+            points = undated(t_ns - meter.lag_ns, part.columns.values[index]) if part.columns.plainly_dated(index) else None
+            if points is None:
+                series = counted(part.columns.series(index, meter, part.first_clock))
+                points = Points.of(series.t_ns, series.value) if len(series) else None
+            if points is not None:
+                row = points.summed()
+                yield meter.meter_id, *row[1:6], stored(int(row.double)), row.longest_ns, *part.columns.stamps(index, meter)

@@ -13,7 +13,7 @@ from joulemark.cards.buckets import Buckets
 from joulemark.cards.trace import Trace, drawn
 from joulemark.collector.web.words import watts
 from joulemark.energy.device import devices
-from joulemark.energy.integrate import GAP_FACTOR, nominal_interval_s
+from joulemark.energy.integrate import GAP_FACTOR, reading_interval_s
 from joulemark.energy.series import Series
 from joulemark.errors import InsufficientData, UsageError
 from joulemark.proto.messages import Loss
@@ -59,7 +59,7 @@ class Course:
     def gaps(self, losses: Sequence[Loss] = ()) -> list[Gap]:
         """What is missing between its first and its last usable reading, longest ago first."""
         good = self.source.integrable()
-        limit_ns = GAP_FACTOR * nominal_interval_s(good.t_ns) * NS_PER_S
+        limit_ns = GAP_FACTOR * reading_interval_s(good) * NS_PER_S
         wide = [(a, b) for a, b in pairwise(good.t_ns.tolist()) if b - a > limit_ns]
         return [Gap(a, b, self._reason(a, b, losses)) for a, b in wide]
 

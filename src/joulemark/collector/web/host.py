@@ -23,6 +23,7 @@ from joulemark.collector.web import calibrations, looks, words
 from joulemark.collector.web.course import Course, Gap, courses, said
 from joulemark.collector.web.drawings.sparkline import sparkline
 from joulemark.energy.integrate import GAP_FACTOR, nominal_interval_s
+from joulemark.energy.series import Series
 from joulemark.markup import Markup
 from joulemark.units import NS_PER_S
 
@@ -84,12 +85,17 @@ class Panel:
             "meter_id": self.now.meter_id,
             "colour": f"--{self.look}",
             "by_power": self.course.by_power,
-            "gap_s": 0.0 if trace is None else GAP_FACTOR * nominal_interval_s(trace.t_ns[np.isfinite(trace.power_w)]),
+            "gap_s": 0.0 if trace is None else gap_s(trace, self.course.source),
             "until_ns": min(int(self.course.source.t_ns[-1]), self.end_ns),
             "last": None if not len(good) else [int(good.t_ns[-1]) / NS_PER_S, int(good.value[-1])],
             "levels": self.levels_w,
             **self.line.to_json(self.begin_ns),
         }
+
+
+def gap_s(trace: Trace, source: Series) -> float:
+    """How far apart two points of a line may lie, s: more is a gap."""
+    return GAP_FACTOR * max(nominal_interval_s(trace.t_ns[np.isfinite(trace.power_w)]), source.meter.read_interval_s or 0.0)
 
 
 @router.get("/hosts/{agent_id}")

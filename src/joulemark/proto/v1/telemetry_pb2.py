@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"joulemark/proto/v1/telemetry.proto\x12\x12joulemark.proto.v1\"\xaf\x01\n\rStreamRequest\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.joulemark.proto.v1.HelloH\x00\x12\x30\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1f.joulemark.proto.v1.FrozenBatchH\x00\x12\x35\n\x0b\x63lock_probe\x18\x03 \x01(\x0b\x32\x1e.joulemark.proto.v1.ClockProbeH\x00\x42\t\n\x07message\"+\n\x0b\x46rozenBatch\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\xde\x01\n\x0eStreamResponse\x12.\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.joulemark.proto.v1.WelcomeH\x00\x12&\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x17.joulemark.proto.v1.AckH\x00\x12\x35\n\x0b\x63lock_reply\x18\x03 \x01(\x0b\x32\x1e.joulemark.proto.v1.ClockReplyH\x00\x12\x32\n\tdirective\x18\x04 \x01(\x0b\x32\x1d.joulemark.proto.v1.DirectiveH\x00\x42\t\n\x07message\"\x85\x01\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x10\n\x08\x65poch_ns\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x18\n\x10software_version\x18\x04 \x01(\t\x12\x18\n\x10protocol_version\x18\x05 \x01(\x05\x12\x13\n\x0binstance_id\x18\x06 \x01(\t\"\xaa\x01\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\x05\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12%\n\x04\x61\x63ks\x18\x04 \x03(\x0b\x32\x17.joulemark.proto.v1.Ack\x12\x17\n\x0fmax_batch_bytes\x18\x05 \x01(\x03\x12\x1a\n\x12\x61xis_minus_mono_ns\x18\x06 \x01(\x03\"*\n\x03\x41\x63k\x12\x10\n\x08\x65poch_ns\x18\x01 \x01(\x03\x12\x11\n\tbatch_seq\x18\x02 \x01(\x03\"-\n\nClockProbe\x12\x10\n\x08probe_id\x18\x01 \x01(\x03\x12\r\n\x05t1_ns\x18\x02 \x01(\x03\"K\n\nClockReply\x12\x10\n\x08probe_id\x18\x01 \x01(\x03\x12\r\n\x05t1_ns\x18\x02 \x01(\x03\x12\r\n\x05t2_ns\x18\x03 \x01(\x03\x12\r\n\x05t3_ns\x18\x04 \x01(\x03\"h\n\tDirective\x12\x10\n\x08read_now\x18\x01 \x01(\x08\x12\x17\n\x0f\x62\x61tch_period_ms\x18\x02 \x01(\x05\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x05\x12\x18\n\x10\x64\x65scribe_devices\x18\x04 \x01(\x08\"D\n\x10\x42roadcastRequest\x12\x30\n\tdirective\x18\x01 \x01(\x0b\x32\x1d.joulemark.proto.v1.Directive\"(\n\x11\x42roadcastResponse\x12\x13\n\x0b\x61gent_count\x18\x01 \x01(\x05\"\x0f\n\rStatusRequest\"\xae\x01\n\x0eStatusResponse\x12\x13\n\x0b\x61gent_count\x18\x01 \x01(\x05\x12\x15\n\rpending_bytes\x18\x02 \x01(\x03\x12@\n\x07refused\x18\x03 \x03(\x0b\x32/.joulemark.proto.v1.StatusResponse.RefusedEntry\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x89\x02\n\nClockState\x12\x11\n\toffset_ns\x18\x01 \x01(\x03\x12\x10\n\x08\x62ound_ns\x18\x02 \x01(\x03\x12\x11\n\tdrift_ppb\x18\x03 \x01(\x03\x12\x14\n\x0coffset_known\x18\x04 \x01(\x08\x12\x13\n\x0bprobe_count\x18\x05 \x01(\x03\x12\x1b\n\x13kernel_synchronized\x18\x06 \x01(\x08\x12\x1b\n\x13kernel_max_error_ns\x18\x07 \x01(\x03\x12\x12\n\ndiscipline\x18\x08 \x01(\t\x12\x1b\n\x13\x64iscipline_bound_ns\x18\t \x01(\x03\x12\x12\n\nat_mono_ns\x18\n \x01(\x03\x12\x19\n\x11utc_minus_mono_ns\x18\x0b \x01(\x03\"\xde\x02\n\x05\x42\x61tch\x12\x10\n\x08\x65poch_ns\x18\x01 \x01(\x03\x12\x11\n\tbatch_seq\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x11\n\tclosed_ns\x18\x04 \x01(\x03\x12-\n\x05\x63lock\x18\x05 \x01(\x0b\x32\x1e.joulemark.proto.v1.ClockState\x12+\n\x07\x64\x65vices\x18\x06 \x03(\x0b\x32\x1a.joulemark.proto.v1.Device\x12)\n\x06\x62locks\x18\x07 \x03(\x0b\x32\x19.joulemark.proto.v1.Block\x12(\n\x06losses\x18\x08 \x03(\x0b\x32\x18.joulemark.proto.v1.Loss\x12.\n\x08overhead\x18\t \x01(\x0b\x32\x1c.joulemark.proto.v1.Overhead\x12\x13\n\x0bsurvey_json\x18\n \x01(\t\x12\x16\n\x0esurvey_mono_ns\x18\x0b \x01(\x03\"/\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x12\n\nmeter_json\x18\x02 \x03(\t\"\xf5\x01\n\x05\x42lock\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61se_mono_ns\x18\x02 \x01(\x03\x12.\n\x08\x65ncoding\x18\x03 \x01(\x0e\x32\x1c.joulemark.proto.v1.Encoding\x12\x15\n\rmono_delta_ns\x18\x04 \x01(\x0c\x12\x12\n\nbracket_ns\x18\x05 \x01(\x0c\x12\x19\n\x11utc_minus_mono_ns\x18\x06 \x01(\x0c\x12\x0b\n\x03seq\x18\x07 \x01(\x0c\x12\x13\n\x0bpinned_rows\x18\x08 \x03(\x05\x12+\n\x07\x63olumns\x18\t \x03(\x0b\x32\x1a.joulemark.proto.v1.Column\"o\n\x06\x43olumn\x12\x0e\n\x06values\x18\x01 \x01(\x0c\x12\x17\n\x0f\x64\x65vice_delta_ns\x18\x02 \x01(\x0c\x12\x0f\n\x07quality\x18\x03 \x01(\x0c\x12+\n\x07reasons\x18\x04 \x03(\x0b\x32\x1a.joulemark.proto.v1.Reason\"#\n\x06Reason\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\"b\n\x04Loss\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0csample_count\x18\x02 \x01(\x03\x12\x10\n\x08\x66irst_ns\x18\x03 \x01(\x03\x12\x0f\n\x07last_ns\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\"u\n\x08Overhead\x12\x0e\n\x06\x63pu_ns\x18\x01 \x01(\x03\x12\x11\n\trss_bytes\x18\x02 \x01(\x03\x12\x17\n\x0flate_tick_count\x18\x03 \x01(\x03\x12-\n\x06meters\x18\x04 \x03(\x0b\x32\x1d.joulemark.proto.v1.MeterCost\"U\n\tMeterCost\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\nread_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\x03\x12\x0f\n\x07\x62usy_ns\x18\x04 \x01(\x03*9\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45NCODING_RAW_LE\x10\x01\x32g\n\x10TelemetryService\x12S\n\x06Stream\x12!.joulemark.proto.v1.StreamRequest\x1a\".joulemark.proto.v1.StreamResponse(\x01\x30\x01\x32\xbb\x01\n\x0e\x43ontrolService\x12X\n\tBroadcast\x12$.joulemark.proto.v1.BroadcastRequest\x1a%.joulemark.proto.v1.BroadcastResponse\x12O\n\x06Status\x12!.joulemark.proto.v1.StatusRequest\x1a\".joulemark.proto.v1.StatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"joulemark/proto/v1/telemetry.proto\x12\x12joulemark.proto.v1\"\xaf\x01\n\rStreamRequest\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.joulemark.proto.v1.HelloH\x00\x12\x30\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1f.joulemark.proto.v1.FrozenBatchH\x00\x12\x35\n\x0b\x63lock_probe\x18\x03 \x01(\x0b\x32\x1e.joulemark.proto.v1.ClockProbeH\x00\x42\t\n\x07message\"+\n\x0b\x46rozenBatch\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\xde\x01\n\x0eStreamResponse\x12.\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.joulemark.proto.v1.WelcomeH\x00\x12&\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x17.joulemark.proto.v1.AckH\x00\x12\x35\n\x0b\x63lock_reply\x18\x03 \x01(\x0b\x32\x1e.joulemark.proto.v1.ClockReplyH\x00\x12\x32\n\tdirective\x18\x04 \x01(\x0b\x32\x1d.joulemark.proto.v1.DirectiveH\x00\x42\t\n\x07message\"\x85\x01\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x10\n\x08\x65poch_ns\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x18\n\x10software_version\x18\x04 \x01(\t\x12\x18\n\x10protocol_version\x18\x05 \x01(\x05\x12\x13\n\x0binstance_id\x18\x06 \x01(\t\"\xaa\x01\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\x05\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12%\n\x04\x61\x63ks\x18\x04 \x03(\x0b\x32\x17.joulemark.proto.v1.Ack\x12\x17\n\x0fmax_batch_bytes\x18\x05 \x01(\x03\x12\x1a\n\x12\x61xis_minus_mono_ns\x18\x06 \x01(\x03\"*\n\x03\x41\x63k\x12\x10\n\x08\x65poch_ns\x18\x01 \x01(\x03\x12\x11\n\tbatch_seq\x18\x02 \x01(\x03\"-\n\nClockProbe\x12\x10\n\x08probe_id\x18\x01 \x01(\x03\x12\r\n\x05t1_ns\x18\x02 \x01(\x03\"K\n\nClockReply\x12\x10\n\x08probe_id\x18\x01 \x01(\x03\x12\r\n\x05t1_ns\x18\x02 \x01(\x03\x12\r\n\x05t2_ns\x18\x03 \x01(\x03\x12\r\n\x05t3_ns\x18\x04 \x01(\x03\"h\n\tDirective\x12\x10\n\x08read_now\x18\x01 \x01(\x08\x12\x17\n\x0f\x62\x61tch_period_ms\x18\x02 \x01(\x05\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x05\x12\x18\n\x10\x64\x65scribe_devices\x18\x04 \x01(\x08\"T\n\x10\x42roadcastRequest\x12\x30\n\tdirective\x18\x01 \x01(\x0b\x32\x1d.joulemark.proto.v1.Directive\x12\x0e\n\x06\x61gents\x18\x02 \x03(\t\"(\n\x11\x42roadcastResponse\x12\x13\n\x0b\x61gent_count\x18\x01 \x01(\x05\"\x0f\n\rStatusRequest\"\xae\x01\n\x0eStatusResponse\x12\x13\n\x0b\x61gent_count\x18\x01 \x01(\x05\x12\x15\n\rpending_bytes\x18\x02 \x01(\x03\x12@\n\x07refused\x18\x03 \x03(\x0b\x32/.joulemark.proto.v1.StatusResponse.RefusedEntry\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x89\x02\n\nClockState\x12\x11\n\toffset_ns\x18\x01 \x01(\x03\x12\x10\n\x08\x62ound_ns\x18\x02 \x01(\x03\x12\x11\n\tdrift_ppb\x18\x03 \x01(\x03\x12\x14\n\x0coffset_known\x18\x04 \x01(\x08\x12\x13\n\x0bprobe_count\x18\x05 \x01(\x03\x12\x1b\n\x13kernel_synchronized\x18\x06 \x01(\x08\x12\x1b\n\x13kernel_max_error_ns\x18\x07 \x01(\x03\x12\x12\n\ndiscipline\x18\x08 \x01(\t\x12\x1b\n\x13\x64iscipline_bound_ns\x18\t \x01(\x03\x12\x12\n\nat_mono_ns\x18\n \x01(\x03\x12\x19\n\x11utc_minus_mono_ns\x18\x0b \x01(\x03\"\xde\x02\n\x05\x42\x61tch\x12\x10\n\x08\x65poch_ns\x18\x01 \x01(\x03\x12\x11\n\tbatch_seq\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x11\n\tclosed_ns\x18\x04 \x01(\x03\x12-\n\x05\x63lock\x18\x05 \x01(\x0b\x32\x1e.joulemark.proto.v1.ClockState\x12+\n\x07\x64\x65vices\x18\x06 \x03(\x0b\x32\x1a.joulemark.proto.v1.Device\x12)\n\x06\x62locks\x18\x07 \x03(\x0b\x32\x19.joulemark.proto.v1.Block\x12(\n\x06losses\x18\x08 \x03(\x0b\x32\x18.joulemark.proto.v1.Loss\x12.\n\x08overhead\x18\t \x01(\x0b\x32\x1c.joulemark.proto.v1.Overhead\x12\x13\n\x0bsurvey_json\x18\n \x01(\t\x12\x16\n\x0esurvey_mono_ns\x18\x0b \x01(\x03\"I\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x12\n\nmeter_json\x18\x02 \x03(\t\x12\x18\n\x10read_interval_ns\x18\x03 \x01(\x03\"\xf5\x01\n\x05\x42lock\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61se_mono_ns\x18\x02 \x01(\x03\x12.\n\x08\x65ncoding\x18\x03 \x01(\x0e\x32\x1c.joulemark.proto.v1.Encoding\x12\x15\n\rmono_delta_ns\x18\x04 \x01(\x0c\x12\x12\n\nbracket_ns\x18\x05 \x01(\x0c\x12\x19\n\x11utc_minus_mono_ns\x18\x06 \x01(\x0c\x12\x0b\n\x03seq\x18\x07 \x01(\x0c\x12\x13\n\x0bpinned_rows\x18\x08 \x03(\x05\x12+\n\x07\x63olumns\x18\t \x03(\x0b\x32\x1a.joulemark.proto.v1.Column\"o\n\x06\x43olumn\x12\x0e\n\x06values\x18\x01 \x01(\x0c\x12\x17\n\x0f\x64\x65vice_delta_ns\x18\x02 \x01(\x0c\x12\x0f\n\x07quality\x18\x03 \x01(\x0c\x12+\n\x07reasons\x18\x04 \x03(\x0b\x32\x1a.joulemark.proto.v1.Reason\"#\n\x06Reason\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\"b\n\x04Loss\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0csample_count\x18\x02 \x01(\x03\x12\x10\n\x08\x66irst_ns\x18\x03 \x01(\x03\x12\x0f\n\x07last_ns\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\"u\n\x08Overhead\x12\x0e\n\x06\x63pu_ns\x18\x01 \x01(\x03\x12\x11\n\trss_bytes\x18\x02 \x01(\x03\x12\x17\n\x0flate_tick_count\x18\x03 \x01(\x03\x12-\n\x06meters\x18\x04 \x03(\x0b\x32\x1d.joulemark.proto.v1.MeterCost\"\x97\x01\n\tMeterCost\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\nread_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\x03\x12\x0f\n\x07\x62usy_ns\x18\x04 \x01(\x03\x12\x13\n\x0b\x62urst_count\x18\x05 \x01(\x03\x12\x16\n\x0e\x62usy_median_ns\x18\x06 \x01(\x03\x12\x13\n\x0b\x62usy_max_ns\x18\x07 \x01(\x03*9\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45NCODING_RAW_LE\x10\x01\x32g\n\x10TelemetryService\x12S\n\x06Stream\x12!.joulemark.proto.v1.StreamRequest\x1a\".joulemark.proto.v1.StreamResponse(\x01\x30\x01\x32\xbb\x01\n\x0e\x43ontrolService\x12X\n\tBroadcast\x12$.joulemark.proto.v1.BroadcastRequest\x1a%.joulemark.proto.v1.BroadcastResponse\x12O\n\x06Status\x12!.joulemark.proto.v1.StatusRequest\x1a\".joulemark.proto.v1.StatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATUSRESPONSE_REFUSEDENTRY']._loaded_options = None
   _globals['_STATUSRESPONSE_REFUSEDENTRY']._serialized_options = b'8\001'
-  _globals['_ENCODING']._serialized_start=2769
-  _globals['_ENCODING']._serialized_end=2826
+  _globals['_ENCODING']._serialized_start=2878
+  _globals['_ENCODING']._serialized_end=2935
   _globals['_STREAMREQUEST']._serialized_start=59
   _globals['_STREAMREQUEST']._serialized_end=234
   _globals['_FROZENBATCH']._serialized_start=236
@@ -54,35 +54,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIRECTIVE']._serialized_start=983
   _globals['_DIRECTIVE']._serialized_end=1087
   _globals['_BROADCASTREQUEST']._serialized_start=1089
-  _globals['_BROADCASTREQUEST']._serialized_end=1157
-  _globals['_BROADCASTRESPONSE']._serialized_start=1159
-  _globals['_BROADCASTRESPONSE']._serialized_end=1199
-  _globals['_STATUSREQUEST']._serialized_start=1201
-  _globals['_STATUSREQUEST']._serialized_end=1216
-  _globals['_STATUSRESPONSE']._serialized_start=1219
-  _globals['_STATUSRESPONSE']._serialized_end=1393
-  _globals['_STATUSRESPONSE_REFUSEDENTRY']._serialized_start=1347
-  _globals['_STATUSRESPONSE_REFUSEDENTRY']._serialized_end=1393
-  _globals['_CLOCKSTATE']._serialized_start=1396
-  _globals['_CLOCKSTATE']._serialized_end=1661
-  _globals['_BATCH']._serialized_start=1664
-  _globals['_BATCH']._serialized_end=2014
-  _globals['_DEVICE']._serialized_start=2016
-  _globals['_DEVICE']._serialized_end=2063
-  _globals['_BLOCK']._serialized_start=2066
-  _globals['_BLOCK']._serialized_end=2311
-  _globals['_COLUMN']._serialized_start=2313
-  _globals['_COLUMN']._serialized_end=2424
-  _globals['_REASON']._serialized_start=2426
-  _globals['_REASON']._serialized_end=2461
-  _globals['_LOSS']._serialized_start=2463
-  _globals['_LOSS']._serialized_end=2561
-  _globals['_OVERHEAD']._serialized_start=2563
-  _globals['_OVERHEAD']._serialized_end=2680
-  _globals['_METERCOST']._serialized_start=2682
-  _globals['_METERCOST']._serialized_end=2767
-  _globals['_TELEMETRYSERVICE']._serialized_start=2828
-  _globals['_TELEMETRYSERVICE']._serialized_end=2931
-  _globals['_CONTROLSERVICE']._serialized_start=2934
-  _globals['_CONTROLSERVICE']._serialized_end=3121
+  _globals['_BROADCASTREQUEST']._serialized_end=1173
+  _globals['_BROADCASTRESPONSE']._serialized_start=1175
+  _globals['_BROADCASTRESPONSE']._serialized_end=1215
+  _globals['_STATUSREQUEST']._serialized_start=1217
+  _globals['_STATUSREQUEST']._serialized_end=1232
+  _globals['_STATUSRESPONSE']._serialized_start=1235
+  _globals['_STATUSRESPONSE']._serialized_end=1409
+  _globals['_STATUSRESPONSE_REFUSEDENTRY']._serialized_start=1363
+  _globals['_STATUSRESPONSE_REFUSEDENTRY']._serialized_end=1409
+  _globals['_CLOCKSTATE']._serialized_start=1412
+  _globals['_CLOCKSTATE']._serialized_end=1677
+  _globals['_BATCH']._serialized_start=1680
+  _globals['_BATCH']._serialized_end=2030
+  _globals['_DEVICE']._serialized_start=2032
+  _globals['_DEVICE']._serialized_end=2105
+  _globals['_BLOCK']._serialized_start=2108
+  _globals['_BLOCK']._serialized_end=2353
+  _globals['_COLUMN']._serialized_start=2355
+  _globals['_COLUMN']._serialized_end=2466
+  _globals['_REASON']._serialized_start=2468
+  _globals['_REASON']._serialized_end=2503
+  _globals['_LOSS']._serialized_start=2505
+  _globals['_LOSS']._serialized_end=2603
+  _globals['_OVERHEAD']._serialized_start=2605
+  _globals['_OVERHEAD']._serialized_end=2722
+  _globals['_METERCOST']._serialized_start=2725
+  _globals['_METERCOST']._serialized_end=2876
+  _globals['_TELEMETRYSERVICE']._serialized_start=2937
+  _globals['_TELEMETRYSERVICE']._serialized_end=3040
+  _globals['_CONTROLSERVICE']._serialized_start=3043
+  _globals['_CONTROLSERVICE']._serialized_end=3230
 # @@protoc_insertion_point(module_scope)

@@ -286,15 +286,21 @@ class BroadcastRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     DIRECTIVE_FIELD_NUMBER: builtins.int
+    AGENTS_FIELD_NUMBER: builtins.int
     @property
     def directive(self) -> global___Directive: ...
+    @property
+    def agents(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Whom it is for, by agent id; empty: everybody."""
+
     def __init__(
         self,
         *,
         directive: global___Directive | None = ...,
+        agents: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["directive", b"directive"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["directive", b"directive"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["agents", b"agents", "directive", b"directive"]) -> None: ...
 
 global___BroadcastRequest = BroadcastRequest
 
@@ -481,7 +487,10 @@ class Device(google.protobuf.message.Message):
 
     DEVICE_ID_FIELD_NUMBER: builtins.int
     METER_JSON_FIELD_NUMBER: builtins.int
+    READ_INTERVAL_NS_FIELD_NUMBER: builtins.int
     device_id: builtins.str
+    read_interval_ns: builtins.int
+    """How often the agent reads the device apart from bursts around phase marks; 0: it makes none."""
     @property
     def meter_json(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -489,8 +498,9 @@ class Device(google.protobuf.message.Message):
         *,
         device_id: builtins.str = ...,
         meter_json: collections.abc.Iterable[builtins.str] | None = ...,
+        read_interval_ns: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["device_id", b"device_id", "meter_json", b"meter_json"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["device_id", b"device_id", "meter_json", b"meter_json", "read_interval_ns", b"read_interval_ns"]) -> None: ...
 
 global___Device = Device
 
@@ -653,11 +663,19 @@ class MeterCost(google.protobuf.message.Message):
     READ_COUNT_FIELD_NUMBER: builtins.int
     ERROR_COUNT_FIELD_NUMBER: builtins.int
     BUSY_NS_FIELD_NUMBER: builtins.int
+    BURST_COUNT_FIELD_NUMBER: builtins.int
+    BUSY_MEDIAN_NS_FIELD_NUMBER: builtins.int
+    BUSY_MAX_NS_FIELD_NUMBER: builtins.int
     source: builtins.str
     """Kind and place of the `[[meter]]` table, as `nvml` or `ipmi:2`."""
     read_count: builtins.int
     error_count: builtins.int
     busy_ns: builtins.int
+    burst_count: builtins.int
+    """Reads of bursts around phase marks, among read_count."""
+    busy_median_ns: builtins.int
+    """Time in the driver: median of the last reads, and the longest read."""
+    busy_max_ns: builtins.int
     def __init__(
         self,
         *,
@@ -665,7 +683,10 @@ class MeterCost(google.protobuf.message.Message):
         read_count: builtins.int = ...,
         error_count: builtins.int = ...,
         busy_ns: builtins.int = ...,
+        burst_count: builtins.int = ...,
+        busy_median_ns: builtins.int = ...,
+        busy_max_ns: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["busy_ns", b"busy_ns", "error_count", b"error_count", "read_count", b"read_count", "source", b"source"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["burst_count", b"burst_count", "busy_max_ns", b"busy_max_ns", "busy_median_ns", b"busy_median_ns", "busy_ns", b"busy_ns", "error_count", b"error_count", "read_count", b"read_count", "source", b"source"]) -> None: ...
 
 global___MeterCost = MeterCost

@@ -128,7 +128,7 @@ class ControlServiceServicer(object):
     """
 
     def Broadcast(self, request, context):
-        """Sends a directive to every connected agent.
+        """Sends a directive to connected agents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

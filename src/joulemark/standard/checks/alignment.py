@@ -10,7 +10,7 @@ from joulemark.calibration import acceptance, figures
 from joulemark.calibration.acceptance import Limits, binding_of
 from joulemark.calibration.alignment import Binding
 from joulemark.cards.evidence import Aligned
-from joulemark.energy.integrate import nominal_interval_s
+from joulemark.energy.integrate import reading_interval_s
 from joulemark.errors import JoulemarkError
 from joulemark.node import Node
 from joulemark.standard import badge, certificate, realign
@@ -76,12 +76,12 @@ def plateaus(case: Case, rule: Rule, grade: str, one: Aligned) -> Outcome:
     """CAL-2: idle, mid and full, long enough, in enough windows, read as the run was."""
     record, wanted = one.record, limits_of(rule, grade)
     faults = acceptance.plateau_faults(record, wanted)
-    reference_s, sensor_s = nominal_interval_s(one.reference.t_ns), nominal_interval_s(one.sensor.t_ns)
+    reference_s, sensor_s = reading_interval_s(one.reference), reading_interval_s(one.sensor)
     slack = 1.0 + rule.limit(grade, "interval_rel")
     if reference_s > rule.limit(grade, "reference_interval_s") * slack:
         faults.append(f"the reference was read every {reference_s:g} s")
     streams = [stream for stream in case.series if stream.meter.meter_id == record.sensor]
-    run_s = nominal_interval_s(streams[0].t_ns) if streams else None
+    run_s = reading_interval_s(streams[0]) if streams else None
     if run_s and not run_s / slack <= sensor_s <= run_s * slack:
         faults.append(f"the sensor was aligned at an interval of {sensor_s:g} s, and read every {run_s:g} s in the run")
     full_w = figures.level_w(record, figures.FULL)
@@ -196,7 +196,7 @@ def now_of(case: Case, one: Aligned) -> Binding:
     """What the sensor, its node and the reference are at the run."""
     streams = [stream for stream in case.series if stream.meter.meter_id == one.record.sensor]
     meter = streams[0].meter if streams else one.sensor.meter
-    interval_s = nominal_interval_s(streams[0].t_ns) if streams else None
+    interval_s = reading_interval_s(streams[0]) if streams else None
     hosts = {cord.split("/")[0] for cord in meter.covers} | {meter.host}
     assert case.evidence is not None
     node = next((found for found in case.evidence.nodes.nodes if found.host in hosts), Node(""))
