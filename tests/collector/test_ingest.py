@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import grpc
 import httpx
 import pytest
 
 from joulemark.collector.ingest import seal_forever, served
+from joulemark.collector.store.base import ChunkStore
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.config import CollectorConfig, Config, LimitsConfig
 from joulemark.proto.messages import Ack, Directive, Welcome
@@ -121,6 +123,27 @@ def test_sealing_goes_on_after_the_disk_refused_once(tmp_path: Path, caplog: pyt
 
     asyncio.run(asyncio.wait_for(seal_around_a_failure(), 20))
     store.close()
+
+
+def test_sealing_goes_on_after_what_nobody_foresaw(caplog: pytest.LogCaptureFixture) -> None:
+    """A mistake in sealing is in the log with its trace, and the next time is tried all the same."""
+    tried = []
+
+    class Mistaken:
+        def seal(self, now_ns: int) -> int:
+            tried.append(now_ns)
+            raise KeyError("a mistake of ours")
+
+    async def seal_thrice() -> None:
+        sealing = asyncio.create_task(seal_forever(cast("ChunkStore", Mistaken()), SystemClock(), 0.01))
+        while len(tried) < 3:
+            assert not sealing.done()
+            await asyncio.sleep(0.01)
+        sealing.cancel()
+
+    asyncio.run(asyncio.wait_for(seal_thrice(), 20))
+    assert "cannot be sealed, and will be tried again" in caplog.text
+    assert "a mistake of ours" in caplog.text
 
 
 def test_the_limits_of_the_configuration_are_kept(tmp_path: Path) -> None:

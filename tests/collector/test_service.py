@@ -7,13 +7,16 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from joulemark.collector.service import address
+from joulemark.collector.service import address, stop_signals
 from tests.collector.conftest import Collector
 
 
@@ -27,6 +30,19 @@ def children(collector: Collector) -> list[psutil.Process]:
 def test_the_port_that_was_bound_is_told() -> None:
     """Only the port of the configured address changes, in IPv6 too."""
     assert [address("127.0.0.1:0", 7470), address("[::1]:0", 7470)] == ["127.0.0.1:7470", "[::1]:7470"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_interrupts_nothing_is_seen(number: signal.Signals) -> None:
+    """One that reaches another thread does not end the wait of the main thread; the socket turns readable all the same."""
+    before = signal.getsignal(number)
+    with ExitStack() as stack:
+        stop = stop_signals(stack)
+        other = threading.Timer(0.1, lambda: signal.pthread_kill(threading.get_ident(), number))
+        other.start()
+        assert wait([stop], timeout=30) == [stop]
+        other.join()
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "ingest"), (1, "rest")])

@@ -181,6 +181,8 @@ async def seal_forever(store: ChunkStore, clock: Clock, period_s: float) -> None
                 log.info("sealed %d chunks", count)
         except sqlite3.Error as error:
             log.error("readings cannot be sealed: %s; free space in collector.data_dir", error)
+        except Exception:  # a mistake of ours too: else the log would only grow, and nobody would know
+            log.exception("readings cannot be sealed, and will be tried again")
 
 
 def validity(config: Config, clock: Clock) -> Validity | None:

@@ -101,14 +101,18 @@ def watch(children: tuple[Child, ...], stop: socket.socket, supervisor: Supervis
 
 
 def stop_signals(stack: ExitStack) -> socket.socket:
-    """A socket that turns readable on SIGTERM or SIGINT; the handlers of before come back when `stack` ends."""
+    """A socket that turns readable on SIGTERM or SIGINT; the handlers of before come back when `stack` ends.
+
+    The C handler itself writes to it: one of Python runs only between two byte codes, so never where the main thread already waits
+    when a signal comes that does not interrupt that.
+    """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     stack.enter_context(reader)
     stack.enter_context(writer)
+    stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False))
     for number in (signal.SIGTERM, signal.SIGINT):
-        before = signal.signal(number, lambda *_: writer.send(b"!"))
-        stack.callback(signal.signal, number, before)
+        stack.callback(signal.signal, number, signal.signal(number, lambda *_: None))
     return reader
 
 

@@ -94,8 +94,15 @@ async def front(folder: Path) -> AsyncIterator[int]:
     del folder
     forgetful: Any = Forgetful()
     served = ingest.Ingest(forgetful, SystemClock(), limits=UNLIMITED)
+    async with listening(served.stream) as port:
+        yield port
+
+
+@asynccontextmanager
+async def listening(stream: Callable[..., Any]) -> AsyncIterator[int]:
+    """`stream` behind gRPC as the collector sets it up; yields its port."""
     server = grpc.aio.server(options=ingest.options(UNLIMITED))
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(served.stream)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(stream)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ingest.SERVICE, {"Stream": handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -198,15 +205,8 @@ def told(futures: list[asyncio.Future[None]]) -> None:
 @asynccontextmanager
 async def bare(folder: Path) -> AsyncIterator[int]:
     """The floor."""
-    server = grpc.aio.server(options=ingest.options(UNLIMITED))
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(Bare(folder).stream)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ingest.SERVICE, {"Stream": handler}),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    async with listening(Bare(folder).stream) as port:
         yield port
-    finally:
-        await server.stop(0.0)
 
 
 async def serve(kind: str, folder: Path) -> None:

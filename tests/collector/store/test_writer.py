@@ -59,6 +59,18 @@ def test_one_bad_piece_harms_only_itself(writer: Writer, path: Path) -> None:
     assert rows(path) == [1, 2]
 
 
+def test_what_nobody_foresaw_harms_only_itself(writer: Writer, path: Path) -> None:
+    """An error that is neither of data nor of the disk reaches who submitted the piece, and the writer goes on."""
+
+    def mistaken(db: sqlite3.Connection) -> int:
+        raise KeyError("a mistake of ours")
+
+    with pytest.raises(KeyError, match="a mistake of ours"):
+        writer.submit(mistaken).result(10)
+    assert writer.submit(lambda db: insert(db, 1)).result(10) == 1
+    assert rows(path) == [1]
+
+
 def test_pieces_that_wait_share_a_commit(writer: Writer, path: Path) -> None:
     """Nothing of a group is visible before all of it is: the second piece still sees the log without the first one committed."""
     gate = threading.Event()

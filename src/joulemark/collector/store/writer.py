@@ -15,7 +15,6 @@ from typing import Any, Final, TypeVar
 A = TypeVar("A")
 T = TypeVar("T")
 GROUP_LIMIT: Final = 1000
-WORK_ERRORS: Final = (sqlite3.Error, OverflowError, ValueError)
 
 Work = Callable[[sqlite3.Connection], Any]
 Item = tuple[Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]], Any, Future[Any]]
@@ -43,7 +42,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """The result of `work` once it is durable, or why it could not be (one of WORK_ERRORS)."""
+        """The result of `work` once it is durable, or what it raised."""
         return self.hand(one_by_one, work)
 
     def hand(self, work: Callable[[sqlite3.Connection, Sequence[A]], Sequence[T]], one: A) -> Future[T]:
@@ -83,7 +82,7 @@ class Writer:
         """One transaction for all; when it fails, one for each, so that a bad piece harms only itself."""
         try:
             results = self._transaction(group)
-        except WORK_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is: this thread is everybody's, and the error its submitter's)
             if len(group) == 1:
                 group[0][2].set_exception(error)
             else:
