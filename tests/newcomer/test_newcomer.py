@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,31 @@ echo ready; sleep 60
 test "$(basename "$PWD")" = sub
 ```
 """
+
+
+HOOK = """#!/bin/sh
+test -e .venv || ln -s "{venv}" .venv
+"""
+
+
+class Furnished(Ground):
+    """A place where each clone finds the environment of this checkout, and nothing can be installed into it."""
+
+    def environment(self) -> dict[str, str]:
+        """With the Python that made the environment."""
+        return {**super().environment(), "PYTHON": sys.executable, "PIP_NO_INDEX": "1"}
+
+
+@pytest.fixture
+def furnished(repository: Path, tmp_path: Path) -> Ground:
+    """The commits of this checkout and a home where git links the environment into what it clones."""
+    plain = folder(repository, tmp_path)
+    hook = plain.seen_from_here / "template" / "hooks" / "post-checkout"
+    hook.parent.mkdir(parents=True)
+    hook.write_text(HOOK.format(venv=repository / ".venv"), encoding="utf-8")
+    hook.chmod(0o755)
+    (plain.seen_from_here / ".gitconfig").write_text(f'[init]\n\ttemplateDir = "{hook.parents[1]}"\n', encoding="utf-8")
+    return Furnished(plain.name, plain.command, plain.home, plain.seen_from_here, plain.repository)
 
 
 @pytest.fixture
@@ -75,6 +101,17 @@ def test_every_block_is_walked(ground: Ground, monkeypatch: pytest.MonkeyPatch, 
     assert line["commands"] == 2
     assert 0 <= line["first_card_s"] - reading_s(words(PAGE[: PAGE.index("```text")])) < 5
     assert "$ echo ready; sleep 60" in (tmp_path / "newcomer.md").read_text()
+
+
+@pytest.mark.slow
+def test_every_block_of_the_tutorial_runs(
+    repository: Path, furnished: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but the installation, which `make newcomer` does: clone, card, the card computed again, a stronger source, a server."""
+    monkeypatch.setattr(newcomer, "TRANSCRIPT", tmp_path / "newcomer.md")
+    page = (repository / newcomer.PAGE).read_text(encoding="utf-8")
+    assert newcomer.judged(page, furnished), capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["commands"] == 2
 
 
 @pytest.mark.parametrize(

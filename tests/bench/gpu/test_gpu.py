@@ -51,8 +51,11 @@ def test_the_effect_of_known_pairs() -> None:
 
 
 def test_the_study_runs_on_a_driver_and_its_figures_are_not_for_the_page(tmp_path: Path) -> None:
-    """Against the stand-in driver every figure is there and as the stand-in is set; its page is refused, for it is no real GPU."""
-    wave = NvmlWave(gpus=1, low_w=150, high_w=450, half_period_ns=400_000_000, energy_step_ns=50_000_000, settings={"STAMP": "query"})
+    """Against the stand-in driver every figure is there and as the stand-in is set; its page is refused, for it is no real GPU.
+
+    Its power is steady: a turn of half a second would else say where in a wave it fell.
+    """
+    wave = NvmlWave(gpus=1, low_w=300, high_w=300, half_period_ns=400_000_000, energy_step_ns=50_000_000, settings={"STAMP": "query"})
     env = {**os.environ, **wave.env(), "LIBRARY": str(nvml_standin.build(tmp_path)), "PAIRS": "1", "SECONDS_EACH": "2"}
     done = subprocess.run([sys.executable, "-m", "tests.bench.gpu"], capture_output=True, text=True, env=env, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
