@@ -31,7 +31,7 @@ class Writer:
         """Open `path` and run `prepare` on the connection; raises what `prepare` raises."""
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in ("page_size = 4096", "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000"):
+            for pragma in ("page_size = 2048", "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 8000"):
                 self._connection.execute(f"PRAGMA {pragma}")
             prepare(self._connection)
         except BaseException:
