@@ -1,28 +1,27 @@
-"""What pages say in passing: every path of this repository that they name is there, and the program takes every command line."""
+"""What pages say in passing: every path of this repository that they name is there, the program takes every command line and every TOML."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
-from joulemark.cli.cost import WithDefault
-from joulemark.cli.run import RunGroup
-from tests.docs.named import commands
+from joulemark import cli
+from tests.docs import configured
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDERS: Final = ("src", "tests", "docs", "deploy", "scripts")
 PATH: Final = re.compile(rf"(?<![\w./-])(?:\.\./)*((?:{'|'.join(FOLDERS)})/[\w./*-]*[\w*/])")
 FENCE: Final = re.compile(r"^ *```(sh|console|bash)\b[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE: Final = re.compile(r"(?<!`)`(joulemark [^`\n]+)`(?!`)")
-BEFORE: Final = r"(?:^\s*(?:\$ )?|-- |[;|&(] *|\b(?:do|sudo|exec|time) )(?:\w+=\S* )*"
+BEFORE: Final = r"(?:^\s*(?:\$ )?|-- |[;|&(] *|\b(?:do|sudo|exec|time|systemd-run(?: --\S+)*) )(?:\w+=\S* )*"
 """What a command begins after; a word of another command's line is no command."""
 CALL: Final = re.compile(BEFORE + r"(?:\S*/)?joulemark(?= |$)((?: +(?![#|&;<>])\S+)*)")
-PARTS: Final = {name: command for name, command in commands()}
+NUMBERS: Final = (click.types.IntParamType, click.types.FloatParamType)
 
 
 def pages() -> list[Path]:
@@ -37,44 +36,98 @@ def missing_paths(text: str) -> Iterator[str]:
             yield path
 
 
-def lines(text: str) -> Iterator[str]:
-    """Command lines in blocks of shell and between backquotes."""
-    for _, block in FENCE.findall(text):
-        yield from block.replace("\\\n", " ").splitlines()
-    yield from INLINE.findall(text)
+def joined(block: str) -> list[str]:
+    """Lines of a block of shell; one that ends in a backslash goes on in the next."""
+    return block.replace("\\\n", " ").splitlines()
 
 
-def refused(arguments: list[str]) -> str:
-    """Why the program would not take a command line; empty where it would. Values are not looked at, nor is what follows `--`.
+def placeholder(word: str) -> bool:
+    """Whether a word stands for one that the reader knows: RUN, $RUN, {level}, an ellipsis."""
+    return bool(re.search(r"[$`{]|\.\.\.|[A-Z]{2,}|^[A-Z]$", word))
 
-    A group that takes a command by default (`run`, `cost`) has the options of all it holds.
+
+def leaf(arguments: Sequence[str]) -> tuple[click.Command, click.Context, list[str]]:
+    """The command that a command line is for, its context, and the words that are left for it. Raises click's UsageError."""
+    command, context, words = cli.group, click.Context(cli.group, info_name="joulemark"), list(arguments)
+    while isinstance(command, click.Group) and words and words[0] not in ("--help", "-h", "--version"):
+        command.parse_args(context, words)
+        name, found, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None
+        command, context = found, click.Context(found, info_name=name, parent=context)
+    return command, context, words
+
+
+def wrong_values(command: click.Command, context: click.Context, given: Mapping[str, object]) -> Iterator[str]:
+    """Values that a choice does not have, or that are no number where one is wanted; files and what has its own rule are not looked at."""
+    for param in command.params:
+        values = given.get(param.name or "")
+        for value in values if isinstance(values, list | tuple) else [values]:
+            if isinstance(value, str) and not placeholder(value) and isinstance(param.type, (click.Choice, *NUMBERS)):
+                try:
+                    param.type.convert(value, param, context)
+                except click.BadParameter as error:
+                    yield f"{param.opts[0]}: {error.message}"
+
+
+def refused(arguments: Sequence[str], *, whole: bool = False) -> str:
+    """Why the program would not take a command line; empty where it would. Read by click's own parser; nothing is executed, no file opened.
+
+    `whole`: it is to be typed as it stands, so that no argument and no required option may be missing, and none be too many.
     """
-    name = "joulemark"
-    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    while words and f"{name} {words[0]}" in PARTS:
-        name, words = f"{name} {words[0]}", words[1:]
-    command = PARTS[name]
-    has_default = isinstance(command, RunGroup | WithDefault)
-    takers = [command, *command.commands.values()] if isinstance(command, RunGroup | WithDefault) else [command]
-    if isinstance(command, click.Group) and not has_default and words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
-        return f"{name} has no command {words[0]}"
-    known = {"--help"} | {option for taker in takers for p in taker.params for option in (*p.opts, *p.secondary_opts)}
-    strange = [word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z][a-z0-9-]*(=.*)?", word)]
-    return "".join(f"{name} has no option {option}; " for option in strange if option not in known)
+    try:
+        command, context, words = leaf(arguments)
+        if isinstance(command, click.Group) or "--help" in words or "-h" in words:
+            return ""
+        given, rest, _ = command.make_parser(context).parse_args(list(words))
+    except click.UsageError as error:
+        name = error.ctx.command_path if error.ctx else "joulemark"
+        return f"{name}: {error.format_message()}"
+    wrong = list(wrong_values(command, context, given))
+    if whole and "..." not in arguments:
+        empty = (None, (), [], click.core.UNSET)
+        missing = [param.human_readable_name for param in command.params if param.required and given.get(param.name or "") in empty]
+        wrong += [f"{name} is missing" for name in missing]
+        wrong += [f"{word} is one word too many" for word in rest if not command.allow_extra_args]
+    return "; ".join(f"{context.command_path}: {why}" for why in wrong)
+
+
+def called(line: str) -> Iterator[list[str]]:
+    """Words after each `joulemark` that a line of shell calls, without comment and redirections."""
+    for call in CALL.findall(re.sub(r"\s#.*", "", line)):
+        try:
+            words = shlex.split(call)
+        except ValueError:  # a quotation that ends outside of the call
+            words = call.split()
+        end = next((n for n, word in enumerate(words, 1) if word.endswith((";", ")"))), len(words))
+        words = [*words[: end - 1], *(word.rstrip(";)") for word in words[end - 1 : end])]
+        if not any("<" in word for word in words):
+            yield [word for word in words if not re.match(r"\d?>", word)]
 
 
 def wrong_commands(text: str) -> Iterator[str]:
-    """Command lines of joulemark that it would not take."""
-    for line in lines(text):
-        for call in CALL.findall(line.partition(" #")[0]):
-            try:
-                words = shlex.split(call)
-            except ValueError:  # a quotation that ends outside of the call
-                words = call.split()
-            if why := refused(words):
-                yield f"`joulemark{call}`: {why}"
+    """Command lines of joulemark that it would not take: those of blocks whole, those between backquotes as far as they go."""
+    typed = [(line, True) for _, block in FENCE.findall(text) for line in joined(block)]
+    for line, whole in [*typed, *((line, False) for line in INLINE.findall(text))]:
+        for words in called(line):
+            ways = (
+                [words] if whole or "--" in words else [words, [*words, "--"]]
+            )  # `joulemark run --result` is short for what has a command
+            if all(refused(way, whole=whole) for way in ways) and (why := refused(words, whole=whole)):
+                yield f"`joulemark {' '.join(words)}`: {why}"
+
+
+def unmarked(text: str) -> Iterator[str]:
+    """Blocks that do not say what they are, which nothing here would look at: without a language, or set off by spaces alone."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r" *```(\w*)", line):
+            if not inside and not found[1]:
+                yield f"line {number}: a block without a language"
+            inside = not inside
+        elif not inside and re.match(r" {4,}(?:joulemark |\[\[?\w+\]\]?$)", line):
+            yield f"line {number}: a block without a fence"
 
 
 def astray(text: str) -> list[str]:
     """All of it."""
-    return [f"{path} does not exist" for path in missing_paths(text)] + list(wrong_commands(text))
+    return [f"{path} does not exist" for path in missing_paths(text)] + [*wrong_commands(text), *unmarked(text), *configured.faults(text)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from tests.docs import __main__ as docs
-from tests.docs import named, prose, site
+from tests.docs import configured, named, prose, site
 
 PAGE = '<html><body><h1 id="top">A</h1><a href="b.html#here">b</a>{more}</body></html>'
 OTHER = '<html><body><p id="here">**bold** is code in <code>**kw</code></p><a href="a.html">a</a></body></html>'
@@ -91,10 +92,17 @@ def test_links_outside_are_listed(folder: Path) -> None:
     ("text", "fault"),
     [
         ("see `src/joulemark/nowhere.py`", "src/joulemark/nowhere.py does not exist"),
-        ("`joulemark compuet --json`", "joulemark has no command compuet"),
-        ("```sh\njoulemark price improt x\n```\n", "joulemark price has no command improt"),
-        ("1. do\n\n   ```sh\n   joulemark validate b \\\n     --jsn\n   ```\n", "joulemark validate has no option --jsn"),
-        ("`joulemark run --labels a=b -- sleep 1`", "joulemark run has no option --labels"),
+        ("`joulemark compuet --json`", "no command 'compuet'"),
+        ("```sh\njoulemark price improt x\n```\n", "joulemark price: No such command 'improt'"),
+        ("1. do\n\n   ```sh\n   joulemark validate b \\\n     --jsn\n   ```\n", "joulemark validate: No such option '--jsn'"),
+        ("`joulemark run --labels a=b -- sleep 1`", "joulemark run exec: No such option '--labels'"),
+        ("```sh\njoulemark run phase decode --begin -q\n```\n", "joulemark run phase: No such option '-q'"),
+        ("```sh\njoulemark validate --json\n```\n", "joulemark validate: BUNDLE is missing"),
+        ("```sh\njoulemark explain SMP-3 SMP-4\n```\n", "joulemark explain: SMP-4 is one word too many"),
+        ("```sh\nid=$(joulemark token create ci --scope wirte --out t) && echo\n```\n", "--scope: 'wirte' is not one of"),
+        ("```sh\nsystemd-run --user joulemark collector verify b --att x\n```\n", "joulemark collector verify: No such option '--att'"),
+        ("```\njoulemark doctor\n```\n", "a block without a language"),
+        ("do\n\n    joulemark doctor\n", "a block without a fence"),
     ],
 )
 def test_a_false_word_is_seen(text: str, fault: str) -> None:
@@ -114,3 +122,33 @@ def test_a_false_word_is_seen(text: str, fault: str) -> None:
 def test_true_words_pass(text: str) -> None:
     """Capitals stand for a name, options of a measured command are its own, comments are not looked at."""
     assert prose.astray(text) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "fault"),
+    [
+        ("[agent]\ninterval_s = 1", "unknown key 'interval_s'"),
+        ('[[meter]]\nkind = "nvlm"', "no meter kind 'nvlm'"),
+        ('[[meter]]\nkind = "ipmi"\nhots = "10.0.0.21"', "unknown key 'hots'"),
+        ('[[feed]]\nkind = "azure_retail"\nregion = "eastus"', "unknown key 'region'"),
+        ('schema = "joulemark.onprem/1"\ncapex = "1"', "missing"),
+        ('[[key]]\npublic_key = "x"\nrole = "king"\nowner = "y"', "role"),
+        ("[agent", "Expected"),
+        ("[agnet]\ncords = []", "no program reads agnet"),
+    ],
+)
+def test_a_false_block_of_configuration_is_seen(block: str, fault: str) -> None:
+    """No TOML, a key or a kind that does not exist, and what no program would read; indented in a list as at the margin."""
+    shown = textwrap.indent(f"```toml\n{block}\n```\n", "   ")
+    for page in (f"```toml\n{block}\n```\n", f"1. write\n\n{shown}"):
+        (found,) = configured.faults(page)
+        assert fault in found
+
+
+def test_every_page_shows_what_works() -> None:
+    """Every command line that a page shows is taken by click's parser, and every block of TOML by what reads such a file."""
+    shown = {page: page.read_text(encoding="utf-8") for page in prose.pages()}
+    typed = [call for text in shown.values() for _, block in prose.FENCE.findall(text) for call in map(prose.called, prose.joined(block))]
+    assert len([words for call in typed for words in call]) > 100
+    assert len([block for text in shown.values() for block in configured.blocks(text)]) > 30
+    assert [f"{page.name}: {fault}" for page, text in shown.items() for fault in prose.astray(text)] == []
