@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from joulemark import timebase
 from joulemark.collector.store.base import ChunkStore, ReadingStore
+from joulemark.collector.unusable import is_no_room, unusable
 from joulemark.timebase import STEP_NS, AxisClock, Clock
 from joulemark.units import NS_PER_S
 
@@ -35,14 +36,16 @@ def current(store: ReadingStore, host: Clock) -> AxisClock:
 
 
 def has_open_run(catalog: Path) -> bool:
-    """Whether a run was started and not stopped; False where there is no catalogue yet."""
+    """Whether a run was started and not stopped; False where there is no catalogue yet. Raises EnvironmentFailed on a full disk."""
     if not catalog.exists():
         return False
     with closing(sqlite3.connect(f"file:{quote(str(catalog))}?mode=ro", uri=True)) as db:
         try:
             return db.execute("SELECT 1 FROM run WHERE stopped_ns IS NULL LIMIT 1").fetchone() is not None
-        except sqlite3.DatabaseError:  # not made yet, or no catalogue: its owner will say so
-            return False
+        except sqlite3.DatabaseError as error:
+            if is_no_room(error):
+                raise unusable(catalog, error, "") from error
+            return False  # not made yet, or no catalogue: its owner will say so
 
 
 async def watch(store: ChunkStore, host: Clock, period_s: float = WATCH_S) -> None:

@@ -15,6 +15,7 @@ from sqlite_utils import Database, Migrations
 
 from joulemark import __version__
 from joulemark.collector.recorded import Edge, Mark, Recorded
+from joulemark.collector.unusable import unusable
 from joulemark.errors import EnvironmentFailed, UsageError
 from joulemark.runs import IdleKind, PhaseKind, Run, Tokens
 from joulemark.units import NS_PER_S
@@ -133,7 +134,9 @@ class Catalog:
     """Runs and what was said of them. Used from one thread. Raises sqlite3.OperationalError when the disk is full."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create `path` and bring its tables up to date. Raises EnvironmentFailed when it is damaged, no database, or newer."""
+        """Open or create `path` and bring its tables up to date. Raises EnvironmentFailed when it is damaged, no database, or newer,
+        and on a full disk.
+        """
         try:
             check(path)
             connection = sqlite3.connect(path)
@@ -141,8 +144,8 @@ class Catalog:
                 connection.execute(f"PRAGMA {pragma}")
             self._db = Database(connection)
             migrations.apply(self._db)
-        except sqlite3.DatabaseError as error:
-            raise EnvironmentFailed(f"{path} cannot be used: {error}", "restore it from a backup, or move it away to begin anew") from error
+        except sqlite3.Error as error:
+            raise unusable(path, error, "restore it from a backup, or move it away to begin anew") from error
 
     def close(self) -> None:
         """Release the file."""

@@ -22,6 +22,7 @@ from joulemark.collector.refusal import Refused, over
 from joulemark.collector.store import configured, files
 from joulemark.collector.store.base import ChunkStore
 from joulemark.collector.store.sqlite import SqliteReadings, SqliteStore
+from joulemark.collector.unusable import started_on
 from joulemark.config import Config, LimitsConfig
 from joulemark.errors import EnvironmentFailed
 from joulemark.proto.messages import MAX_BATCH_BYTES, REFUSED_BATCH, Directive, IngestStatus
@@ -196,7 +197,7 @@ def validity(config: Config, clock: Clock) -> Validity | None:
 
 @asynccontextmanager
 async def served(config: Config, rest_url: str, number: int = 0) -> AsyncIterator[int]:
-    """The running ingest server `number`; yields its gRPC port. Raises EnvironmentFailed when its file or the port is taken.
+    """The running ingest server `number`; yields its gRPC port. Raises EnvironmentFailed for a file or port that is taken, or a full disk.
 
     The first one anchors the axis, and the others, which begin after it, go by that. Marks that arrive over gRPC go to the REST process
     at `rest_url`, which owns the catalogue of runs.
@@ -204,11 +205,12 @@ async def served(config: Config, rest_url: str, number: int = 0) -> AsyncIterato
     folder, host = config.collector.data_dir, SystemClock()
     valid = validity(config, host)
     with ExitStack() as held:
-        store = opened(config, number, held)
-        if number:
-            clock = axis.current(SqliteReadings(files.path_of(folder, 0)), host)
-        else:
-            clock = axis.anchored(store, host, folder / "catalog.db")
+        with started_on(files.path_of(folder, number)):
+            store = opened(config, number, held)
+            if number:
+                clock = axis.current(SqliteReadings(files.path_of(folder, 0)), host)
+            else:
+                clock = axis.anchored(store, host, folder / "catalog.db")
         ingest = Ingest(store, clock, limits=config.limits, validity=valid)
         server, local = grpc.aio.server(options=options(config.limits)), grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(ingest.stream)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from joulemark.collector.api.health import metric
@@ -30,6 +33,7 @@ def test_metrics_count_what_is_durable(api: Api) -> None:
     answer = api.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     values = dict(line.split() for line in answer.text.splitlines() if not line.startswith("#"))
+    assert int(values.pop("joulemark_data_dir_free_bytes")) > 0
     assert values == {
         "joulemark_batches_total": "2",
         "joulemark_samples_total": "20",
@@ -44,6 +48,21 @@ def test_metrics_count_what_is_durable(api: Api) -> None:
         'joulemark_meter_until_timestamp_seconds{agent="host-a",meter="fake:host-a:0:energy",boundary="gpu"}': "1790000000.9",
         **{f'joulemark_rest_refused_total{{reason="{reason}"}}': "0" for reason in Reason},
     }
+
+
+def test_the_room_of_the_data_folder_is_what_the_system_says(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is free for who is not root is told; where the disk does not answer nothing is."""
+    asked = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(free=4096)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    assert "joulemark_data_dir_free_bytes 4096\n" in api.get("/metrics").text
+    assert asked == [api.state.config.collector.data_dir]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Path("/nowhere/at/all").stat())
+    assert "data_dir_free_bytes" not in api.get("/metrics").text
 
 
 def test_a_metric_has_help_and_type_and_zero_is_a_value() -> None:

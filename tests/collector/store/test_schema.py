@@ -36,7 +36,7 @@ def test_a_newer_file_is_refused_and_not_touched(tmp_path: Path, journal: str) -
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     """A file of something else is an error with a next step, and stays."""
     (tmp_path / "readings.db").write_text("no database, but longer than the header of one is " * 4)
-    with pytest.raises(EnvironmentFailed, match=r"readings\.db cannot be opened"):
+    with pytest.raises(EnvironmentFailed, match=r"readings\.db cannot be used"):
         SqliteStore(tmp_path / "readings.db")
 
 

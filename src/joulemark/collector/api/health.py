@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -60,6 +61,7 @@ async def metrics(state: Served) -> Response:
         *metric("duplicate_batches_total", "counter", "Batches that came again.", sum(s.duplicate_count for s in streams)),
         *metric("streams_opened_total", "counter", "Streams that agents opened.", sum(opened.values())),
         *metric("ingest_up", "gauge", "Whether the ingest process answers.", int(ingest is not None)),
+        *metric("data_dir_free_bytes", "gauge", "Room on the disk of collector.data_dir.", await asyncio.to_thread(free_bytes, state)),
         *metric("axis_minus_utc_seconds", "gauge", "The collector's time axis minus its UTC.", axis_minus_utc_s(state.clock)),
         *metric("certificate_expiry_timestamp_seconds", "gauge", "When a certificate of [tls] expires.", expiries, label="file"),
         *metric("rest_refused_total", "counter", "REST requests turned away since the start.", state.refused.by_reason()),
@@ -79,6 +81,14 @@ async def metrics(state: Served) -> Response:
             *metric("streams_fenced_total", "counter", "Streams of a second agent of one name.", ingest.refused.get("fenced", 0)),
         ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=METRICS_TYPE)
+
+
+def free_bytes(state: State) -> int | None:
+    """What may still be written into the data folder; None where the disk does not say."""
+    try:
+        return shutil.disk_usage(state.config.collector.data_dir).free
+    except OSError:
+        return None
 
 
 async def ups(state: State) -> dict[str, int]:

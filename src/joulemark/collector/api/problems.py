@@ -17,13 +17,12 @@ from joulemark.board.store import Crowded
 from joulemark.collector.api.access import wants_page
 from joulemark.collector.api.refusals import Reason, Refusal
 from joulemark.collector.catalog import Full, Sealed
+from joulemark.collector.unusable import is_no_room
 from joulemark.errors import InsufficientData, JoulemarkError, RemoteUnreachable, UsageError
 
 MEDIA_TYPE: Final = "application/problem+json"
 ANYWHERE: Final = (401, 403, 404, 405, 408, 413, 421, 422, 431, 500, 503)
 """Statuses that any route may answer."""
-NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-"""What a full disk is to SQLite, without the extended part of the code."""
 COMPARE: Final = "compare the request with /openapi.json"
 SERVED: Final = "see /openapi.json for what is served"
 AMONG_PAGES: Final = "go on with a page named above; docs/how-to/read-the-pages.md tells their addresses and parameters"
@@ -105,7 +104,7 @@ def install(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
 
     async def disk(request: Request, error: Exception) -> Response:
         assert isinstance(error, sqlite3.OperationalError)
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in NO_ROOM:
+        if not is_no_room(error):
             raise error
         count(request, Reason.DISK)
         return told(request, 507, f"the catalogue cannot be written: {error}", "free space in collector.data_dir", kind=Reason.DISK)

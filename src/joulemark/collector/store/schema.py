@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from joulemark.collector.unusable import unusable
 from joulemark.errors import EnvironmentFailed
 
 FIRST_TABLES: Final = """
@@ -129,14 +130,14 @@ VERSION: Final = len(STEPS)
 
 
 def check(path: Path) -> None:
-    """Raises EnvironmentFailed for a file of a newer version, or one that is no database; nothing is written to it."""
+    """Raises EnvironmentFailed for a file of a newer version, one that is no database, or a full disk; nothing is written to it."""
     if not path.exists():
         return
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        raise EnvironmentFailed(f"{path} cannot be opened: {error}", "restore it from a backup, or move it away") from error
+    except sqlite3.Error as error:
+        raise unusable(path, error, "restore it from a backup, or move it away") from error
     if version > VERSION:
         raise EnvironmentFailed(
             f"{path.name} has schema version {version}, this collector knows up to version {VERSION}: a newer joulemark wrote it",
