@@ -79,7 +79,7 @@ fleet: # what 10,000 hosts take: cores, memory, network, disk and cost, measured
 tamper: # attached cards tampered with in ten ways, each of which must be named; SEED=n, MUTATE=untouched|remade must turn it red
 	@scripts/tamper
 
-screenshots: # every page in Chromium from a real run: pictures, axe-core, weights, watch, in build/screenshots; SECONDS=n, MUTATE=contrast|remote|heavy
+screenshots: # every page in Chromium from a real run: pictures, axe-core, weights, watch, in build/screenshots; SECONDS=n, MUTATE=contrast|remote|heavy|wide
 	@scripts/screenshots
 
 pages-bench: # first paint of every page beside a route that does nothing, and a day of eight GPUs drawn; HOURS=n

@@ -49,6 +49,8 @@ SIDEWAYS: Final = """() => {
   const wide = [...document.querySelectorAll("body *")].filter(beyond);
   return [over, over > 0 ? wide.slice(-3).map((e) => e.tagName + "." + e.className) : []];
 }"""
+HIDDEN: Final = """() => [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth + 1)
+  .map((one) => `${one.getAttribute("aria-label")}: ${one.scrollWidth - one.clientWidth} px of columns out of sight in a wide window`)"""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Seen:
     """A page as it was. `own_bytes`, `vendored_bytes`: of scripts and styles, by file, as they are without compression.
 
     `remote`: what it asked of others than its own collector, or was kept from asking by its policy. `faults`: what the console says, and
-    what did not load. `sideways_px`: how much wider than the window the page is when that is narrow. `text`: all that
-    can be read, `next_step`: what it says to do next, `outline`: headings and columns. `keys`: what is wrong with it for who has no
-    mouse, `paper`: what does not belong on paper, or is missing there.
+    what did not load. `sideways_px`: how much wider than the window the page is when that is narrow. `hidden`: tables of which a wide
+    window does not show all columns. `text`: all that can be read, `next_step`: what it says to do next, `outline`: headings and columns.
+    `keys`: what is wrong with it for who has no mouse, `paper`: what does not belong on paper, or is missing there.
     """
 
     at: Address
@@ -82,6 +84,7 @@ class Seen:
     axe: list[Axe] = field(default_factory=list)
     sideways_px: int = 0
     sideways: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
     text: str = ""
     next_step: str = ""
     outline: list[str] = field(default_factory=list)
@@ -102,7 +105,7 @@ class Seen:
     def wrong(self) -> list[str]:
         """What is not as it has to be; empty when nothing is."""
         found = [*(f"axe {what}" for what in self.violations), *(f"asks {one}" for one in self.remote), *self.faults]
-        found += [*(f"keys: {one}" for one in self.keys), *(f"in print: {one}" for one in self.paper)]
+        found += [*self.hidden, *(f"keys: {one}" for one in self.keys), *(f"in print: {one}" for one in self.paper)]
         if self.sideways_px > 0:
             found.append(f"{self.sideways_px} px wider than a narrow window, by {', '.join(self.sideways)}")
         if self.own_total > MOST_OWN_BYTES:
@@ -158,6 +161,7 @@ def look(
         seen.text = page.locator("main").inner_text()
         seen.next_step = " ".join(page.locator("main .next").all_inner_texts())
         seen.outline = page.evaluate(OUTLINE)
+        seen.hidden = page.evaluate(HIDDEN)
         if used:
             seen.keys = walk(page).wrong
         page.evaluate(AXE_SCRIPT)

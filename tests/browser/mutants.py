@@ -1,4 +1,4 @@
-"""Defects put between collector and browser, to show that they are seen: MUTATE=contrast|remote|heavy."""
+"""Defects put between collector and browser, to show that they are seen: MUTATE=contrast|remote|heavy|wide."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Route
 
 PALE: Final = ":root { --soft: #a8a8a8 !important; } main p, footer p { color: var(--soft); }"
 PICTURE: Final = '<img src="https://pictures.example.org/pixel.png" alt="">'
+BROAD: Final = f'<div class="scroll" tabindex="0" role="region" aria-label="Too wide"><table><td>{"&nbsp;" * 400}</table></div>'
 BALLAST: Final = f"/* {'weight ' * 12_000}*/"
 
 
@@ -27,7 +28,18 @@ def heavy(context: BrowserContext) -> None:
     context.route("**/pages.css", lambda route: served(route, lambda text: text + BALLAST))
 
 
-MUTANTS: Final[dict[str, Callable[[BrowserContext], None]]] = {"": lambda context: None, "contrast": pale, "remote": remote, "heavy": heavy}
+def wide(context: BrowserContext) -> None:
+    """A table of which a wide window shows only the begin."""
+    context.route("**/*", lambda route: served(route, lambda text: text.replace("</main>", f"{BROAD}</main>"), of="document"))
+
+
+MUTANTS: Final[dict[str, Callable[[BrowserContext], None]]] = {
+    "": lambda context: None,
+    "contrast": pale,
+    "remote": remote,
+    "heavy": heavy,
+    "wide": wide,
+}
 
 
 def served(route: Route, change: Callable[[str], str], *, of: str = "stylesheet") -> None:

@@ -71,8 +71,8 @@ def test_no_page_is_forgotten() -> None:
 @pytest.mark.parametrize("route", EVERY)
 def test_a_page_is_whole(seen: Callable[[str, State], Seen], route: str, state: State) -> None:
     """axe-core finds nothing in light and dark, wide and narrow; nothing is asked of others; no fault in the console; no narrow window is
-    left to the side; our own scripts and styles stay within 80 KB. With data: Tab reaches the link to the content first, then everything
-    that can be used, and one sees where one is; on paper is nothing to press.
+    left to the side, no column of a wide one is out of sight; our own scripts and styles stay within 80 KB. With data: Tab reaches the
+    link to the content first, then everything that can be used, and one sees where one is; on paper is nothing to press.
     """
     assert seen(route, state).wrong == []
 
@@ -101,8 +101,8 @@ def test_a_page_needs_no_script(seen: Callable[[str, State], Seen], scene: Scene
 
 @pytest.mark.parametrize("mutant", [name for name in MUTANTS if name])
 def test_the_look_sees_a_defect(scene: Scene, browser: Browser, mutant: str) -> None:
-    """Text too pale, a picture from elsewhere and a style too heavy each turn the look red, by their names."""
-    named = {"contrast": "color-contrast", "remote": "pictures.example.org", "heavy": "at most 81920"}[mutant]
+    """Text too pale, a picture from elsewhere, a style too heavy and a table too wide each turn the look red, by their names."""
+    named = {"contrast": "color-contrast", "remote": "pictures.example.org", "heavy": "at most 81920", "wide": "Too wide"}[mutant]
     with looking(browser) as context:
         MUTANTS[mutant](context)
         found = look(context, address(scene, UNKNOWN, "data"), ways=CORNERS[:1], used=False).wrong
