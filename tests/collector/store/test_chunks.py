@@ -33,4 +33,7 @@ def test_what_was_seen_is_not_shown_as_newer(store: SqliteStore) -> None:
         first, place = LOCAL.newer(db, (0, 0), T0)
         assert LOCAL.newer(db, place, T0) == ([], place)
         assert LOCAL.stored_bytes(db, "h") == sum(len(chunk.layout) + len(chunk.body) for chunk in first) > 0
-        assert [row[0] for row in LOCAL.sums(db, METERS[0], T0, T0 + 100 * S)] == [chunk.number for chunk in first]
+        rows = LOCAL.sums(db, METERS[0], T0, T0 + 100 * S)
+        assert [row[0] for row in rows] == [chunk.number for chunk in first]
+        assert LOCAL.begun(db, METERS[0], rows[0][1] + 1, rows[1][1]) == rows[1:2]
+        assert LOCAL.sums(db, METERS[0], rows[0][1] + 1, rows[1][1]) == rows[:2]

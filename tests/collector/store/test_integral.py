@@ -27,18 +27,19 @@ BATCHES = 46
 SPANS = [(T0 + begin, T0 + begin + long) for begin in (2 * S, 3 * S + 456_789, 10 * S + 7) for long in (1, 7 * S, 31 * S + 1)]
 
 
-def brute(store: SqliteStore, begin_ns: int, end_ns: int) -> tuple[Fraction, int]:
-    """(twice the integral, readings inside) of everything that the store gives, one reading after another."""
+def brute(store: SqliteStore, begin_ns: int, end_ns: int) -> tuple[Fraction, int, int]:
+    """(twice the integral, readings inside, longest gap touched) of everything that the store gives, one reading after another."""
     (found,) = store.series(METERS[:1], 0, 2**62)
     good = counted(found)
     points = list(zip(good.t_ns.tolist(), good.value.tolist(), strict=True))
-    total = Fraction(0)
+    total, longest_ns = Fraction(0), 0
     for (t0, v0), (t1, v1) in pairwise(points):
         a, b = max(t0, begin_ns), min(t1, end_ns)
         if a < b:
             at = [v0 + Fraction((v1 - v0) * (x - t0), t1 - t0) for x in (a, b)]
             total += (b - a) * sum(at)
-    return total, sum(begin_ns <= t_ns <= end_ns for t_ns, _ in points)
+            longest_ns = max(longest_ns, t1 - t0)
+    return total, sum(begin_ns <= t_ns <= end_ns for t_ns, _ in points), longest_ns
 
 
 def asked(store: SqliteStore) -> list[Integral]:
@@ -47,7 +48,7 @@ def asked(store: SqliteStore) -> list[Integral]:
     out = []
     for one, span in zip(found, SPANS, strict=True):
         assert one is not None
-        assert (one.double, one.readings) == brute(store, *span)
+        assert (one.double, one.readings, one.longest_ns) == brute(store, *span)
         out.append(one)
     return out
 
@@ -152,7 +153,7 @@ def test_late_readings_inside_a_chunk_that_holds_another_are_read_with_both(stor
     for span in ((T0 + S, T0 + 84 * S // 10), (T0 + 75 * S // 10, T0 + 95 * S // 10)):
         ((one,),) = store.integrals(METERS[:1], [span])
         assert one is not None
-        assert (one.double, one.readings) == brute(store, *span)
+        assert (one.double, one.readings, one.longest_ns) == brute(store, *span)
 
 
 def test_an_older_description_with_another_scale_is_refused(store: SqliteStore) -> None:

@@ -51,10 +51,10 @@ def hours(store: SqliteStore) -> list[int]:
 
 
 def energy(store: SqliteStore, begin_ns: int, end_ns: int) -> object:
-    """Twice the integral and how many readings, None for none; asserts that it is the brute force."""
+    """Its integral, None for none; asserts that this, the readings and the longest gap are those of the brute force."""
     ((found,),) = store.integrals(METERS[:1], [(begin_ns, end_ns)])
     if found is not None:
-        assert (found.double, found.readings) == brute(store, begin_ns, end_ns)
+        assert (found.double, found.readings, found.longest_ns) == brute(store, begin_ns, end_ns)
     return found
 
 

@@ -70,8 +70,12 @@ class Chunks(Protocol):
         """Rows of a meter that touch [t0_ns, t1_ns], by their begin. They have the fields of `Row`, and may be plain tuples."""
         ...
 
-    def hours(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[tuple[int, Row]]:
-        """(hour, what the rows that begin in it come to) of a meter, inside of [t0_ns, t1_ns]; a store may have none."""
+    def begun(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[Row]:
+        """The same, of those that begin in [t0_ns, t1_ns]."""
+        ...
+
+    def hours(self, db: sqlite3.Connection, meter_id: str, first: int, last: int) -> Sequence[Row]:
+        """What the rows of a meter that begin in one hour come to, for the hours `first` to `last`; a store may have none."""
         ...
 
     def stored_bytes(self, db: sqlite3.Connection, agent_id: str) -> int:
@@ -99,9 +103,13 @@ class LocalChunks:
         query = f"SELECT chunk, {SUM_COLUMNS} FROM chunk_sum WHERE meter_id = ? AND t0_ns <= ? AND t1_ns >= ? ORDER BY t0_ns"
         return db.execute(query, (meter_id, t1_ns, t0_ns)).fetchall()
 
-    def hours(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[tuple[int, Row]]:
-        query = f"SELECT hour, {SUM_COLUMNS} FROM hour_sum WHERE meter_id = ? AND t0_ns > ? AND t1_ns < ? ORDER BY hour"
-        return [(hour, Row(NO_CHUNK, *row)) for hour, *row in db.execute(query, (meter_id, t0_ns, t1_ns))]
+    def begun(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[Row]:
+        query = f"SELECT chunk, {SUM_COLUMNS} FROM chunk_sum WHERE meter_id = ? AND t0_ns BETWEEN ? AND ? ORDER BY t0_ns"
+        return db.execute(query, (meter_id, t0_ns, t1_ns)).fetchall()
+
+    def hours(self, db: sqlite3.Connection, meter_id: str, first: int, last: int) -> Sequence[Row]:
+        query = f"SELECT {NO_CHUNK}, {SUM_COLUMNS} FROM hour_sum WHERE meter_id = ? AND hour BETWEEN ? AND ? ORDER BY hour"
+        return db.execute(query, (meter_id, first, last)).fetchall()
 
     def stored_bytes(self, db: sqlite3.Connection, agent_id: str) -> int:
         return int(db.execute(STORED_BYTES, {"agent": agent_id}).fetchone()[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, Final, Self
 
@@ -26,6 +27,8 @@ SUM_FORMAT: Final = 2
 """It held `mono_ns`, and for `offset_ns` its sum with `utc_minus_mono_ns`: both share the noise of reading two clocks, and the sum not."""
 FIRST_FORMAT: Final = 1
 """It held all columns as they are."""
+Prefix = Callable[[int], Int64]
+"""The first so many entries of a column, int64[count]; each call decodes them anew."""
 UNKNOWN: Final = -1
 DRIFT_PPM: Final = 100
 """How fast two undisciplined clocks may part: the frequency tolerance of a computer crystal with margin."""
@@ -227,28 +230,39 @@ class Columns:
         )
 
     @staticmethod
-    def plain(layout_json: str, blob: bytes, index: int) -> tuple[Int64, Int64] | None:
-        """(time on the axis, value) of meter `index`, without the rest; None where a row has a time of the device, is not ok, or does not
-        know its clock: `series` says what those are.
+    def plain(layout_json: str, blob: bytes, index: int) -> tuple[Int64, Prefix] | None:
+        """(time on the axis, value) of meter `index`, without the rest; values are decoded as far as they are asked for. None where a row
+        has a time of the device, is not ok, or does not know its clock: `series` says what those are.
         """
         layout: dict[str, Any] = json.loads(layout_json)
         known = layout["columns"].keys() | layout.get("lines", {}).keys()
         if layout["format"] == FIRST_FORMAT or f"delta:{index}" in known or f"quality:{index}" in known or "undated" in layout:
             return None
-        value = f"value:{index}"
+        rows, value = layout["rows"], prefix(layout, blob, f"value:{index}")
         if layout["format"] == FORMAT:
-            named = opened(layout, blob, {"t_ns", value}.__contains__)
-            return named["t_ns"], named[value]
-        named = opened(layout, blob, {"mono_ns", "offset_ns", "bound_ns", value}.__contains__)
-        return None if (named["bound_ns"] == UNKNOWN).any() else (named["mono_ns"] + named["offset_ns"], named[value])
+            return prefix(layout, blob, "t_ns")(rows), value
+        mono_ns, offset_ns, bound_ns = (prefix(layout, blob, name)(rows) for name in ("mono_ns", "offset_ns", "bound_ns"))
+        return None if (bound_ns == UNKNOWN).any() else (mono_ns + offset_ns, value)
 
 
 def opened(layout: Mapping[str, Any], blob: bytes, wanted: Callable[[str], bool]) -> dict[str, Int64]:
     """The columns of a chunk with a name that is `wanted`."""
-    ends = accumulate(layout["columns"].values(), initial=0)
-    found = {name: unpacked(blob[a:b]) for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True) if wanted(name)}
+    ends, rows = accumulate(layout["columns"].values(), initial=0), layout["rows"]
+    found = {name: unpacked(blob[a:b], rows) for name, (a, b) in zip(layout["columns"], pairwise(ends), strict=True) if wanted(name)}
     lines = layout.get("lines", {}).items()
-    return found | {name: drawn(first, step, layout["rows"]) for name, (first, step) in lines if wanted(name)}
+    return found | {name: drawn(first, step, rows) for name, (first, step) in lines if wanted(name)}
+
+
+def prefix(layout: Mapping[str, Any], blob: bytes, name: str) -> Prefix:
+    """One column of a chunk by its name, which it has."""
+    if (ends := layout.get("lines", {}).get(name)) is not None:
+        return partial(drawn, *ends)
+    begin = 0
+    for known, size in layout["columns"].items():
+        if known == name:
+            return partial(unpacked, blob[begin : begin + size])
+        begin += size
+    raise FormatError(f"a sealed chunk has no column {name}", "restore readings.db from a backup")
 
 
 def joined(memories: Iterable[bytes]) -> Int64:

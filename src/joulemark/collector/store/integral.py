@@ -8,23 +8,22 @@ across their border, or that were sealed before sums told enough, are read; and 
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
 from operator import add, mul, sub
-from typing import Final, Self
-
-import numpy as np
+from typing import Final, NamedTuple, Self
 
 from joulemark.collector.store.base import ENCLOSING_NS, Described, Integral
 from joulemark.collector.store.chunks import LOCAL, NO_CHUNK, Chunks, Row
-from joulemark.collector.store.columns import Columns, FirstClock, double_integral
+from joulemark.collector.store.columns import Columns, FirstClock
 from joulemark.collector.store.pieces import SLACK_NS, Catalogue, Piece, first_clocks, logged, merged, series_of
+from joulemark.collector.store.points import Points, points_of, undated
 from joulemark.collector.store.sums import alone, runs, with_hours
-from joulemark.energy.series import Int64, Series
+from joulemark.energy.series import Series
 from joulemark.errors import UsageError
 from joulemark.readings import MeterInfo, Quantity
 
@@ -40,36 +39,6 @@ def counted(series: Series) -> Series:
     return good if positive.all() else good.rows(positive)
 
 
-@dataclass(frozen=True, slots=True)
-class Points:
-    """Readings of one meter, read: int64[n] each, `gaps_ns` int64[n-1]. `narrow`: 64 bits hold every sum of them."""
-
-    t_ns: Int64
-    value: Int64
-    gaps_ns: Int64
-    narrow: bool
-
-    @classmethod
-    def of(cls, t_ns: Int64, value: Int64, gaps_ns: Int64 | None = None) -> Self:
-        """Those of a series that counts, all above 0."""
-        largest = 2 * int(value.max())
-        narrow = largest < 2**62 and (int(t_ns[-1]) - int(t_ns[0])) * largest < 2**63
-        return cls(t_ns, value, np.diff(t_ns) if gaps_ns is None else gaps_ns, narrow)
-
-    def until(self, row: int) -> int:
-        """Twice the integral from the first reading to that of `row`."""
-        if self.narrow:
-            return int(np.dot(self.gaps_ns[:row], self.value[1 : row + 1] + self.value[:row]))
-        return double_integral(self.t_ns[: row + 1], self.value[: row + 1])
-
-    def summed(self) -> Row:
-        """The row that they would have in `chunk_sum`, without a chunk."""
-        t_ns, value, last = self.t_ns, self.value, len(self.t_ns) - 1
-        longest_ns = int(self.gaps_ns.max(initial=0))
-        ends = int(t_ns[0]), int(t_ns[-1]), len(t_ns), int(value[0]), int(value[-1])
-        return Row(NO_CHUNK, *ends, self.until(last), longest_ns, None, None)
-
-
 @dataclass(frozen=True)
 class Store:
     """An open readings.db, the sealed chunks, and what all meters of one question share: what still stands in the log around its time,
@@ -78,7 +47,6 @@ class Store:
 
     db: sqlite3.Connection
     catalogue: Catalogue
-    clocks: Mapping[tuple[str, int], FirstClock]
     late: Mapping[str, Sequence[Piece]]
     stepped: frozenset[str]
     chunks: Chunks = LOCAL
@@ -90,7 +58,20 @@ class Store:
         late = logged(db, catalogue, {device_id: [] for device_id in device_ids}, *span)
         query = "SELECT DISTINCT agent_id FROM clock_step WHERE t_ns - unc_ns <= ? AND t_ns + unc_ns >= ?"
         stepped = frozenset(agent_id for (agent_id,) in db.execute(query, span[::-1]))
-        return cls(db, catalogue, first_clocks(db), late, stepped, chunks)
+        return cls(db, catalogue, late, stepped, chunks)
+
+    @cached_property
+    def clocks(self) -> Mapping[tuple[str, int], FirstClock]:
+        """What dates rows that did not know their offset."""
+        return first_clocks(self.db)
+
+    @cached_property
+    def histories(self) -> dict[str, list[tuple[str, list[Described]]]]:
+        """For each device the agents that read it, each with its descriptions."""
+        found: dict[str, list[tuple[str, list[Described]]]] = {}
+        for (agent_id, device_id), history in self.catalogue.by_device.items():
+            found.setdefault(device_id, []).append((agent_id, history))
+        return found
 
     @cached_property
     def described(self) -> dict[int, Described]:
@@ -99,28 +80,56 @@ class Store:
 
     def rescaled(self, meter: MeterInfo) -> bool:
         """Whether the values of a meter ever meant something else than they do now."""
-        histories = [history for (_, device_id), history in self.catalogue.by_device.items() if device_id == meter.device_id]
-        meters = [m for history in histories for d in history for m in d.device.meters if m.meter_id == meter.meter_id]
+        told = [d for _, history in self.histories[meter.device_id] for d in history]
+        if len(told) == 1:
+            return False
+        meters = [m for d in told for m in d.device.meters if m.meter_id == meter.meter_id]
         return any((m.quantity, m.exponent, m.modulus) != (meter.quantity, meter.exponent, meter.modulus) for m in meters)
 
     def redated(self, device_id: str) -> bool:
         """Whether the clock of an agent that reads the device may have been stepped: its stamps are dated anew."""
-        return any(known == device_id and agent_id in self.stepped for agent_id, known in self.catalogue.by_device)
+        return any(agent_id in self.stepped for agent_id, _ in self.histories[device_id])
 
-    def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = ()) -> Points | None:
-        """The readings of `chunks` and of the log together; None where none of them counts. Raises UsageError for two scales."""
+    def points(self, meter: MeterInfo, chunks: Sequence[int], late: Sequence[Piece] = (), *, readings: int | None = None) -> Points | None:
+        """The readings of `chunks` and of the log together; None where none of them counts. `readings`: how many a sum that is believed
+        counts in the one chunk. Raises UsageError for two scales.
+        """
         parts = []
         for _, agent_id, epoch_ns, device, _, _, _, layout, body in self.chunks.numbered(self.db, chunks):
             then = self.described[device].device.meters
             index = [one.meter_id for one in then].index(meter.meter_id)
             opened = Columns.plain(layout, body, index) if len(chunks) == 1 and not late else None
-            if opened is not None and (plain := undated(opened[0] - then[index].lag_ns, opened[1])) is not None:
+            if opened is not None and (plain := undated(opened[0] - then[index].lag_ns, opened[1], counted=readings)) is not None:
                 return plain
             parts.append(Piece(self.described[device], Columns.unseal(layout, body, only=index), self.clocks.get((agent_id, epoch_ns))))
         found = [good for one in series_of(meter.meter_id, merged([*parts, *late]), *ALL_NS) if len(good := counted(one))]
         if len(found) > 1 or any(one.meter.exponent != meter.exponent for one in found):
             raise UsageError(f"{meter.meter_id} changed its scale in that time", "ask for the time before and after that")
-        return Points.of(found[0].t_ns, found[0].value) if found else None
+        return points_of(found[0].t_ns, found[0].value) if found else None
+
+
+class Cut(NamedTuple):
+    """Where the moment `at_ns` lies among the readings: the row that begins before it, and how many readings of that row are not after it,
+    0 where none is. `last`, `after`: (time, value) of the reading at or before it, and of the next one, None for none. `readings`,
+    `double`: how many there are until `last`, and twice the integral until there.
+    """
+
+    at_ns: int
+    place: int
+    inside: int
+    last: tuple[int, int]
+    after: tuple[int, int] | None
+    readings: int
+    double: int
+
+    @property
+    def rest(self) -> tuple[int, int]:
+        """Twice the integral from `last` until the moment, on the straight line to `after`: numerator, denominator."""
+        passed = self.at_ns - self.last[0]
+        if self.after is None or not passed:
+            return 0, 1
+        width = self.after[0] - self.last[0]
+        return passed * (2 * self.last[1] * width + (self.after[1] - self.last[1]) * passed), width
 
 
 class Ledger:
@@ -143,13 +152,13 @@ class Ledger:
             rows = [Row._make(row) for row in found]
             found = self._joined([rows] if apart and rows else runs(rows), late, believed=not apart)
         columns: Sequence[Sequence[int]] = list(zip(*found, strict=True)) or [()] * len(Row._fields)
-        self._chunks, begins, ends, readings, firsts, lasts, doubles, self._longest, *_ = columns
+        self._chunks, begins, ends, self._readings, firsts, lasts, doubles, self._longest, *_ = columns
         self._begins, self._ends, self._firsts, self._lasts = begins, ends, firsts, lasts
         links = map(mul, map(sub, begins[1:], ends), map(add, firsts[1:], lasts))
         whole = [int(double) for double in doubles]
         self._before = [0, *accumulate(map(add, whole, links))]
         self._until_end = list(map(add, self._before, whole))
-        self._counts = [0, *accumulate(readings)]
+        self._counts = [0, *accumulate(self._readings)]
 
     def _joined(self, groups: list[list[Row]], late: Sequence[Piece], *, believed: bool) -> list[Row]:
         """One row for each group, read where no sum stands for it, or none is `believed`; the log is read with the chunks that it continues
@@ -181,75 +190,53 @@ class Ledger:
 
     def integral(self, begin_ns: int, end_ns: int) -> Integral | None:
         """Over a span; None where a reading is missing on one side of it."""
-        left, right = self._neighbour(begin_ns, before=True), self._neighbour(end_ns, before=False)
-        if left is None or right is None or begin_ns - left > ENCLOSING_NS or right - end_ns > ENCLOSING_NS:
+        begin, end = self._cut(begin_ns), self._cut(end_ns)
+        if begin is None or end is None or begin_ns - begin.last[0] > ENCLOSING_NS:
             return None
-        (below, until, first), (above, after, last) = self._until(begin_ns), self._until(end_ns)
-        edges = Fraction(last[0] * first[1] - first[0] * last[1], first[1] * last[1])
-        readings = above - below + (left == begin_ns)
-        return Integral(self.meter, begin_ns, end_ns, after - until + edges, readings, self._longest_ns(begin_ns, end_ns))
+        if end.last[0] < end_ns and (end.after is None or end.after[0] - end_ns > ENCLOSING_NS):
+            return None
+        (above, after_ns), (below, before_ns) = end.rest, begin.rest
+        whole = (end.double - begin.double) * after_ns * before_ns
+        double = Fraction(whole + above * before_ns - below * after_ns, after_ns * before_ns)
+        readings = end.readings - begin.readings + (begin.last[0] == begin_ns)
+        return Integral(self.meter, begin_ns, end_ns, double, readings, self._longest_ns(begin, end))
 
     def _points(self, place: int) -> Points:
         """What a row stands for, read now if it was not."""
         if place not in self._read:
-            points = self._store.points(self.meter, [self._chunks[place]])
+            points = self._store.points(self.meter, [self._chunks[place]], readings=self._readings[place])
             assert points is not None, "a sum stands for readings"
             self._read[place] = points
         return self._read[place]
 
-    def _neighbour(self, at_ns: int, *, before: bool) -> int | None:
-        """When the last reading at or before `at_ns` was, or the first at or after it."""
-        place = bisect_right(self._begins, at_ns) - 1 if before else bisect_left(self._ends, at_ns)
-        if place < 0 or place == len(self._ends):
-            return None
-        if before and self._ends[place] <= at_ns:
-            return self._ends[place]
-        if not before and self._begins[place] >= at_ns:
-            return self._begins[place]
-        t_ns = self._points(place).t_ns
-        return int(t_ns[np.searchsorted(t_ns, at_ns, "right") - 1] if before else t_ns[np.searchsorted(t_ns, at_ns, "left")])
-
-    def _until(self, at_ns: int) -> tuple[int, int, tuple[int, int]]:
-        """From the first reading until `at_ns`, which lies between two: readings, twice the integral to the last of them, and the rest of
-        it as a numerator and a denominator.
-        """
+    def _cut(self, at_ns: int) -> Cut | None:
+        """Where a moment lies; None before the first reading."""
         place = bisect_right(self._begins, at_ns) - 1
-        end_ns = self._ends[place]
-        if at_ns >= end_ns:
-            after = (self._begins[place + 1], self._firsts[place + 1]) if at_ns > end_ns else (end_ns + 1, 0)
-            return self._counts[place + 1], self._until_end[place], partial((end_ns, self._lasts[place]), after, at_ns)
+        if place < 0:
+            return None
+        if at_ns >= (end_ns := self._ends[place]):
+            after = (self._begins[place + 1], self._firsts[place + 1]) if place + 1 < len(self._begins) else None
+            return Cut(at_ns, place, 0, (end_ns, self._lasts[place]), after, self._counts[place + 1], self._until_end[place])
         points = self._points(place)
-        at = int(np.searchsorted(points.t_ns, at_ns, "right"))
-        (t0_ns, t1_ns), (v0, v1) = points.t_ns[at - 1 : at + 1].tolist(), points.value[at - 1 : at + 1].tolist()
-        return self._counts[place] + at, self._before[place] + points.until(at - 1), partial((t0_ns, v0), (t1_ns, v1), at_ns)
+        row = int(points.t_ns.searchsorted(at_ns, "right"))
+        (t0_ns, t1_ns), (v0, v1) = points.t_ns[row - 1 : row + 1].tolist(), points.value(row + 1)[row - 1 : row + 1].tolist()
+        return Cut(at_ns, place, row, (t0_ns, v0), (t1_ns, v1), self._counts[place] + row, self._before[place] + points.until(row - 1))
 
-    def _longest_ns(self, begin_ns: int, end_ns: int) -> int:
-        """The longest time between neighbours of which at least a part lies in the span."""
-        first, last = bisect_right(self._begins, begin_ns) - 1, bisect_left(self._ends, end_ns)
-        borders = zip(self._ends[first:last], self._begins[first + 1 : last + 1], strict=True)
-        inside = [b - a for a, b in borders if b > begin_ns and a < end_ns]
-        edges = [place for place in {first, last} if not begin_ns <= self._begins[place] <= self._ends[place] <= end_ns]
-        for place in edges:
-            if self._ends[place] > begin_ns and self._begins[place] < end_ns:
-                points = self._points(place)
-                a, b = int(np.searchsorted(points.t_ns, begin_ns, "right")) - 1, int(np.searchsorted(points.t_ns, end_ns, "left"))
-                inside.append(int(points.gaps_ns[max(0, a) : b].max(initial=0)))
-        whole = self._longest[first + (first in edges) : last + (last not in edges)]
-        return max(*inside, *whole, 0, 0)
-
-
-def partial(last: tuple[int, int], after: tuple[int, int], at_ns: int) -> tuple[int, int]:
-    """Twice the integral from the reading `last` until `at_ns` on the straight line to the reading `after`: numerator, denominator."""
-    passed, width = at_ns - last[0], after[0] - last[0]
-    return passed * (2 * last[1] * width + (after[1] - last[1]) * passed), width
-
-
-def undated(t_ns: Int64, value: Int64) -> Points | None:
-    """The readings of a meter whose rows are all ok and dated by their read: what dating and sorting its series gives, where they are above
-    0 and time rises; None where that is not so.
-    """
-    gaps_ns = np.diff(t_ns)
-    return Points.of(t_ns, value, gaps_ns) if value.min() > 0 and gaps_ns.min(initial=1) > 0 else None
+    def _longest_ns(self, begin: Cut, end: Cut) -> int:
+        """The longest time between neighbours of which at least a part lies between two moments, which have readings outside of them."""
+        first, last = begin.place, end.place
+        longest_ns = max(map(sub, self._begins[first + 1 : last + 1], self._ends[first:last]), default=0)
+        longest_ns = max(longest_ns, *self._longest[first + 1 : last + (not end.inside)], 0)
+        if end.after is not None and not end.inside and end.at_ns > end.last[0]:
+            longest_ns = max(longest_ns, end.after[0] - end.last[0])
+        until = end.inside - (end.at_ns == end.last[0])
+        parts = [(first, begin.inside - 1, until if first == last else None)] if begin.inside else []
+        if end.inside and first < last:
+            parts.append((last, 0, until))
+        for place, a, b in parts:
+            if self._longest[place] > longest_ns:
+                longest_ns = max(longest_ns, int(self._points(place).gaps_ns[a:b].max(initial=0)))
+        return longest_ns
 
 
 def integrals(

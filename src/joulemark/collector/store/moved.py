@@ -42,7 +42,7 @@ def integrals(files: Sequence[File], meter_ids: Sequence[str], spans: Sequence[t
     found, catalogue = together(files, device_ids, edges_ns[0] - ENCLOSING_NS, edges_ns[-1] + ENCLOSING_NS)
     known = {meter.meter_id: meter for d in catalogue.newest() for meter in d.device.meters}
     with closing(schema.reader(files[0].path)) as db:
-        store = Store(db, catalogue, {}, found, frozenset(), Nowhere())
+        store = Store(db, catalogue, found, frozenset(), Nowhere())
         return [[ledger.integral(*span) for span in spans] for ledger in (Ledger(store, power(known, one), edges_ns) for one in meter_ids)]
 
 
@@ -63,7 +63,10 @@ class Nowhere(LocalChunks):
     def sums(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[Row]:
         return ()
 
-    def hours(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[tuple[int, Row]]:
+    def begun(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[Row]:
+        return ()
+
+    def hours(self, db: sqlite3.Connection, meter_id: str, first: int, last: int) -> Sequence[Row]:
         return ()
 
 

@@ -105,7 +105,6 @@ def sealed(
 
 def logged(db: sqlite3.Connection, catalogue: Catalogue, found: dict[str, list[Piece]], t0_ns: int, t1_ns: int) -> dict[str, list[Piece]]:
     """Add to the pieces of each device of `found` what batches in the log that touch [t0_ns, t1_ns] hold of it."""
-    clocks = first_clocks(db)
     agents = sorted({d.agent_id for history in catalogue.by_device.values() for d in history if d.device.device_id in found})
     query = f"""SELECT agent_id, epoch_ns, batch_seq, body FROM log
         WHERE agent_id IN ({marks(agents)}) AND t0_ns <= ? AND t1_ns >= ? ORDER BY epoch_ns, batch_seq"""
@@ -116,6 +115,7 @@ def logged(db: sqlite3.Connection, catalogue: Catalogue, found: dict[str, list[P
             described = catalogue.in_force(agent_id, block, (epoch_ns, batch_seq))
             if described is not None:
                 blocks.setdefault((described.row, (agent_id, epoch_ns)), (described, []))[1].append((block, view.clock))
+    clocks = first_clocks(db) if blocks else {}
     for (_, epoch), (described, parts) in blocks.items():
         found[described.device.device_id].append(Piece(described, Columns.from_blocks(parts), clocks.get(epoch)))
     return found

@@ -16,8 +16,9 @@ from joulemark.collector.store.base import Described
 from joulemark.collector.store.chunks import SUM_COLUMNS
 from joulemark.collector.store.codec import Orders
 from joulemark.collector.store.columns import Columns, FirstClock
-from joulemark.collector.store.integral import Points, counted, undated
+from joulemark.collector.store.integral import counted
 from joulemark.collector.store.pieces import Catalogue, Piece, first_clocks
+from joulemark.collector.store.points import points_of, undated, whole
 from joulemark.collector.store.sums import refresh, stored
 from joulemark.energy.series import Int64
 from joulemark.proto import convert
@@ -153,10 +154,10 @@ def sums(part: Piece, t_ns: Int64) -> Iterator[tuple[object, ...]]:
     """For each power with readings that count what `sums.Row` holds, after its id instead of a chunk. `t_ns`: of each row on the axis."""
     for index, meter in enumerate(part.described.device.meters):
         if meter.quantity is Quantity.POWER:
-            points = undated(t_ns - meter.lag_ns, part.columns.values[index]) if part.columns.plainly_dated(index) else None
+            points = undated(t_ns - meter.lag_ns, whole(part.columns.values[index])) if part.columns.plainly_dated(index) else None
             if points is None:
                 series = counted(part.columns.series(index, meter, part.first_clock))
-                points = Points.of(series.t_ns, series.value) if len(series) else None
+                points = points_of(series.t_ns, series.value) if len(series) else None
             if points is not None:
                 row = points.summed()
                 yield meter.meter_id, *row[1:6], stored(int(row.double)), row.longest_ns, *part.columns.stamps(index, meter)

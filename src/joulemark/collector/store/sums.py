@@ -22,22 +22,24 @@ INT64_MAX: Final = 2**63 - 1
 
 def with_hours(chunks: Chunks, db: sqlite3.Connection, meter_id: str, begin_ns: int, end_ns: int, edges_ns: Sequence[int]) -> Sequence[Row]:
     """Rows of a meter that touch a span, with hours inside it that hold none of `edges_ns` (sorted) in the place of their chunks."""
-    hours = dict(chunks.hours(db, meter_id, begin_ns, end_ns))
-    hours = {hour: row for hour, row in hours.items() if bisect_left(edges_ns, row.t0_ns) == bisect_right(edges_ns, row.t1_ns)}
-    if not hours:
+    whole = [
+        row
+        for row in chunks.hours(db, meter_id, begin_ns // HOUR_NS, end_ns // HOUR_NS)
+        if begin_ns < row[1] and row[2] < end_ns and bisect_left(edges_ns, row[1]) == bisect_right(edges_ns, row[2])
+    ]
+    if not whole:
         return chunks.sums(db, meter_id, begin_ns, end_ns)
-    first, last = min(hours), max(hours)
-    found = list(chunks.sums(db, meter_id, begin_ns, first * HOUR_NS - 1))
-    for hour, after in pairwise([*hours, last + 1]):
-        found.append(hours[hour])
-        if after > hour + 1:
-            found += begun(chunks.sums(db, meter_id, (hour + 1) * HOUR_NS, after * HOUR_NS - 1), (hour + 1) * HOUR_NS)
-    return found + begun(chunks.sums(db, meter_id, (last + 1) * HOUR_NS, end_ns), (last + 1) * HOUR_NS)
-
-
-def begun(rows: Sequence[Row], begin_ns: int) -> list[Row]:
-    """Those that begin at or after `begin_ns`: the others belong to an earlier hour."""
-    return [row for row in rows if row[1] >= begin_ns]
+    hours = [row[1] // HOUR_NS for row in whole]
+    found = list(chunks.sums(db, meter_id, begin_ns, hours[0] * HOUR_NS - 1))
+    if hours[-1] - hours[0] == len(hours) - 1:
+        found += whole
+    else:
+        for row, hour, after in zip(whole, hours, [*hours[1:], hours[-1] + 1], strict=True):
+            found.append(row)
+            if after > hour + 1:
+                found += chunks.begun(db, meter_id, (hour + 1) * HOUR_NS, after * HOUR_NS - 1)
+    found += chunks.begun(db, meter_id, (hours[-1] + 1) * HOUR_NS, end_ns)
+    return found
 
 
 def refresh(db: sqlite3.Connection, meter_id: str, t0_ns: int) -> None:
@@ -51,7 +53,7 @@ def refresh(db: sqlite3.Connection, meter_id: str, t0_ns: int) -> None:
     for each in over:
         known = db.execute("SELECT 1 FROM hour_sum WHERE meter_id = ? AND hour = ?", (meter_id, each)).fetchone()
         begin_ns, end_ns = each * HOUR_NS, (each + 1) * HOUR_NS - 1
-        rows = [] if known else begun([Row._make(row) for row in LOCAL.sums(db, meter_id, begin_ns, end_ns)], begin_ns)
+        rows = [] if known else [Row._make(row) for row in LOCAL.begun(db, meter_id, begin_ns, end_ns)]
         if len(rows) > 1 and alone(rows):
             values = (meter_id, each, *joined(rows)[1:])
             db.execute(f"INSERT INTO hour_sum (meter_id, hour, {SUM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)

@@ -46,6 +46,9 @@ def test_the_golden_run_is_bit_equal_from_shards(tmp_path: Path, archive: Archiv
         assert (one.meter, one.t_ns.tolist(), one.value.tolist()) == (other.meter, other.t_ns.tolist(), other.value.tolist())
     powers, spans = [name for name in meters if name.endswith("power")], [(T0 + 3 * S, T0 + 30 * S), (T0 + 10 * S, T0 + 20 * S)]
     assert archived.integrals(powers, spans) == local.integrals(powers, spans)
+    with closing(sqlite3.connect(archived.path)) as db:
+        rows = archive.sums(db, powers[0], *SPAN)
+        assert archive.begun(db, powers[0], rows[0][1] + 1, SPAN[1]) == rows[1:] != []
     assert [archived.stored_bytes(name) for name in ("ahead", "alone")] == [local.stored_bytes(name) for name in ("ahead", "alone")]
     assert all(shard.rows("SELECT count() FROM chunk")[0][0] for shard in archive.shards), "both shards have hosts"
     local.close()

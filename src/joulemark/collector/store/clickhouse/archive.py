@@ -71,8 +71,11 @@ class Archive:
         touched = [row for row in found if row.t0_ns <= t1_ns and row.t1_ns >= t0_ns]
         return sorted([*LOCAL.sums(db, meter_id, t0_ns, t1_ns), *touched], key=lambda row: row[1])
 
-    def hours(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[tuple[int, Row]]:
-        del db, meter_id, t0_ns, t1_ns  # a row of readings.db may lack what an archive holds of its hour
+    def begun(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[Row]:
+        return [row for row in self.sums(db, meter_id, t0_ns, t1_ns) if row[1] >= t0_ns]
+
+    def hours(self, db: sqlite3.Connection, meter_id: str, first: int, last: int) -> Sequence[Row]:
+        del db, meter_id, first, last  # a row of readings.db may lack what an archive holds of its hour
         return ()
 
     def stored_bytes(self, db: sqlite3.Connection, agent_id: str) -> int:
