@@ -27,7 +27,8 @@ KEPT: Final = (
 AUTHORITIES: Final = "etc/ssl/certs/ca-certificates.crt"
 ENTER: Final = 'mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; exec chroot "$0" "$@"'
 """Into a root whose /proc and /dev are mounted for this shell alone: nobody else sees them, and nothing has to be unmounted."""
-SHELL: Final = ("bash", "-euo", "pipefail", "-c")
+SHELL: Final = ("env", "--default-signal=INT", "bash", "-euo", "pipefail", "-c")
+"""Ctrl-C ends what it runs, also where we were started in the background, which ignores it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,18 @@ def test_less_is_red(
     monkeypatch.setattr(newcomer, "TRANSCRIPT", tmp_path / "newcomer.md")
     assert not newcomer.judged(PAGE.replace(right, wrong), ground)
     assert capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_block_also_in_the_background(ground: Ground) -> None:
+    """Where Ctrl-C is ignored, as it is for what a shell starts in the background, a block that waits for it ends by it all the same."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        (block,) = blocks("<!-- runs until: ready -->\n```sh\necho ready; exec sleep 20\n```\n")
+        step = Walk(ground).take(block)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert step.status == 0
+    assert step.end_s - step.begin_s < 15
 
 
 def test_a_block_sees_nothing_of_this_environment(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
