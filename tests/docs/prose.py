@@ -18,7 +18,7 @@ FOLDERS: Final = ("src", "tests", "docs", "deploy", "scripts")
 PATH: Final = re.compile(rf"(?<![\w./-])(?:\.\./)*((?:{'|'.join(FOLDERS)})/[\w./*-]*[\w*/])")
 FENCE: Final = re.compile(r"^ *```(sh|console|bash)\b[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE: Final = re.compile(r"(?<!`)`(joulemark [^`\n]+)`(?!`)")
-BEFORE: Final = r"(?:^\s*(?:\$ )?|-- |[;|&(] *|\b(?:do|sudo|exec|time|systemd-run(?: --\S+)*) )(?:\w+=\S* )*"
+BEFORE: Final = r"(?:^\s*(?:\$ )?|-- |[;|&(] *|\b(?:do|sudo(?: -u \w+)?|exec|time|systemd-run(?: --\S+)*) )(?:\w+=\S* )*"
 """What a command begins after; a word of another command's line is no command."""
 CALL: Final = re.compile(BEFORE + r"(?:\S*/)?joulemark(?= |$)((?: +(?![#|&;<>])\S+)*)")
 NUMBERS: Final = (click.types.IntParamType, click.types.FloatParamType)

@@ -1,4 +1,4 @@
-"""What `deploy/` tells a cluster to do, done here: objects keep our rules, their commands and files work, jobs of Slurm are marked."""
+"""What `deploy/` tells a cluster to do, done here: objects keep our rules, their commands and files work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ import pytest
 import yaml
 
 from tests import certificates
-from tests.collector.conftest import Collector
 from tests.manifests import rules
 
 Objects = list[dict[str, Any]]
@@ -229,34 +228,3 @@ def test_the_image_has_all_that_a_wheel_is_made_of(repository: Path) -> None:
     text = (repository / "deploy/containers/Containerfile").read_text()
     copied = [word for line in re.findall(r"^COPY (?!--)(.*)$", text, re.MULTILINE) for word in line.split()[:-1]]
     assert [path for path in wanted if not any(f"{path}/".startswith(f"{place}/") for place in copied)] == []
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[Collector]:
-    """A collector that agents could speak to; there are none."""
-    started = Collector(tmp_path / "collector").start()
-    yield started
-    started.stop()
-
-
-def test_a_job_of_slurm_is_a_run(collector: Collector, repository: Path, tmp_path: Path) -> None:
-    """Prolog and epilog with the variables that Slurm sets give a stopped run with the job's labels and one phase, which does not count
-    when the job failed; where the collector is gone both end with 0 all the same.
-    """
-    slurm = repository / "deploy/slurm"
-    program = tmp_path / "joulemark"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m joulemark "$@"\n')
-    program.chmod(0o755)
-    given = {"JOULEMARK": str(program), "JOULEMARK_SLURM_STATE": str(tmp_path / "state"), "JOULEMARK_URL": collector.rest}
-    job = {"SLURM_JOB_NAME": "train", "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_JOB_USER": "ada", "SLURM_JOB_PARTITION": "gpu"}
-    for script in ("prolog.sh", "epilog.sh"):
-        done = run(slurm / script, **given, **job, SLURM_JOB_ID="41", SLURM_JOB_EXIT_CODE="256")
-        assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "state").iterdir()) == []
-    (made,) = httpx.get(f"{collector.rest}/v1/runs").json()
-    assert (made["labels"]["slurm_job_id"], made["labels"]["slurm_nodes"], made["labels"]["slurm_user"]) == ("41", "node[1-2]", "ada")
-    assert made["stopped_ns"]
-    (phase,) = httpx.get(f"{collector.rest}/v1/runs/{made['run_id']}").json()["phases"]
-    assert (phase["name"], phase["kind"], phase["aborted"]) == ("job", "measured", "job ended with 256")
-    assert run(slurm / "prolog.sh", **{**given, "JOULEMARK_URL": "http://127.0.0.1:9"}, **job, SLURM_JOB_ID="42").returncode == 0
-    assert run(slurm / "epilog.sh", **given, **job, SLURM_JOB_ID="42").returncode == 0
