@@ -32,12 +32,20 @@ CUSTOM: Final = ("ServiceMonitor",)
 VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "without values": {},
     "with GPUs and RAPL": {
-        "agent": {"runtimeClassName": "nvidia", "supplementalGroups": [990], "spoolHostPath": "/var/lib/joulemark-agent"}
+        "agent": {"runtimeClassName": "nvidia", "hostSysfs": True, "supplementalGroups": [990], "spoolHostPath": "/var/lib/joulemark-agent"}
     },
     "without monitoring": {"serviceMonitor": {"enabled": False}, "networkPolicy": {"enabled": True, "restFrom": []}},
-    "a collector alone": {"agent": {"enabled": False}, "collector": {"storageClassName": "fast", "config": "[limits]\nmax_agents = 8\n"}},
+    "a collector alone": {
+        "agent": {"enabled": False},
+        "collector": {"storageClassName": "fast", "maxUnavailable": 1, "config": "[limits]\nmax_agents = 8\n"},
+    },
 }
-WRONG: Final = ({"collector": {"storage": "lots"}}, {"agent": {"privileged": True}}, {"images": {"agent": ""}})
+WRONG: Final = (
+    {"collector": {"storage": "lots"}},
+    {"collector": {"maxUnavailable": 2}},
+    {"agent": {"privileged": True}},
+    {"images": {"agent": ""}},
+)
 """Values that the chart's schema must refuse."""
 SPOILT: Final = {
     "privileged": ("privileged: false", "privileged: true"),

@@ -9,6 +9,12 @@ from typing import Any
 Object = Mapping[str, Any]
 RUNNING = ("StatefulSet", "DaemonSet", "Deployment")
 ASKED_ONCE = "first-token"
+JOB = "joulemark"
+"""Name of the job that the alerts ask for."""
+GPUS = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "utility"}
+"""Without the first NVIDIA's runtime gives a container nothing."""
+HOST_PATHS = ("/sys/class", "/sys/devices")
+"""Folders of the node that may be mounted, read-only."""
 
 
 def pods(objects: Iterable[Object]) -> Iterator[tuple[str, Object]]:
@@ -41,6 +47,23 @@ def opened(name: str, pod: Object) -> Iterator[str]:
     for volume in pod.get("volumes", ()):
         if "secret" in volume and volume["secret"].get("defaultMode") != 0o440:
             yield f"{name}: secret {volume['name']} can be read by others"
+
+
+def blind(name: str, pod: Object) -> Iterator[str]:
+    """GPUs that a pod of NVIDIA's runtime does not see, and folders of the node that it sees or may write without need."""
+    folders = {volume["name"]: volume["hostPath"]["path"] for volume in pod.get("volumes", ()) if "hostPath" in volume}
+    for container in pod["containers"]:
+        given = {entry["name"]: entry.get("value") for entry in container.get("env", ())}
+        if pod.get("runtimeClassName") and GPUS.items() - given.items():
+            yield f"{name}, {container['name']}: of a runtime for GPUs, and asks it for none"
+        for mount in container["volumeMounts"]:
+            path = folders.get(mount["name"])
+            if (
+                path
+                and path.startswith(("/sys", "/proc", "/dev", "/etc"))
+                and (path not in HOST_PATHS or mount.get("readOnly") is not True)
+            ):
+                yield f"{name}, {container['name']}: {path} of the node can be written, or is none of {', '.join(HOST_PATHS)}"
 
 
 def parted(objects: Iterable[Object]) -> Iterator[str]:
@@ -84,6 +107,11 @@ def bare(objects: Iterable[Object]) -> Iterator[str]:
         if not any(o["kind"] == "NetworkPolicy" and o["metadata"]["name"] == each["metadata"]["name"] for o in objects):
             yield f"{each['metadata']['name']}: no NetworkPolicy says who may come"
     for each in objects:
+        if each["kind"] == "ServiceMonitor":
+            wanted, named = each["spec"]["selector"]["matchLabels"], each["spec"].get("jobLabel", "")
+            services = [o["metadata"] for o in objects if o["kind"] == "Service" and wanted.items() <= o["metadata"]["labels"].items()]
+            if {of["labels"].get(named, of["name"]) for of in services} != {JOB}:
+                yield f"ServiceMonitor {each['metadata']['name']}: its job is not called {JOB}, and no alert would see it"
         for endpoint in each["spec"]["endpoints"] if each["kind"] == "ServiceMonitor" else ():
             if endpoint.get("scheme") != "https" or "authorization" not in endpoint or "ca" not in endpoint.get("tlsConfig", {}):
                 yield f"ServiceMonitor {each['metadata']['name']}: asks without TLS, authority or token"
@@ -92,4 +120,4 @@ def bare(objects: Iterable[Object]) -> Iterator[str]:
 def broken(objects: Iterable[Object]) -> list[str]:
     """All of it."""
     objects = list(objects)
-    return [fault for name, pod in pods(objects) for fault in opened(name, pod)] + [*parted(objects), *bare(objects)]
+    return [fault for name, pod in pods(objects) for fault in (*opened(name, pod), *blind(name, pod))] + [*parted(objects), *bare(objects)]

@@ -55,6 +55,12 @@ def agent_pod(objects: Objects) -> dict[str, Any]:
     return pod
 
 
+def mount(pod: dict[str, Any], path: str, *, read_only: bool) -> None:
+    """Mount a folder of the node into a pod's container."""
+    pod["volumes"].append({"name": "node", "hostPath": {"path": path}})
+    pod["containers"][0]["volumeMounts"].append({"name": "node", "mountPath": "/node", "readOnly": read_only})
+
+
 SPOILS: dict[str, Callable[[Objects], Any]] = {
     "as root": lambda o: agent_pod(o)["securityContext"].update(runAsNonRoot=False),
     "no seccomp": lambda o: agent_pod(o)["securityContext"].pop("seccompProfile"),
@@ -73,6 +79,10 @@ SPOILS: dict[str, Callable[[Objects], Any]] = {
     "policy for nobody": lambda o: of(o, "NetworkPolicy", "joulemark-collector")["spec"]["podSelector"]["matchLabels"].update(a="b"),
     "port of nobody": lambda o: of(o, "Service", "joulemark-collector")["spec"]["ports"][0].update(targetPort="other"),
     "budget for nobody": lambda o: of(o, "PodDisruptionBudget", "joulemark-collector")["spec"]["selector"]["matchLabels"].update(a="b"),
+    "GPUs not asked for": lambda o: agent_pod(o).update(runtimeClassName="nvidia"),
+    "devices of the node": lambda o: mount(agent_pod(o), "/dev", read_only=True),
+    "sysfs to write": lambda o: mount(agent_pod(o), "/sys/devices", read_only=False),
+    "a job of another name": lambda o: of(o, "ServiceMonitor", "joulemark-collector")["spec"].pop("jobLabel"),
     "scrape in plaintext": lambda o: of(o, "ServiceMonitor", "joulemark-collector")["spec"]["endpoints"][0].update(scheme="http"),
     "no TLS": lambda o: of(o, "ConfigMap", "joulemark-collector")["data"].update({"collector.toml": 'rest_listen = "0.0.0.0:7471"\n'}),
 }
@@ -84,6 +94,30 @@ def test_a_broken_rule_is_seen(objects: Objects, spoil: str) -> None:
     spoilt = copy.deepcopy(objects)
     SPOILS[spoil](spoilt)
     assert rules.broken(spoilt)
+
+
+def test_alerts_ask_for_the_job_of_the_objects(repository: Path) -> None:
+    """The one name of a job in the alerts is that of the ServiceMonitor and of the scrape configuration."""
+    folder = repository / "deploy/prometheus"
+    asked = set(re.findall(r'job="(\w+)"', "".join(path.read_text() for path in sorted((folder / "rules").glob("*.yml")))))
+    scraped = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    assert asked == {rules.JOB} == {each["job_name"] for each in scraped}
+
+
+def test_a_drain_waits_for_a_collector_that_works_and_for_no_other(objects: Objects) -> None:
+    """The budget allows no eviction of the one collector, but of one that is not ready."""
+    budget = of(objects, "PodDisruptionBudget", "joulemark-collector")["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (0, "AlwaysAllow")
+
+
+def test_images_hold_the_versions_that_were_tested(repository: Path) -> None:
+    """Every installation in the Containerfile is bound to the versions of the lock, a program that could make itself root is in none."""
+    text = (repository / "deploy/containers/Containerfile").read_text()
+    installed = re.findall(r"pip install .*", text)
+    assert len(installed) == 2
+    assert [line for line in installed if "--constraint /source/versions.txt " not in line] == []
+    assert re.search(r"COPY requirements/all\.lock /source/all\.lock\nRUN sed 's/ \.\*//' /source/all\.lock >/source/versions\.txt\n", text)
+    assert "-perm /6000 -exec chmod a-s" in text.partition("AS common")[2].partition("USER 65532")[0]
 
 
 @pytest.fixture
@@ -179,6 +213,24 @@ def test_mounts_of_compose_are_there(repository: Path) -> None:
         assert [s for s in sources if not ((folder / s).exists() if s.startswith(".") else s in whole["volumes"])] == []
     assert "http://127.0.0.1:9090" in (repository / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text()
     assert "--web.listen-address=127.0.0.1:9090" in whole["services"]["prometheus"]["command"]
+
+
+def test_whose_health_is_waited_for_has_a_check(repository: Path) -> None:
+    """A service of Compose that another waits for has a check of its own, since an OCI image holds none; ours run what the images run."""
+    folder = repository / "deploy/compose"
+    services: dict[str, Any] = {}
+    for name in ("clickhouse.yaml", "compose.yaml"):
+        services |= {
+            service: services.get(service, {}) | told for service, told in yaml.safe_load((folder / name).read_text())["services"].items()
+        }
+    waited = {
+        name for told in services.values() for name, how in told.get("depends_on", {}).items() if how["condition"] == "service_healthy"
+    }
+    assert waited >= {"collector"}
+    assert [name for name in waited if "healthcheck" not in services[name]] == []
+    text = (repository / "deploy/containers/Containerfile").read_text()
+    checks = {json.loads(found)[1]: json.loads(found) for found in re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)}
+    assert {name: services[name]["healthcheck"]["test"][1:] for name in ("agent", "collector")} == checks
 
 
 def test_the_shards_of_compose_are_those_of_its_collector(repository: Path) -> None:
