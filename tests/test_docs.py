@@ -10,8 +10,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from joulemark.benchmarks import aiperf_names, genai_perf, llmperf, mlperf, sglang, vllm
 from joulemark.benchmarks import joulemark as joulemark_run
+
+HOW_TOS = {
+    "install agents": "install-agents",
+    "add a meter": "add-a-meter",
+    "calibrate": "align-a-bmc",
+    "attach": "attach-an-energy-card",
+    "run a board": "run-a-board",
+    "follow another board": "follow-a-board",
+    "move to ClickHouse": "move-to-clickhouse",
+    "use with vLLM": "use-with-vllm",
+    "use with AIPerf": "use-with-aiperf",
+    "use with MLPerf": "use-with-mlperf",
+    "use with Slurm": "use-with-slurm",
+}
+"""Words by which somebody looks for a page, and the page."""
 
 
 def text(repository: Path, page: str) -> str:
@@ -56,6 +73,16 @@ def test_every_page_is_reachable(repository: Path) -> None:
         p.resolve() for folder in ("tutorials", "how-to", "reference", "explanation", "standard") for p in (docs / folder).rglob("*.md")
     }
     assert pages - seen == set()
+
+
+@pytest.mark.parametrize("words", HOW_TOS)
+def test_a_how_to_is_found_by_its_words(repository: Path, words: str) -> None:
+    """They stand in the title of the page, which the navigation of the site shows, and in the row of the index that leads to it."""
+    page = f"how-to/{HOW_TOS[words]}.md"
+    title = text(repository, page).partition("\n")[0]
+    rows = [row for row in text(repository, "index.md").splitlines() if f"]({page})" in row]
+    assert words.lower() in title.lower()
+    assert [row for row in rows if words.lower() in row.lower()] != []
 
 
 def test_meter_of_the_how_to_works(repository: Path, tmp_path: Path) -> None:
