@@ -42,11 +42,7 @@ class ShardProcess:
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        killed(self.process)
         self.process, self.kills = None, self.kills + 1
 
     def cpu_s(self) -> float:
@@ -74,11 +70,7 @@ class Sealing:
 
     def kill(self) -> None:
         """SIGKILL."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        killed(self.process)
         self.kills += 1
 
     def done(self) -> bool:
@@ -93,6 +85,15 @@ class Sealing:
         assert self.process.returncode == 0, f"the sealing side failed: read {self.work / self.name}.log"
         found: dict[str, Any] = json.loads(out)
         return found
+
+
+def killed(process: subprocess.Popen[str] | None) -> None:
+    """SIGKILL, and nothing of it left."""
+    assert process is not None
+    assert process.stdout is not None
+    process.kill()
+    process.wait()
+    process.stdout.close()
 
 
 def settings(work: Path, name: str) -> config.Config:
