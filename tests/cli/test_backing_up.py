@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from joulemark.collector.store.sqlite import SqliteReadings
 from tests.collector.conftest import Agent, Collector
 from tests.collector.conftest import start_collector as start_collector
 from tests.command import joulemark
+from tests.conftest import ROOT
+from tests.waiting import eventually
 
 S = 1_000_000_000
 
@@ -74,3 +79,42 @@ def test_a_backup_into_the_data_itself_is_refused(tmp_path: Path) -> None:
     done = joulemark("collector", "backup", tmp_path / "data" / "backups", "--config", config)
     assert done.returncode == 2
     assert "data folder itself" in done.stderr
+
+
+@pytest.mark.slow
+def test_readings_on_a_shard_come_back_without_it(start_collector: Callable[..., Collector], tmp_path: Path) -> None:
+    """A collector seals onto a shard behind HTTP; its backup is proven and restored when the shard is gone, and a collector without
+    shards answers as before. Left to the engine, the backup and its proof say so.
+    """
+    server = [sys.executable, "-m", "tests.scale_out.server", tmp_path / "shard", "0"]
+    with subprocess.Popen(server, cwd=ROOT, stdout=subprocess.PIPE, text=True) as shard:
+        assert shard.stdout is not None
+        address, data, target = f"http://127.0.0.1:{shard.stdout.readline().strip()}/joulemark", tmp_path / "data", tmp_path / "backups"
+        running = start_collector(data_dir=str(data), seal_after_s=1.0)
+        running.stop()
+        running.tables = f'[clickhouse]\nshards = ["{address}"]'
+        running.start(data_dir=str(data), seal_after_s=1.0)
+        agent, begin_ns = Agent(), time.time_ns()
+        agent.send(running.grpc, *(agent.batch(seq, begin_ns=begin_ns + seq * S, described=seq == 0) for seq in range(6)))
+        asked = {"meter": f"{agent.device.device_id}:power", "from_ns": begin_ns - S, "to_ns": begin_ns + 9 * S, "format": "csv"}
+        eventually(lambda: "sealed" in (running.folder / "log").read_text(), "a span lies on the shard")
+        before = httpx.get(f"{running.rest}/v1/readings", params=asked, timeout=60).text
+        made = joulemark("collector", "backup", target, "--config", running.folder / "collector.toml", "--json")
+        bare = joulemark(
+            "collector", "backup", tmp_path / "bare", "--config", running.folder / "collector.toml", "--without-shards", "--json"
+        )
+        running.stop()
+        shard.kill()
+    assert (made.returncode, bare.returncode) == (0, 0), made.stderr + bare.stderr
+    spans = json.loads(made.stdout)["spans_from_shards"]
+    assert spans == json.loads(bare.stdout)["spans_left_out"] > 0
+    proof = joulemark("collector", "verify", target, "--json")
+    assert (proof.returncode, json.loads(proof.stdout)["spans_from_shards"]) == (0, spans), proof.stdout
+    refused = joulemark("collector", "verify", tmp_path / "bare")
+    assert (refused.returncode, "not in this backup" in refused.stdout) == (4, True)
+    assert joulemark("collector", "verify", tmp_path / "bare", "--without-shards").returncode == 0
+    back = joulemark("collector", "restore", target, "--into", tmp_path / "again", "--json")
+    assert (back.returncode, json.loads(back.stdout)["spans_from_shards"]) == (0, spans), back.stderr
+    again = start_collector(data_dir=str(tmp_path / "again"))
+    assert httpx.get(f"{again.rest}/v1/readings", params=asked, timeout=60).text == before
+    assert before.count("\n") == 61

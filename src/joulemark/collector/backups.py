@@ -85,9 +85,9 @@ class Backups:
                 f"the backup was not made: {what}", "see that the disk has room and that you may write there"
             ) from error
 
-    def add(self, made_ns: int, files: Iterable[tuple[str, Path]]) -> Backup:
-        """Keep (name, place) of each file as one backup. Raises OSError; then there is no such backup."""
-        kept = tuple(self._kept(name, path) for name, path in files)
+    def add(self, made_ns: int, files: Iterable[tuple[str, Path] | Kept]) -> Backup:
+        """Keep (name, place) of each file as one backup, or what another has of it. Raises OSError; then there is no such backup."""
+        kept = tuple(file if isinstance(file, Kept) else self._kept(*file) for file in files)
         backup = Backup(self._free_name(made_ns), made_ns, __version__, kept)
         data = {"schema": BACKUP, "made_ns": made_ns, "version": __version__, "files": [asdict(file) for file in kept]}
         durable(self._place(backup.name), json.dumps(data).encode() + b"\n")
@@ -115,6 +115,12 @@ class Backups:
             return Backup(path.stem, int(data["made_ns"]), str(data["version"]), files)
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{path} cannot be used: {error}", "use another backup of that folder") from error
+
+    def holds(self, file: Kept) -> bool:
+        """Whether every block of a file is there, in its length: its content is not looked at."""
+        lengths = [BLOCK_BYTES] * (len(file.blocks) - 1) + [file.size - BLOCK_BYTES * (len(file.blocks) - 1)]
+        places = [self._block(sha256) for sha256 in file.blocks]
+        return all(place.is_file() and place.stat().st_size == length for place, length in zip(places, lengths, strict=bool(places)))
 
     def bytes_of(self, file: Kept) -> Iterator[bytes]:
         """The blocks of a file, each checked. Raises InsufficientData where one is missing or damaged, or the whole is another."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from joulemark.collector.backups import Backup, Backups, Kept
-from joulemark.collector.snapshot import READINGS
-from joulemark.collector.store import schema
+from joulemark.collector.snapshot import READINGS, put_back
+from joulemark.collector.store import schema, segments
 from joulemark.collector.store.columns import double_integral
 from joulemark.collector.store.integral import counted
 from joulemark.collector.store.sqlite import SqliteReadings
@@ -28,18 +28,24 @@ DAY_NS: Final = 86_400 * NS_PER_S
 
 @dataclass(slots=True)
 class Proof:
-    """What was looked at, and what is wrong. `spans`: days of single meters whose energy was made again from every reading."""
+    """What was looked at, and what is wrong. `spans`: days of single meters whose energy was made again from every reading;
+    `spans_from_shards`, `spans_left_out`: what of an agent was sealed at once and lay on a shard then, in the backup and not in it.
+    """
 
     files: int = 0
     size: int = 0
     databases: int = 0
     meters: int = 0
     spans: int = 0
+    spans_from_shards: int = 0
+    spans_left_out: int = 0
     faults: list[str] = field(default_factory=list)
 
 
-def proven(backups: Backups, backup: Backup, scratch: Path) -> Proof:
-    """Look at every file of a backup; databases are written below the empty folder `scratch` for that. Raises OSError for a full disk."""
+def proven(backups: Backups, backup: Backup, scratch: Path, *, without_shards: bool = False) -> Proof:
+    """Look at every file of a backup; databases are written below the empty folder `scratch` for that. What lay on shards and is not in it
+    is a fault, unless `without_shards`. Raises OSError for a full disk.
+    """
     proof = Proof()
     for file in backup.files:
         proof.files += 1
@@ -51,18 +57,36 @@ def proven(backups: Backups, backup: Backup, scratch: Path) -> Proof:
             proof.faults.append(error.what)
         else:
             if place is not None:
-                proof.faults += [f"{file.name}: {fault}" for fault in database_faults(file.name, place, proof)]
+                proof.faults += [f"{file.name}: {fault}" for fault in database_faults(backups, backup, file, place, proof, without_shards)]
         for part in scratch.iterdir():
             part.unlink()
     return proof
 
 
-def database_faults(name: str, place: Path, proof: Proof) -> Iterator[str]:
-    """What is wrong with a database."""
+def database_faults(backups: Backups, backup: Backup, file: Kept, place: Path, proof: Proof, without_shards: bool) -> Iterator[str]:
+    """What is wrong with a database of a backup, which was written to `place`."""
     proof.databases += 1
     yield from sound(place)
-    if name.startswith(READINGS):
+    if file.name.startswith(READINGS):
+        yield from whole(backups, backup, file, place, proof, without_shards)
         yield from exact(place, proof)
+
+
+def whole(backups: Backups, backup: Backup, file: Kept, place: Path, proof: Proof, without_shards: bool) -> Iterator[str]:
+    """Put back what lay on shards; what of it is missing."""
+    try:
+        proof.spans_from_shards += put_back(backups, backup, file.name, place)
+        with closing(sqlite3.connect(place)) as db:
+            left = segments.readable(db)
+    except InsufficientData as error:
+        yield error.what
+    except sqlite3.Error as error:
+        yield str(error)
+    else:
+        proof.spans_left_out += sum(left.values())
+        if left and not without_shards:
+            told = ", ".join(f"{count} on {shard}" for shard, count in left.items())
+            yield f"sealed spans that lay on ClickHouse shards are not in this backup: {told}"
 
 
 def write(backups: Backups, file: Kept, place: Path | None) -> None:

@@ -11,13 +11,14 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from joulemark.collector.backups import Backup, Backups
+from joulemark.collector.backups import Backup, Backups, Kept
+from joulemark.collector.store import segments
 from joulemark.config import Config
 from joulemark.errors import EnvironmentFailed, UsageError
 from joulemark.pricing import kept
@@ -27,6 +28,16 @@ LEFT_OUT: Final = ("board/incoming", "board/lock")
 PARTS: Final = (".db-wal", ".db-shm", ".db-journal", ".lock")
 READINGS: Final = "readings"
 PATIENCE_S: Final = 10.0
+
+
+Away = Callable[[str, Path, Path], Iterable[tuple[str, Path] | Kept]]
+"""Given name, copy and file of a database of readings: files of a backup that hold what the database only points to."""
+
+
+def nothing(name: str, copy: Path, live: Path) -> Iterable[tuple[str, Path] | Kept]:
+    """For a database that points nowhere."""
+    del name, copy, live
+    return ()
 
 
 def contents(config: Config) -> list[tuple[str, Path]]:
@@ -51,8 +62,9 @@ def wanted(path: Path, folder: Path) -> bool:
         return False
 
 
-def copied(found: list[tuple[str, Path]], scratch: Path) -> Iterator[tuple[str, Path]]:
-    """The same with a copy below `scratch` in place of each database, which goes when the next one is asked for.
+def copied(found: list[tuple[str, Path]], scratch: Path, away: Away = nothing) -> Iterator[tuple[str, Path] | Kept]:
+    """The same with a copy below `scratch` in place of each database, which goes when the next one is asked for, and before that of each
+    file of readings what `away` tells of it.
 
     A file that went meanwhile is left out. Raises EnvironmentFailed for a database that cannot be read.
     """
@@ -64,8 +76,11 @@ def copied(found: list[tuple[str, Path]], scratch: Path) -> Iterator[tuple[str, 
         place = scratch / name.replace("/", "-")
         copy_database(path, place)
         place.chmod(path.stat().st_mode & 0o777)
+        if name.startswith(READINGS):
+            yield from away(name, place, path)
         yield name, place
-        place.unlink()
+        for left in scratch.glob(f"{place.name}*"):
+            left.unlink()
 
 
 def copy_database(path: Path, place: Path) -> None:
@@ -82,8 +97,9 @@ def copy_database(path: Path, place: Path) -> None:
         ) from error
 
 
-def restored(backups: Backups, backup: Backup, folder: Path) -> None:
-    """Write the files of a backup into `folder`, which appears whole or not at all.
+def restored(backups: Backups, backup: Backup, folder: Path, *, from_shards: bool = True) -> int:
+    """Write the files of a backup into `folder`, which appears whole or not at all. With `from_shards` spans that lay on shards become
+    chunks of their readings.db; how many.
 
     Raises UsageError where something is there already, InsufficientData for a damaged backup, EnvironmentFailed.
     """
@@ -97,6 +113,8 @@ def restored(backups: Backups, backup: Backup, folder: Path) -> None:
         fresh.mkdir(mode=0o750)
         try:
             for file in backup.files:
+                if file.name.startswith(f"{segments.FOLDER}/"):
+                    continue
                 place = fresh / file.name
                 place.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
                 with open(place, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
@@ -104,12 +122,39 @@ def restored(backups: Backups, backup: Backup, folder: Path) -> None:
                     out.flush()
                     os.fsync(out.fileno())
                 place.chmod(file.mode)
+            count = sum(put_back(backups, backup, file.name, fresh / file.name) for file in readings(backup)) if from_shards else 0
             if folder.exists():
                 folder.rmdir()
             fresh.replace(folder)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
+        return count
+    except sqlite3.Error as error:
+        raise EnvironmentFailed(f"cannot restore into {folder}: {error}", "see that the disk has room for what lay on shards") from error
     except OSError as error:
         what = f"cannot restore into {folder}: {error.strerror}"
         raise EnvironmentFailed(what, "see that the disk has room and that you may write there") from error
+
+
+def readings(backup: Backup) -> list[Kept]:
+    """The files of readings in a backup."""
+    return [file for file in backup.files if file.name.startswith(READINGS) and file.name.endswith(".db")]
+
+
+def put_back(backups: Backups, backup: Backup, name: str, place: Path) -> int:
+    """Give the readings at `place`, which are called `name` in a backup, what the backup has of their spans on shards; how many spans.
+
+    Raises InsufficientData for a damaged segment, OSError, sqlite3.Error.
+    """
+
+    def written() -> Iterator[Path]:
+        scratch = place.with_name(f".{place.name}.segment")
+        for file in backup.files:
+            if file.name.startswith(segments.folder_of(name)):
+                with scratch.open("wb") as out:
+                    out.writelines(backups.bytes_of(file))
+                yield scratch
+                scratch.unlink()
+
+    return segments.put_back(place, written())

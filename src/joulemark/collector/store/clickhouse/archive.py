@@ -36,19 +36,19 @@ class Archive:
         known = spans.described(db, device_ids)
         touching = spans.touching(db, {agent_id for agent_id, _, _ in known.values()}, t0_ns, t1_ns)
         wanted = [(span, place) for span in touching for place, (description, _) in enumerate(span.chunks) if description in known]
-        found = [chunk for chunk in self._fetched(db, wanted) if chunk.t0_ns <= t1_ns and chunk.t1_ns >= t0_ns]
+        found = [chunk for chunk in self.fetched(db, wanted) if chunk.t0_ns <= t1_ns and chunk.t1_ns >= t0_ns]
         return by_begin([*LOCAL.around(db, device_ids, t0_ns, t1_ns), *found])
 
     def numbered(self, db: sqlite3.Connection, numbers: Collection[int]) -> Sequence[Chunk]:
         places = [spans.place_of(number) for number in numbers if number < 0]
         known = spans.of_rows(db, {row for row, _ in places})
-        found = self._fetched(db, [(known[row], place) for row, place in places])
+        found = self.fetched(db, [(known[row], place) for row, place in places])
         return by_begin([*LOCAL.numbered(db, [number for number in numbers if number >= 0]), *found])
 
     def newer(self, db: sqlite3.Connection, last: Place, begin_ns: int) -> tuple[Sequence[Chunk], Place]:
         local, (last_chunk, _) = LOCAL.newer(db, last, begin_ns)
         wanted = [(span, place) for span in spans.after(db, last[1], begin_ns) for place in range(len(span.chunks))]
-        return [*local, *self._fetched(db, wanted)], (last_chunk, spans.last_row(db))
+        return [*local, *self.fetched(db, wanted)], (last_chunk, spans.last_row(db))
 
     def sums(self, db: sqlite3.Connection, meter_id: str, t0_ns: int, t1_ns: int) -> Sequence[Row]:
         known = spans.described(db, [meter_id.rsplit(":", 1)[0]])
@@ -81,7 +81,7 @@ class Archive:
     def stored_bytes(self, db: sqlite3.Connection, agent_id: str) -> int:
         return LOCAL.stored_bytes(db, agent_id) + spans.stored_bytes(db, agent_id)
 
-    def _fetched(self, db: sqlite3.Connection, wanted: Sequence[Wanted]) -> Iterator[Chunk]:
+    def fetched(self, db: sqlite3.Connection, wanted: Sequence[Wanted]) -> Iterator[Chunk]:
         """The chunks wanted. Raises InsufficientData where they were deleted on purpose, EnvironmentFailed where they are missing."""
         for span, _ in wanted:
             if span.raw != KEPT:
