@@ -50,6 +50,14 @@ def test_the_objects_keep_our_rules(objects: Objects) -> None:
     assert rules.broken(objects) == []
 
 
+def test_the_objects_are_restricted(objects: Objects) -> None:
+    """Without values no pod has a volume that the Pod Security level `restricted` refuses; the rest of that level is among our rules."""
+    allowed = {"configMap", "emptyDir", "secret"}
+    made = [pod for _, pod in rules.pods(objects)]
+    assert {kind for pod in made for volume in pod["volumes"] for kind in volume} - {"name"} <= allowed
+    assert len(made) == 2
+
+
 def agent_pod(objects: Objects) -> dict[str, Any]:
     pod: dict[str, Any] = of(objects, "DaemonSet", "joulemark-agent")["spec"]["template"]["spec"]
     return pod
