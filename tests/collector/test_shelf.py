@@ -67,6 +67,20 @@ def test_filters_choose_and_leave_ranks() -> None:
     assert len(shelf.kept) <= MOST_KEPT
 
 
+def test_an_entry_is_encoded_once_for_a_shelf() -> None:
+    """While the board does not change; few are kept, and the next shelf begins anew."""
+    shelf = Shelf.of(MANY, SITE)
+    first = shelf.told(MANY[0])
+    assert told(first) == MANY[0].to_json()
+    assert shelf.told(MANY[0]) is first
+    for number in range(1000, 1000 + MOST_KEPT + 10):
+        shelf.told(entry(number))
+    assert len(shelf.singles) <= MOST_KEPT
+    gone = MANY[0].withdrawn("wrong", at_ns=PUBLISHED_NS + 10**15)
+    later = Shelf.of([gone, *MANY[1:]], SITE, shelf).told(gone)
+    assert (told(later), later.etag != first.etag) == (gone.to_json(), True)
+
+
 def test_tags_follow_the_bytes() -> None:
     """The same entries give the same bytes and tags in whatever order; a withdrawal changes the first page of the feed and the list."""
     shelf = Shelf.of(MANY, SITE)

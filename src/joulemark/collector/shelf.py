@@ -21,7 +21,7 @@ PAGE_SCHEMA: Final = "joulemark.board-page/1"
 ENTRIES_SCHEMA: Final = "joulemark.board-entries/1"
 PER_PAGE: Final = 100
 MOST_KEPT: Final = 256
-"""Answers to filtered questions that are kept until the board changes."""
+"""Answers to filtered questions, and entries, that are kept until the board changes."""
 
 JSON: Final = "application/json"
 PLAIN_LISTS: Final = ("informative", "incomparable", "simulated", "withdrawn")
@@ -29,22 +29,21 @@ PLAIN_LISTS: Final = ("informative", "incomparable", "simulated", "withdrawn")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Bytes with what a cache needs to know of them. `modified_ns`: of the newest change that is in them, None before the first."""
+    """Bytes with what a cache needs to know of them. `modified_ns`: of the newest change that is in them, None before the first;
+    `last_modified`: the same as HTTP writes it.
+    """
 
     body: bytes
     media_type: str
     modified_ns: int | None = None
     etag: str = ""
+    last_modified: str | None = None
 
     @classmethod
     def of(cls, body: bytes, media_type: str, modified_ns: int | None) -> Self:
         """The answer with the tag that follows from its bytes."""
-        return cls(body, media_type, modified_ns, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-
-    @property
-    def last_modified(self) -> str | None:
-        """As HTTP writes it."""
-        return None if self.modified_ns is None else formatdate(self.modified_ns // NS_PER_S, usegmt=True)
+        last_modified = None if modified_ns is None else formatdate(modified_ns // NS_PER_S, usegmt=True)
+        return cls(body, media_type, modified_ns, f'"{hashlib.sha256(body).hexdigest()[:32]}"', last_modified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,8 @@ class Row:
 class Shelf:
     """`entries` by the last part of their id; `rows` in the order of the list; pages of the list and of the feed; `files` by name.
 
-    `kept`: answers to filtered questions; `drawn`: what the pages for people made of it. Both end with the shelf.
+    `kept`: answers to filtered questions; `singles`: entries that were asked for; `drawn`: what the pages for people made of it. All three
+    end with the shelf.
     """
 
     site: Site
@@ -81,6 +81,7 @@ class Shelf:
     items: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
     modified_ns: int | None = None
     kept: dict[tuple[Any, ...], Answer | None] = field(default_factory=dict)
+    singles: dict[str, Answer] = field(default_factory=dict)
     drawn: dict[tuple[Any, ...], Answer] = field(default_factory=dict)
 
     @classmethod
@@ -127,6 +128,14 @@ class Shelf:
             told = {"schema": ENTRIES_SCHEMA, "page": number, "pages": count(self.rows), "entries": [one.to_json() for one in chosen]}
             self.kept[asked] = Answer.of(encoded(told), JSON, self.modified_ns)
         return self.kept.get(asked)
+
+    def told(self, entry: Entry) -> Answer:
+        """One of `entries` with everything that is stored of it."""
+        if (made := self.singles.get(entry.entry_id)) is None:
+            if len(self.singles) >= MOST_KEPT:
+                self.singles.clear()
+            made = self.singles[entry.entry_id] = Answer.of(encoded(entry.to_json()), JSON, entry.modified_ns)
+        return made
 
     def page(self, rows: Sequence[Row], number: int, **named: str | None) -> Answer:
         """One page of `rows`."""

@@ -17,7 +17,6 @@ MISSED: Final[dict[str, str]] = {
     "E7f": "as E7b",
     "E7g": "at ordinary priority a machine that other work wants gives the thread no core in time; the unit of the agent grants SCHED_FIFO",
     "E8b": "at its limit: 88 to 141 µs in five runs, by what else the machine does; the median is 46",
-    "E9a": "1.02 in a run at load 7 and 1.71 at load 1, where the null route answers faster; what of ours stands in it was not looked into",
     "E13a": "as E1a: a batch is checked number by number, hashed and booked before it is acknowledged, and on disk by then",
     "E13c": "theirs are a number and a millisecond; ours hold nanoseconds, the bracket of each read, and the relation of two clocks",
     "E13d": "as E13c",

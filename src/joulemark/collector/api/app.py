@@ -25,6 +25,7 @@ from joulemark.collector.api import (
 )
 from joulemark.collector.api.door import Door
 from joulemark.collector.api.limits import Limits
+from joulemark.collector.api.prepared import Prepared
 from joulemark.collector.api.state import State
 from joulemark.collector.web import looks, pages
 from joulemark.errors import UsageError
@@ -41,6 +42,7 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
         dependencies=[Depends(known_parameters)],
     )
     app.state.joulemark = state
+    app.add_middleware(Prepared, state=state)
     app.add_middleware(Door, state=state, bounds=limits or Limits())
     problems.install(app, looks.problem)
     for router in (
@@ -74,10 +76,10 @@ def create(state: State, limits: Limits | None = None) -> FastAPI:
     return app
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not have, and one given twice that is no list: either would be an answer to another question.
 
-    Raises UsageError.
+    Raises UsageError. A coroutine: FastAPI has a plain function wait for a thread and its answer, each time.
     """
     route = request.scope.get("route")
     fields = {p.alias: p.field_info.annotation for p in route.dependant.query_params} if isinstance(route, APIRoute) else {}

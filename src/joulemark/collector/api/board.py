@@ -22,7 +22,7 @@ from joulemark.collector.api.problems import NotFound, described
 from joulemark.collector.api.refusals import Reason, Refusal
 from joulemark.collector.api.state import Served
 from joulemark.collector.boarding import Boarding
-from joulemark.collector.shelf import Answer, encoded
+from joulemark.collector.shelf import Answer
 from joulemark.collector.tokens import Scope
 from joulemark.errors import EnvironmentFailed
 from joulemark.standard.verdict import LEVELS
@@ -67,8 +67,8 @@ def told(media_type: str) -> dict[int | str, dict[str, Any]]:
     return {**FOUND, 200: {"description": "OK", "content": {media_type: {}}}}
 
 
-def board_of(state: Served) -> Boarding:
-    """The board of this collector. Raises NotFound where it has none."""
+async def board_of(state: Served) -> Boarding:
+    """The board of this collector, a coroutine as `app.known_parameters` is one. Raises NotFound where it has none."""
     if state.board is None:
         raise NotFound("this collector has no board", "start it with: joulemark collector run")
     return state.board
@@ -177,8 +177,7 @@ async def entries(request: Request, board: Boarded, page: Number = 1) -> Respons
 @router.get("/entries/{entry_id}", responses=FOUND)
 async def entry(entry_id: Id, request: Request, board: Boarded) -> Response:
     """One entry: `joulemark.board-entry/1`."""
-    found = entry_of(board, entry_id)
-    return answered(request, Answer.of(encoded(found.to_json()), "application/json", found.modified_ns), what=entry_id)
+    return answered(request, board.shelf.told(entry_of(board, entry_id)), what=entry_id)
 
 
 @router.get("/entries/{entry_id}/card", response_class=FileResponse)

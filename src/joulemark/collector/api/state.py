@@ -58,8 +58,8 @@ class State:
         return recorded
 
 
-def state_of(request: Request) -> State:
-    """The state of the app that serves `request`."""
+async def state_of(request: Request) -> State:
+    """The state of the app that serves `request`, a coroutine as `app.known_parameters` is one."""
     return cast("State", request.app.state.joulemark)
 
 
