@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from concurrent import futures
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -88,6 +91,72 @@ def serve() -> Iterator[object]:
     yield start
     for one in started:
         one.stop(0).wait()
+
+
+class Relay:
+    """Carries one plaintext connection to the server at `port`, and keeps what the client sent."""
+
+    PREFACE, HEAD = 24, 9
+    PING, ACK = 6, 1
+
+    def __init__(self, port: int) -> None:
+        self.sent = bytearray()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self._to = socket.create_connection(("127.0.0.1", port))
+        self._listening.settimeout(10)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        client, _ = self._listening.accept()
+        back = threading.Thread(target=self._carry, args=(self._to, client, bytearray()), daemon=True)
+        with client:
+            back.start()
+            self._carry(client, self._to, self.sent)
+            with suppress(OSError):
+                self._to.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    @staticmethod
+    def _carry(one: socket.socket, other: socket.socket, kept: bytearray) -> None:
+        with suppress(OSError):
+            while data := one.recv(65_536):
+                kept += data
+                other.sendall(data)
+
+    def frames(self) -> list[tuple[int, int]]:
+        """Type and flags of each whole frame that the client sent (RFC 9113, section 4.1)."""
+        found, at = [], self.PREFACE
+        while at + self.HEAD <= len(self.sent):
+            found.append((self.sent[at + 3], self.sent[at + 4]))
+            at += self.HEAD + int.from_bytes(self.sent[at : at + 3], "big")
+        return found
+
+    def close(self) -> None:
+        """Wait for the end of the connection, which the client has ended."""
+        self._thread.join(10)
+        self._listening.close()
+        self._to.close()
+
+
+def test_no_ping_follows_an_answer() -> None:
+    """Each second brings an acknowledgement: to ask after each how fast the next may come would wake both sides for nothing."""
+    started = grpc.server(futures.ThreadPoolExecutor(1))
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
+    started.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("x", {"Y": handler}),))
+    relay = Relay(started.add_insecure_port("127.0.0.1:0"))
+    started.start()
+    try:
+        with channel(f"127.0.0.1:{relay.port}", TlsConfig(), NOTHING) as dialled:
+            echo: grpc.StreamStreamMultiCallable[bytes, bytes] = dialled.stream_stream("/x/Y")
+            assert list(echo(iter([b"a" * 100, b"b" * 100, b"c" * 100]), timeout=10)) == [b"a" * 100, b"b" * 100, b"c" * 100]
+        pings = [flags for kind, flags in relay.frames() if kind == Relay.PING and not flags & Relay.ACK]
+        assert relay.frames()
+        assert pings == []
+    finally:
+        relay.close()
+        started.stop(0).wait()
 
 
 def test_what_a_failed_handshake_means(authorities: tuple[Authority, Authority], serve: object) -> None:
