@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from joulemark import document, units
 from joulemark.certificate import Certificate
@@ -341,8 +341,7 @@ class DeviceInfo:
                 raise ValueError(f"meter {meter.meter_id} is not a channel of {self.device_id}")
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One read of one device.
 
     `t_read0_ns`, `t_read1_ns`: CLOCK_MONOTONIC just before and just after the call. `utc_minus_mono_ns`: CLOCK_REALTIME minus

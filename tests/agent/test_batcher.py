@@ -52,7 +52,7 @@ def test_changed_description_divides_a_batch(spool: Spool, device: DeviceInfo, s
     narrow = sample_of(1)
     batcher.describe(replace(device, meters=device.meters[:1]), "fake")
     batcher.add(
-        [replace(narrow, values=narrow.values[:1], t_device_ns=(None,), qualities=narrow.qualities[:1], reasons=narrow.reasons[:1])]
+        [narrow._replace(values=narrow.values[:1], t_device_ns=(None,), qualities=narrow.qualities[:1], reasons=narrow.reasons[:1])]
     )
     batcher.close()
     got = views(spool)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -18,7 +17,7 @@ OVERHEAD = Overhead(cpu_ns=8, rss_bytes=9)
 def frozen(device: DeviceInfo, sample_of: SampleOf) -> FrozenBatch:
     """Five samples of a counter device, one pinned, one a gap, one numbered after a hole; an earlier loss beside them."""
     rows = [sample_of(i, pinned=i == 1) for i in range(4)]
-    rows[2] = replace(Sample.gap(device, 1, 4, 7, "timeout"), seq=2)
+    rows[2] = Sample.gap(device, 1, 4, 7, "timeout")._replace(seq=2)
     rows.append(sample_of(9))
     samples, losses = {device.device_id: tuple(rows)}, (Loss("x", 1, 2, 3, "y"),)
     return convert.freeze(Batch(5, 6, "boot", 7, ClockState(1, 2, 3, True), samples, (device,), losses, OVERHEAD))

@@ -164,7 +164,7 @@ def frozen(*rows: Sample) -> FrozenBatch:
 
 def test_only_the_devices_that_are_asked_for_are_decoded() -> None:
     """Of a batch of two devices one can be had alone: its block is the same, and nothing of the other is there."""
-    other = tuple(replace(row, device_id="fake:h:1") for row in steady(5))
+    other = tuple(row._replace(device_id="fake:h:1") for row in steady(5))
     body = convert.freeze(Batch(1, 1, "b", 1, ClockState(), {"fake:h:0": steady(3), "fake:h:1": other}, (DEVICE,))).body
     whole, part = convert.decode(body), convert.decode(body, only={"fake:h:1"})
     assert [seen(block) for block in part.blocks] == [seen(block) for block in whole.blocks if block.device_id == "fake:h:1"]
@@ -193,7 +193,7 @@ def test_device_without_samples_makes_no_block() -> None:
 def test_value_beyond_int64_is_refused() -> None:
     """A counter beyond 63 bits raises instead of being cut."""
     with pytest.raises(OverflowError):
-        frozen(replace(steady(1)[0], values=(2**63, 0)))
+        frozen(steady(1)[0]._replace(values=(2**63, 0)))
 
 
 FOREIGN = MeterInfo("fake:h:2:power", "fake", Quantity.POWER, -3, Boundary.GPU)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import threading
-from dataclasses import replace
 from typing import Any, Final
 
 from joulemark.errors import MeterFault, MeterGone
@@ -70,23 +69,23 @@ def struck(sample: Sample, fault: Fault, healthy: Sample, *, number: int) -> Sam
     power, counter = sample.values
     match fault:
         case Fault.FROZEN:
-            return replace(sample, values=healthy.values, t_device_ns=healthy.t_device_ns)
+            return sample._replace(values=healthy.values, t_device_ns=healthy.t_device_ns)
         case Fault.STUCK:
-            return replace(sample, values=(healthy.values[0], counter))
+            return sample._replace(values=(healthy.values[0], counter))
         case Fault.ZERO:
-            return replace(sample, values=(0, counter))
+            return sample._replace(values=(0, counter))
         case Fault.NEGATIVE:
-            return replace(sample, values=(-1, counter))
+            return sample._replace(values=(-1, counter))
         case Fault.SENTINEL:
-            return replace(sample, values=(None, None), qualities=(Quality.SENTINEL,) * 2, reasons=("a sentinel on demand",) * 2)
+            return sample._replace(values=(None, None), qualities=(Quality.SENTINEL,) * 2, reasons=("a sentinel on demand",) * 2)
         case Fault.OVER_RANGE | Fault.SQUELCHED:
             quality = Quality[fault.name]
-            return replace(sample, qualities=(quality, Quality.OK), reasons=(f"{fault} on demand", ""))
+            return sample._replace(qualities=(quality, Quality.OK), reasons=(f"{fault} on demand", ""))
         case Fault.NOISE:
-            return replace(sample, values=(power, (counter or 0) - MILLIJOULE_PER_JOULE * (number % 2)))
+            return sample._replace(values=(power, (counter or 0) - MILLIJOULE_PER_JOULE * (number % 2)))
         case Fault.LEAP:
-            return replace(sample, values=(power, (counter or 0) + LEAP))
+            return sample._replace(values=(power, (counter or 0) + LEAP))
         case Fault.GARBAGE:
             garbage = GARBAGE[number % len(GARBAGE)]
-            return replace(sample, values=(garbage, garbage))
+            return sample._replace(values=(garbage, garbage))
     return sample
