@@ -295,3 +295,68 @@ def test_pinned_read_is_marked(runner_of: RunnerOf, rows: Callable[[], list[Samp
     polled(runner, manual_clock, 1)
     polled(runner, manual_clock, 1, pinned=True)
     assert [(row.seq, row.pinned) for row in rows()] == [(0, False), (1, True)]
+
+
+class LateMeter(ScriptedMeter):
+    """One whose answers are taken apart later: a script entry that is an exception breaks that, others are as of ScriptedMeter."""
+
+    def take(self, clock: Clock) -> LateAnswer:
+        return LateAnswer(self.reads.pop(0), ScriptedMeter(self.device, [0]).read(clock))
+
+
+class LateAnswer:
+    """What one poll of it brought."""
+
+    def __init__(self, answer: Any, samples: list[Sample]) -> None:
+        self._answer, self._samples = answer, samples
+
+    def samples(self) -> list[Sample]:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return [] if self._answer is None else [one._replace(values=(one.values[0], self._answer)) for one in self._samples]
+
+
+@pytest.fixture
+def late_of(device: DeviceInfo, batcher: Batcher, manual_clock: ManualClock) -> Callable[[list[Any]], Runner]:
+    """A runner of a LateMeter."""
+
+    def build(reads: list[Any]) -> Runner:
+        return Runner("late", LateMeter(device, reads), RunnerConfig(), clock=manual_clock, batcher=batcher, interval_ms=1000)
+
+    return build
+
+
+def test_what_is_taken_apart_later_is_dated_as_it_was_read(
+    late_of: Callable[[list[Any]], Runner], rows: Callable[[], list[Sample]], manual_clock: ManualClock
+) -> None:
+    """Samples, and the gap of a device that is missing, keep the time of their read, however late the batch is closed."""
+    runner = late_of([10, None, 30])
+    polled_ns = []
+    for _ in range(3):
+        polled_ns.append(manual_clock.mono_ns())
+        runner.poll()
+        manual_clock.advance(S)
+    manual_clock.advance(60 * S)
+    found = rows()
+    assert [one.values[1] for one in found] == [10, None, 30]
+    assert [(one.t_read0_ns, one.t_read1_ns) for one in found] == [(t_ns, t_ns) for t_ns in polled_ns]
+    assert [one.seq for one in found] == [0, 1, 2]
+    assert found[1].reasons[0] == "the driver gave no sample"
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("no such field"), MeterGone("lost")], ids=["unforeseen", "said too late"])
+def test_an_answer_that_cannot_be_taken_apart_is_a_gap(
+    late_of: Callable[[list[Any]], Runner], rows: Callable[[], list[Sample]], manual_clock: ManualClock, broken: Exception
+) -> None:
+    """It is counted and told, dated as read, and the reads go on: the thread that closes batches closes no meter."""
+    runner = late_of([10, broken, 30])
+    for _ in range(3):
+        runner.poll()
+        manual_clock.advance(S)
+    found = rows()
+    assert [one.values[1] for one in found] == [10, None, 30]
+    assert found[1].t_read1_ns - found[1].t_read0_ns < S
+    assert str(broken).rstrip(".") in found[1].reasons[0]
+    assert (runner.state, runner.cost.error_count) == (State.OPEN, 1)
+    assert isinstance(runner.meter, LateMeter)
+    assert runner.meter.close_count == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pynvml
@@ -75,6 +76,23 @@ def test_counter_is_the_exact_integral(opened: Opened) -> None:
         counted_j, t0_ns, t1_ns = energy_between(*pair)
         assert t1_ns - t0_ns >= 340_000_000
         assert counted_j == pytest.approx(wave.energy_j(t0_ns, t1_ns, gpu), abs=0.0011)
+
+
+def test_what_was_taken_stays_as_it_was(opened: Opened) -> None:
+    """Polls that are taken apart after later ones say what they would have said at once: the counter as it stood, by its own stamp."""
+    wave = NvmlWave(gpus=2, half_period_ns=37_000_000, energy_step_ns=1_000_000)
+    meter = opened(wave)
+    sweeps = []
+    for _ in range(4):
+        sweeps.append(meter.take(CLOCK))
+        time.sleep(0.02)
+    polls = [sweep.samples() for sweep in sweeps]
+    for before, after in pairwise(polls):
+        for gpu in (0, 1):
+            counted_j, t0_ns, t1_ns = energy_between(before[gpu], after[gpu])
+            assert before[gpu].t_read1_ns < after[gpu].t_read0_ns
+            assert t1_ns - t0_ns >= 19_000_000
+            assert counted_j == pytest.approx(wave.energy_j(t0_ns, t1_ns, gpu), abs=0.0011)
 
 
 def test_power_is_the_wave_at_the_drivers_time(opened: Opened) -> None:

@@ -55,9 +55,9 @@ def test_sound_answers_are_those_of_each_field(fields_of: Callable[[NvmlWave], F
     """Values and times of the driver are the same, taken apart at once or one by one."""
     fields = fields_of(NvmlWave())
     fields.ask()
-    sound = fields.sound()
+    sound = fields.sound(fields.answers())
     assert sound is not None
-    assert [(one.value, one.t_device_ns) for one in fields.outcomes()] == list(zip(*sound, strict=True))
+    assert [(one.value, one.t_device_ns) for one in fields.outcomes(fields.answers())] == list(zip(*sound, strict=True))
     assert sound.values[0] in (100_000, 650_000)
 
 
@@ -65,8 +65,8 @@ def test_what_lies_beside_32_bits_is_no_part_of_a_power(fields_of: Callable[[Nvm
     """A driver that leaves rubbish in the upper half of the union is read as it means it."""
     fields = fields_of(NvmlWave())
     answered(fields, value=0xDEADBEEF_00001000)
-    assert fields.sound() == Sound((0x1000, 1001, 1002), (STAMP_US * 1000, (STAMP_US + 1) * 1000, (STAMP_US + 2) * 1000))
-    assert fields.outcomes()[0].value == 0x1000
+    assert fields.sound(fields.answers()) == Sound((0x1000, 1001, 1002), (STAMP_US * 1000, (STAMP_US + 1) * 1000, (STAMP_US + 2) * 1000))
+    assert fields.outcomes(fields.answers())[0].value == 0x1000
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_anything_unusual_is_looked_at_by_itself(fields_of: Callable[[NvmlWave],
     """A mark of a missing value, a failed or undated field, another type: not taken apart at once; the other fields keep theirs."""
     fields = fields_of(NvmlWave())
     answered(fields, **spoilt)
-    assert fields.sound() is None
-    others = [one for i, one in enumerate(fields.outcomes()) if i != spoilt.get("place", 0)]
+    assert fields.sound(fields.answers()) is None
+    others = [one for i, one in enumerate(fields.outcomes(fields.answers())) if i != spoilt.get("place", 0)]
     assert all(one.quality is Quality.OK and one.t_device_ns for one in others)
 
 

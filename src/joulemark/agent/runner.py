@@ -6,9 +6,9 @@ import enum
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from joulemark.agent.batcher import Batcher
 from joulemark.agent.overhead import Busy
@@ -17,7 +17,7 @@ from joulemark.agent.schedule import FEWEST_TICKS, NO_BURSTS, Backoff, Bursts
 from joulemark.agent.watch import MeterWatch, watched
 from joulemark.agent.wiring import OnOpenError, RunnerConfig, wired
 from joulemark.errors import JoulemarkError, MeterError, MeterFault, MeterGone, MeterTransient
-from joulemark.meters.base import Meter
+from joulemark.meters.base import Meter, Taken
 from joulemark.meters.descriptions import LONGEST_REASON, legible
 from joulemark.proto.messages import MeterCost
 from joulemark.readings import DeviceInfo, Sample
@@ -41,6 +41,16 @@ class State(enum.Enum):
     OPEN = "open"
     FAULTY = "faulty"
     ENDED = "ended"
+
+
+class Unsettled(NamedTuple):
+    """A read that is not numbered and judged yet. `extra`: of a burst, off the grid."""
+
+    read: list[Sample] | Taken
+    began_ns: int
+    ended_ns: int
+    pinned: bool
+    extra: bool
 
 
 class Runner:
@@ -79,7 +89,8 @@ class Runner:
         self._trouble = ""
         self._called_ns: int | None = None
         self._lock = threading.Lock()
-        self._unsettled: deque[tuple[list[Sample], bool, bool]] = deque()
+        self._unsettled: deque[Unsettled] = deque()
+        self._take: Callable[[Clock], Taken] | None = getattr(meter, "take", None)
         batcher.settled_by(self.settle)
         self._read_count = self._error_count = self._burst_count = 0
         self._busy = Busy()
@@ -111,14 +122,14 @@ class Runner:
         if self.state is State.OPEN:
             self._read(pinned=pinned, extra=extra)
         elif self.state in (State.CLOSED, State.FAULTY) and not extra:
-            self._add(self._gaps(self._called_ns, self._trouble), pinned=pinned)
+            self._add_gaps(self._called_ns, self._trouble, pinned=pinned)
         self._called_ns = None
 
     def tell_hanging(self) -> None:
         """A gap for each device while a call into the driver does not come back. Called from another thread than `poll`."""
         called_ns, now_ns = self._called_ns, self._clock.mono_ns()
         if called_ns is not None and now_ns - called_ns > HANGING_S * NS_PER_S and self.state is not State.ENDED:
-            self._add(self._gaps(now_ns, f"no answer for {(now_ns - called_ns) / NS_PER_S:.0f} s"), pinned=False)
+            self._add_gaps(now_ns, f"no answer for {(now_ns - called_ns) / NS_PER_S:.0f} s", pinned=False)
 
     def close(self) -> None:
         """Release the meter."""
@@ -186,30 +197,34 @@ class Runner:
 
     def _read(self, *, pinned: bool, extra: bool) -> None:
         began_ns = self._clock.mono_ns()
+        read: list[Sample] | Taken
         try:
-            samples = self._complete(self.meter.read(self._clock), began_ns)
+            if self._take is None:
+                read = self._complete(self.meter.read(self._clock), began_ns, self._clock.mono_ns())
+            else:
+                read = self._take(self._clock)
         except Exception as error:  # noqa: BLE001  # as above
-            samples = self._gaps(began_ns, said(error))
+            read = self._gaps(began_ns, said(error))
             self._trouble = said(error)
             self._failed(error)
         else:
             self._failing = False
+        ended_ns = self._clock.mono_ns()
         self._read_count += 1
         self._burst_count += extra
-        self._busy.add(self._clock.mono_ns() - began_ns)
-        self._add(samples, pinned=pinned, extra=extra)
+        self._busy.add(ended_ns - began_ns)
+        self._unsettled.append(Unsettled(read, began_ns, ended_ns, pinned, extra))
 
-    def _complete(self, samples: list[Sample], began_ns: int) -> list[Sample]:
-        """`samples` with a gap for each device that is missing, but for those read seldom.
+    def _complete(self, samples: list[Sample], began_ns: int, ended_ns: int) -> list[Sample]:
+        """`samples`, read between two moments, with a gap for each device that is missing, but for those read seldom.
 
         Raises ValueError when the driver breaks its own description.
         """
         for sample in samples:
-            widths = {len(column) for column in (sample.values, sample.t_device_ns, sample.qualities, sample.reasons)}
-            if widths != {len(self._watches.get(sample.device_id, ()))}:
+            n, t0_ns, t1_ns = len(self._watches.get(sample.device_id, ())), sample.t_read0_ns, sample.t_read1_ns
+            if not len(sample.values) == len(sample.t_device_ns) == len(sample.qualities) == len(sample.reasons) == n:
                 raise ValueError(f"the driver gave {len(sample.values)} values for {sample.device_id!r}, which it does not describe so")
-            times = (began_ns, sample.t_read0_ns, sample.t_read1_ns, self._clock.mono_ns(), sample.utc_minus_mono_ns)
-            if any(type(t) is not int for t in times) or list(times[:4]) != sorted(times[:4]):
+            if not (type(t0_ns) is type(t1_ns) is type(sample.utc_minus_mono_ns) is int and began_ns <= t0_ns <= t1_ns <= ended_ns):
                 raise ValueError(f"the driver dates a read of {sample.device_id!r} outside of its call")
         told = {sample.device_id for sample in samples}
         if len(told) < len(samples):
@@ -217,7 +232,7 @@ class Runner:
         if len(samples) == len(self._devices):
             return samples
         silent = [device for device in self._devices if not device.seldom and device.device_id not in told]
-        return samples + self._gaps(began_ns, "the driver gave no sample", silent) if silent else samples
+        return samples + self._gaps(began_ns, "the driver gave no sample", silent, ended_ns=ended_ns) if silent else samples
 
     def _failed(self, error: Exception) -> None:
         """Count the error, report the first of a row, and move on to the state that it means."""
@@ -234,14 +249,16 @@ class Runner:
             log.log(logging.ERROR if unforeseen else logging.WARNING, "meter %s: %s", self.source, said(error), exc_info=unforeseen)
         self._failing = isinstance(error, MeterTransient) or not isinstance(error, MeterError)
 
-    def _gaps(self, began_ns: int, reason: str, devices: Sequence[DeviceInfo] | None = None) -> list[Sample]:
-        """A gap for each of `devices`, all unless told, since `began_ns`."""
-        now_ns, offset_ns = self._clock.mono_ns(), utc_minus_mono_ns(self._clock)
-        return [Sample.gap(device, began_ns, now_ns, offset_ns, reason) for device in (self._devices if devices is None else devices)]
+    def _gaps(
+        self, began_ns: int, reason: str, devices: Sequence[DeviceInfo] | None = None, *, ended_ns: int | None = None
+    ) -> list[Sample]:
+        """A gap for each of `devices`, all unless told, from `began_ns` to `ended_ns`, now unless told."""
+        until_ns, offset_ns = self._clock.mono_ns() if ended_ns is None else ended_ns, utc_minus_mono_ns(self._clock)
+        return [Sample.gap(device, began_ns, until_ns, offset_ns, reason) for device in (self._devices if devices is None else devices)]
 
-    def _add(self, samples: list[Sample], *, pinned: bool, extra: bool = False) -> None:
-        """Keep for `settle`."""
-        self._unsettled.append((samples, pinned, extra))
+    def _add_gaps(self, began_ns: int, reason: str, *, pinned: bool) -> None:
+        """Keep a gap for each device, for `settle`."""
+        self._unsettled.append(Unsettled(self._gaps(began_ns, reason), began_ns, began_ns, pinned, extra=False))
 
     def settle(self) -> None:
         """Number and judge what was read since the last time, in its order, and hand it on.
@@ -251,7 +268,18 @@ class Runner:
         """
         with self._lock:
             while self._unsettled:
-                self._hand_on(*self._unsettled.popleft())
+                one = self._unsettled.popleft()
+                self._hand_on(one.read if isinstance(one.read, list) else self._taken_apart(one), one.pinned, one.extra)
+
+    def _taken_apart(self, one: Unsettled) -> list[Sample]:
+        """The samples of a read; where its driver breaks its word about them, gaps."""
+        assert not isinstance(one.read, list)
+        try:
+            return self._complete(one.read.samples(), one.began_ns, one.ended_ns)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._trouble = said(error)
+            self._failed(ValueError(said(error)))  # nothing that a thread beside that of the reads may close a meter for
+            return self._gaps(one.began_ns, said(error), ended_ns=one.ended_ns)
 
     def _hand_on(self, samples: list[Sample], pinned: bool, extra: bool) -> None:
         """How often a meter has news is told by reads of the grid: of two spacings nothing would follow."""

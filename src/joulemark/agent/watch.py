@@ -116,8 +116,10 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
     t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
     unc_ns = (sample.t_read1_ns - sample.t_read0_ns + 1) // 2
     values, qualities, reasons, stamps = sample.values, sample.qualities, sample.reasons, sample.t_device_ns
-    if not all(t is None or (_is_whole(t) and 0 <= t <= INT64_MAX) for t in stamps):
-        stamps = tuple(t if _is_whole(t) and 0 <= t <= INT64_MAX else None for t in stamps)
+    for t in stamps:
+        if t is not None and not (type(t) is int and 0 <= t <= INT64_MAX):
+            stamps = tuple(t if _is_whole(t) and 0 <= t <= INT64_MAX else None for t in stamps)
+            break
     changes: dict[int, tuple[int | None, Quality, str]] = {}
     for i, (watch, value, quality, reason, stamp) in enumerate(zip(watches, values, qualities, reasons, stamps, strict=True)):
         if type(value) is int and quality is Quality.OK and reason == "" and INT64_MIN <= value <= INT64_MAX:

@@ -9,6 +9,8 @@ Contract (`tests/meters/conformance.py` runs it over every registered kind):
   MeterTransient, MeterGone or MeterFault.
 * `close()` is safe before `open()`, safe twice, and releases the device.
 
+A driver that is read often may have `take(clock)` too (`TakesApartLater`): `read` in two steps, of which only the first is timed.
+
 Samples leave a driver unnumbered: the runner sets `seq`, measures how long the read took, and turns errors into gaps.
 """
 
@@ -59,6 +61,22 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Release the device. Safe at any time."""
+        ...
+
+
+class Taken(Protocol):
+    """What one poll brought, not taken apart yet."""
+
+    def samples(self) -> list[Sample]:
+        """What `read` would have given. Any thread, once; raises nothing."""
+        ...
+
+
+class TakesApartLater(Meter, Protocol):
+    """A driver whose answers are taken apart together, later, when the code for that is in the caches: a read then costs the call alone."""
+
+    def take(self, clock: Clock) -> Taken:
+        """One poll, with the errors of `read`."""
         ...
 
 

@@ -15,10 +15,11 @@ Source: NVML reference manual (field values, units mW and mJ, the counter runs s
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple
 
 import pynvml
 
@@ -26,7 +27,7 @@ from joulemark.config import at_least
 from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters import nvml_errors, nvml_sensors
 from joulemark.meters.base import Driver, Isolation
-from joulemark.meters.nvml_fields import ENERGY, Fields, Outcome, failed, parse_value
+from joulemark.meters.nvml_fields import ENERGY, Answers, Fields, Outcome, codes_of, failed, parse_value
 from joulemark.meters.nvml_witness import Witness
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -97,6 +98,19 @@ class Channel:
     call: Callable[[Any], int] | None = None
 
 
+class Look(NamedTuple):
+    """What the driver answered to one read of a GPU. `answers`: its fields; `plains`: its other channels; `error`: of all of it."""
+
+    t_read0_ns: int
+    t_read1_ns: int
+    answers: Answers
+    plains: Mapping[str, Outcome]
+    error: pynvml.NVMLError | None
+
+
+NO_PLAINS: Final[Mapping[str, Outcome]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Gpu:
     """A physical GPU that answered in `open()`. `fields`: its channels that are fields, None where it has none."""
@@ -106,26 +120,49 @@ class Gpu:
     channels: tuple[Channel, ...]
     fields: Fields | None
 
-    def poll(self, clock: Clock, offset_ns: int) -> tuple[Sample, tuple[int, ...]]:
-        """One look at every channel, all fields in one call; and the error code of each channel."""
+    def look(self, clock: Clock) -> Look:
+        """One look at every channel, all fields in one call."""
+        plains, error = NO_PLAINS, None
         t_read0_ns = clock.mono_ns()
         try:
             if self.fields is not None:
                 self.fields.ask()
-            plains = {channel.name: plain(channel.name, channel.call, self.handle) for channel in self.channels if channel.call is not None}
-        except pynvml.NVMLError as error:
-            outcomes = [failed(error)] * len(self.channels)
-            t_read1_ns = clock.mono_ns()
+            if self.fields is None or len(self.fields.names) < len(self.channels):
+                plains = {
+                    channel.name: plain(channel.name, channel.call, self.handle) for channel in self.channels if channel.call is not None
+                }
+        except pynvml.NVMLError as refused:
+            error = refused
+        t_read1_ns = clock.mono_ns()
+        return Look(t_read0_ns, t_read1_ns, () if self.fields is None or error is not None else self.fields.answers(), plains, error)
+
+    def told(self, look: Look, offset_ns: int) -> tuple[Sample, tuple[int, ...]]:
+        """`look`, taken apart; and the error code of each channel."""
+        read = look.t_read0_ns, look.t_read1_ns, offset_ns
+        if look.error is not None:
+            outcomes = [failed(look.error)] * len(self.channels)
         else:
-            t_read1_ns = clock.mono_ns()
-            if self.fields is not None and not plains and (sound := self.fields.sound()) is not None:
+            if self.fields is not None and not look.plains and (sound := self.fields.sound(look.answers)) is not None:
                 n = len(self.channels)
-                read = t_read0_ns, t_read1_ns, offset_ns
                 return Sample(self.info.device_id, *read, *sound, ALL_OK[:n], NO_REASONS[:n]), NO_ERRORS[:n]
-            fields = iter(() if self.fields is None else self.fields.outcomes())
-            outcomes = [plains[channel.name] if channel.call is not None else next(fields) for channel in self.channels]
+            fields = iter(() if self.fields is None else self.fields.outcomes(look.answers))
+            outcomes = [look.plains[channel.name] if channel.call is not None else next(fields) for channel in self.channels]
         values, stamps, qualities, reasons, codes = zip(*outcomes, strict=True)
-        return Sample(self.info.device_id, t_read0_ns, t_read1_ns, offset_ns, values, stamps, qualities, reasons), codes
+        return Sample(self.info.device_id, *read, values, stamps, qualities, reasons), codes
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One poll of all GPUs, not taken apart yet: nothing of that depends on when it is done, and later the caches are warm."""
+
+    gpus: tuple[Gpu, ...]
+    looks: list[Look]
+    offset_ns: int
+    conditions: list[Sample]
+
+    def samples(self) -> list[Sample]:
+        """One for each GPU, and what else was asked."""
+        return [*(gpu.told(look, self.offset_ns)[0] for gpu, look in zip(self.gpus, self.looks, strict=True)), *self.conditions]
 
 
 def plain(channel: str, call: Callable[[Any], int], handle: Any) -> Outcome:
@@ -184,14 +221,20 @@ class NvmlMeter:
             self._witnesses, self._witness_after_ns = tuple(one for one in found if one is not None), 0
 
     def read(self, clock: Clock) -> list[Sample]:
+        return self.take(clock).samples()
+
+    def take(self, clock: Clock) -> Sweep:
+        """One poll, to be taken apart later."""
         if not self._gpus:
             raise MeterFault("nvml is read before open()", "open it first")
         offset_ns = utc_minus_mono_ns(clock)
-        polls = [gpu.poll(clock, offset_ns) for gpu in self._gpus]
-        codes = {code for _, found in polls for code in found}
-        if pynvml.NVML_SUCCESS not in codes:
-            raise all_failed(codes, "; ".join(dict.fromkeys(f"{sample.device_id}: {sample.reasons[0]}" for sample, _ in polls)))
-        return [*(sample for sample, _ in polls), *self._conditions(clock, offset_ns)]
+        looks = [gpu.look(clock) for gpu in self._gpus]
+        if not any(pynvml.NVML_SUCCESS in codes_of(look.answers) for look in looks):
+            told = [gpu.told(look, offset_ns) for gpu, look in zip(self._gpus, looks, strict=True)]
+            codes = {code for _, found in told for code in found}
+            if pynvml.NVML_SUCCESS not in codes:  # no plain call was answered either
+                raise all_failed(codes, "; ".join(dict.fromkeys(f"{sample.device_id}: {sample.reasons[0]}" for sample, _ in told)))
+        return Sweep(self._gpus, looks, offset_ns, self._conditions(clock, offset_ns))
 
     def _conditions(self, clock: Clock, offset_ns: int) -> list[Sample]:
         """What the GPUs are like, where it is time to look."""

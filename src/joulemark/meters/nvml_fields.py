@@ -1,4 +1,4 @@
-"""The fields of one GPU, asked for in one call of the driver: into one buffer that is kept, and taken apart at once where all is well.
+"""The fields of one GPU, asked for in one call of the driver: into one buffer that is kept, and all at once taken apart where all is well.
 
 nvidia-ml-py's own nvmlDeviceGetFieldValues builds its objects anew for every read, which costs more than the call.
 
@@ -40,6 +40,9 @@ STAMP, TYPE, CODE, VALUE = 2, 4, 5, 6
 WIDTH: Final = len(LAYOUT)
 LOW_HALF: Final = 0xFFFFFFFF
 
+Answers = tuple[int, ...]
+"""The fields of one GPU as the driver filled them in, each as LAYOUT says, not looked at yet."""
+
 
 class Outcome(NamedTuple):
     """What one channel answered. `code`: the driver's error, 0 for none."""
@@ -68,7 +71,7 @@ class Fields:
             answer.fieldId = number
         self._call = pynvml.nvmlLib.nvmlDeviceGetFieldValues
         self._arguments = handle, ctypes.c_int32(len(numbers)), ctypes.byref(self._answers)
-        self._unpack = struct.Struct("=" + LAYOUT * len(numbers)).unpack
+        self._struct = struct.Struct("=" + LAYOUT * len(numbers))
         self._codes = (pynvml.NVML_SUCCESS,) * len(numbers)
         is_energy = [name == ENERGY for name in names]
         self._types = tuple(
@@ -81,25 +84,34 @@ class Fields:
         if code := self._call(*self._arguments):
             raise pynvml.NVMLError(code)
 
-    def sound(self) -> Sound | None:
-        """The answers, if every field is there, of its usual type, dated, and no mark of a missing one; else None."""
-        flat = self._unpack(self._answers)
-        if flat[CODE::WIDTH] != self._codes or flat[TYPE::WIDTH] != self._types or sys.byteorder != "little":
+    def answers(self) -> Answers:
+        """What the buffer holds now."""
+        return self._struct.unpack(self._answers)
+
+    def sound(self, answers: Answers) -> Sound | None:
+        """`answers`, if every field is there, of its usual type, dated, and no mark of a missing one; else None."""
+        if answers[CODE::WIDTH] != self._codes or answers[TYPE::WIDTH] != self._types or sys.byteorder != "little":
             return None
         values = []
-        for number, (least, blank, mask) in zip(flat[VALUE::WIDTH], self._ranges, strict=True):
+        for number, (least, blank, mask) in zip(answers[VALUE::WIDTH], self._ranges, strict=True):
             value = number & mask  # a driver need not clear what is beside a value of 32 bits
             if not least <= value < blank:
                 return None
             values.append(value)
-        stamps_us = flat[STAMP::WIDTH]
+        stamps_us = answers[STAMP::WIDTH]
         if min(stamps_us) <= 0:
             return None
         return Sound(tuple(values), tuple([stamp * 1000 for stamp in stamps_us]))
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self, answers: Answers) -> list[Outcome]:
         """Each answer by itself."""
-        return [parse_field(name, answer) for name, answer in zip(self.names, self._answers, strict=True)]
+        one_by_one = type(self._answers).from_buffer_copy(self._struct.pack(*answers))
+        return [parse_field(name, answer) for name, answer in zip(self.names, one_by_one, strict=True)]
+
+
+def codes_of(answers: Answers) -> tuple[int, ...]:
+    """The driver's return code for each field."""
+    return answers[CODE::WIDTH]
 
 
 def parse_value(channel: str, number: float) -> Outcome:
