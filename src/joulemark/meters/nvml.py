@@ -28,7 +28,7 @@ from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, 
 from joulemark.meters import nvml_errors, nvml_sensors
 from joulemark.meters.base import Driver, Isolation
 from joulemark.meters.nvml_fields import ENERGY, Answers, Fields, Outcome, codes_of, failed, parse_value
-from joulemark.meters.nvml_witness import Witness
+from joulemark.meters.nvml_witness import Glance, Witness
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
 from joulemark.units import NS_PER_S
@@ -158,11 +158,12 @@ class Sweep:
     gpus: tuple[Gpu, ...]
     looks: list[Look]
     offset_ns: int
-    conditions: list[Sample]
+    glances: list[tuple[Witness, Glance]]
 
     def samples(self) -> list[Sample]:
         """One for each GPU, and what else was asked."""
-        return [*(gpu.told(look, self.offset_ns)[0] for gpu, look in zip(self.gpus, self.looks, strict=True)), *self.conditions]
+        gpus = [gpu.told(look, self.offset_ns)[0] for gpu, look in zip(self.gpus, self.looks, strict=True)]
+        return gpus + [witness.told(glance, self.offset_ns) for witness, glance in self.glances]
 
 
 def plain(channel: str, call: Callable[[Any], int], handle: Any) -> Outcome:
@@ -234,15 +235,15 @@ class NvmlMeter:
             codes = {code for _, found in told for code in found}
             if pynvml.NVML_SUCCESS not in codes:  # no plain call was answered either
                 raise all_failed(codes, "; ".join(dict.fromkeys(f"{sample.device_id}: {sample.reasons[0]}" for sample, _ in told)))
-        return Sweep(self._gpus, looks, offset_ns, self._conditions(clock, offset_ns))
+        return Sweep(self._gpus, looks, offset_ns, self._conditions(clock))
 
-    def _conditions(self, clock: Clock, offset_ns: int) -> list[Sample]:
+    def _conditions(self, clock: Clock) -> list[tuple[Witness, Glance]]:
         """What the GPUs are like, where it is time to look."""
         now_ns = clock.mono_ns()
         if not self._witnesses or now_ns < self._witness_after_ns:
             return []
         self._witness_after_ns = now_ns + round(self._options.witness_interval_s * NS_PER_S)
-        return [witness.read(clock, offset_ns) for witness in self._witnesses]
+        return [(witness, witness.look(clock)) for witness in self._witnesses]
 
     def close(self) -> None:
         if self._gpus:

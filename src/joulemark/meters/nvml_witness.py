@@ -8,9 +8,11 @@ Source: NVML reference manual (nvmlDeviceGetTemperature, nvmlDeviceGetUtilizatio
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import pynvml
 
@@ -27,9 +29,20 @@ HOTTEST_C: Final = 200
 """From here up a temperature is a mark of a missing one."""
 
 
-def celsius(handle: Any) -> int:
-    """Temperature of the GPU in whole C."""
-    return int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+class Thermometer:
+    """Temperature of one GPU in whole C, asked into a number that is kept: nvidia-ml-py makes what a call needs anew each time."""
+
+    def __init__(self, handle: Any) -> None:
+        self._celsius = ctypes.c_uint()
+        self._call = getattr(pynvml.nvmlLib, "nvmlDeviceGetTemperature", None)
+        self._arguments = handle, ctypes.c_uint(pynvml.NVML_TEMPERATURE_GPU), ctypes.byref(self._celsius)
+
+    def __call__(self) -> int:
+        """What it is now. Raises pynvml.NVMLError."""
+        code = pynvml.NVML_ERROR_FUNCTION_NOT_FOUND if self._call is None else self._call(*self._arguments)
+        if code:
+            raise pynvml.NVMLError(code)
+        return self._celsius.value
 
 
 def busy_percent(handle: Any) -> int:
@@ -48,34 +61,42 @@ def held_back(handle: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing to be asked. `beyond`: from here up an answer is no measurement."""
+    """One thing to be asked. `asker`: makes of a GPU what asks it; `beyond`: from here up an answer is no measurement."""
 
     quantity: Quantity
     exponent: int
-    ask: Callable[[Any], int]
+    asker: Callable[[Any], Callable[[], int]]
     beyond: int
 
 
 CONDITIONS: Final = (
-    Condition(Quantity.TEMPERATURE, 0, celsius, HOTTEST_C),
-    Condition(Quantity.UTILIZATION, -2, busy_percent, 101),
-    Condition(Quantity.THROTTLE, 0, held_back, 2),
+    Condition(Quantity.TEMPERATURE, 0, Thermometer, HOTTEST_C),
+    Condition(Quantity.UTILIZATION, -2, lambda handle: partial(busy_percent, handle), 101),
+    Condition(Quantity.THROTTLE, 0, lambda handle: partial(held_back, handle), 2),
 )
+
+
+class Glance(NamedTuple):
+    """What one look brought, not taken apart yet."""
+
+    t_read0_ns: int
+    t_read1_ns: int
+    answers: list[int | pynvml.NVMLError]
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The conditions of one GPU that its driver tells."""
+    """The conditions of one GPU that its driver tells, and what asks for each."""
 
-    handle: Any
     info: DeviceInfo
     conditions: tuple[Condition, ...]
+    asks: tuple[Callable[[], int], ...]
 
     @classmethod
     def of(cls, handle: Any, power: MeterInfo, *, interval_s: float) -> Witness | None:
         """The witness beside the meter `power` of the same GPU, asked each `interval_s`; None where its driver tells nothing."""
-        told = tuple(condition for condition in CONDITIONS if condition_told(condition, handle))
-        if not told:
+        asks = {condition: ask for condition in CONDITIONS if is_told(ask := condition.asker(handle))}
+        if not asks:
             return None
         device_id = f"{power.device_id}{SUFFIX}"
         meters = tuple(
@@ -92,37 +113,41 @@ class Witness:
                 timestamp_source=TimestampSource.READ_BRACKET,
                 note="",
             )
-            for condition in told
+            for condition in asks
         )
-        return cls(handle, DeviceInfo(device_id, meters, seldom=True), told)
+        return cls(DeviceInfo(device_id, meters, seldom=True), tuple(asks), tuple(asks.values()))
 
-    def read(self, clock: Clock, offset_ns: int) -> Sample:
-        """One look at it. A question that fails is a gap with the driver's own words."""
+    def look(self, clock: Clock) -> Glance:
+        """One look at it."""
         t_read0_ns = clock.mono_ns()
-        answers = [asked(condition, self.handle) for condition in self.conditions]
-        t_read1_ns = clock.mono_ns()
-        values, qualities, reasons = zip(*answers, strict=True)
+        answers = [answer(ask) for ask in self.asks]
+        return Glance(t_read0_ns, clock.mono_ns(), answers)
+
+    def told(self, glance: Glance, offset_ns: int) -> Sample:
+        """`glance`, taken apart. A question that failed is a gap with the driver's own words."""
+        t_read0_ns, t_read1_ns, answers = glance
+        values, qualities, reasons = zip(*map(judged, self.conditions, answers), strict=True)
         stamps = (None,) * len(answers)
         return Sample(self.info.device_id, t_read0_ns, t_read1_ns, offset_ns, values, stamps, qualities, reasons)
 
 
-def condition_told(condition: Condition, handle: Any) -> bool:
-    """Whether the driver knows the question for this GPU; one that only fails for the moment counts as known."""
+def answer(ask: Callable[[], int]) -> int | pynvml.NVMLError:
+    """What the driver says, or why not."""
     try:
-        condition.ask(handle)
-    except (pynvml.NVMLError_FunctionNotFound, pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):
-        return False
-    except pynvml.NVMLError:
-        return True
-    return True
-
-
-def asked(condition: Condition, handle: Any) -> tuple[int | None, Quality, str]:
-    """Value, quality and reason of one answer."""
-    try:
-        value = condition.ask(handle)
+        return ask()
     except pynvml.NVMLError as error:
-        return None, Quality.GAP, f"driver: {error}"
+        return error
+
+
+def is_told(ask: Callable[[], int]) -> bool:
+    """Whether the driver knows the question for this GPU; one that only fails for the moment counts as known."""
+    return not isinstance(answer(ask), pynvml.NVMLError_FunctionNotFound | pynvml.NVMLError_NotSupported | pynvml.NVMLError_NoPermission)
+
+
+def judged(condition: Condition, value: int | pynvml.NVMLError) -> tuple[int | None, Quality, str]:
+    """Value, quality and reason of one answer."""
+    if isinstance(value, pynvml.NVMLError):
+        return None, Quality.GAP, f"driver: {value}"
     if not 0 <= value < condition.beyond:
         return None, Quality.SENTINEL, f"the driver answered {value}, which is no {condition.quantity}"
     return value, Quality.OK, ""
