@@ -104,10 +104,13 @@ class DeviceRefresh:
         self.given = self.device = device
         # What a witness shows may stay the same for hours: it says nothing of how often it is renewed.
         self._watches = [RefreshWatch(meter) if meter.quantity.measures_energy else None for meter in device.meters]
+        self._is_watched = any(watch is not None for watch in self._watches)
         self._look_after_ns: int | None = None
 
     def see(self, sample: Sample) -> DeviceInfo | None:
         """Take `sample`; the description if it is to be told anew, with every period that is known, at most every AGAIN_S."""
+        if not self._is_watched:
+            return None
         t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
         for watch, value, t_device_ns, quality in zip(self._watches, sample.values, sample.t_device_ns, sample.qualities, strict=True):
             if watch is None:

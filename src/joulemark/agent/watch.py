@@ -45,6 +45,7 @@ class MeterWatch:
         self.frozen_after_ns = round(max(FROZEN_PERIODS * period_s, FROZEN_S, step_s) * NS_PER_S)
         self._counts = meter.quantity.cumulative
         self._dated = meter.timestamp_source is not TimestampSource.READ_BRACKET
+        self._late_s = max(period_s, LATE_REFRESH_S)
 
     def judge(self, value: int, t_ns: int, t_device_ns: int | None, *, unc_ns: int = 0) -> Verdict:
         """What `value`, read at the monotonic time `t_ns` give or take `unc_ns`, is worth after the ones before it.
@@ -81,11 +82,11 @@ class MeterWatch:
 
     def _judge_rise(self, step: int, elapsed_ns: int) -> Verdict:
         """A step that no power of this meter can have made, as after a garbled answer, joins nothing on its two sides."""
-        rated_w, period_s = self.meter.rated_w, self.meter.update_period_measured_s or self.meter.update_period_s or 0.0
+        rated_w = self.meter.rated_w
         if rated_w is None:
             return SOUND
         gathered = max(0, step - self.meter.step)  # up to one step may have been there before, unseen
-        implied_w = self.meter.si(gathered) / (elapsed_ns / NS_PER_S + max(period_s, LATE_REFRESH_S))
+        implied_w = self.meter.si(gathered) / (elapsed_ns / NS_PER_S + self._late_s)
         if implied_w <= WRAP_MARGIN * rated_w:
             return SOUND
         return Quality.RESET, f"the counter leapt: {implied_w:.3g} W on a meter rated {rated_w:.0f} W"
@@ -100,9 +101,8 @@ class MeterWatch:
         That is a device time that does not advance, or a counter that does not. A power without a device time may be steady;
         only other streams of the node can tell, and the validator has them.
         """
-        tells = t_device_ns is not None or self.meter.quantity is Quantity.ENERGY_COUNTER
         still_ns = t_ns - self._moved_ns
-        if tells and still_ns > self.frozen_after_ns:
+        if still_ns > self.frozen_after_ns and (t_device_ns is not None or self.meter.quantity is Quantity.ENERGY_COUNTER):
             return Quality.STALE, f"unchanged for {still_ns / NS_PER_S:.0f} s"
         return SOUND
 
@@ -113,9 +113,8 @@ def watched(sample: Sample, watches: list[MeterWatch]) -> Sample:
     What is no integer, or does not fit int64, becomes a gap, since neither wire nor store can hold it; a device time of that kind
     is none. A reason is cut to a line that can be printed.
     """
-    t_ns = (sample.t_read0_ns + sample.t_read1_ns) // 2
-    unc_ns = (sample.t_read1_ns - sample.t_read0_ns + 1) // 2
-    values, qualities, reasons, stamps = sample.values, sample.qualities, sample.reasons, sample.t_device_ns
+    _, t_read0_ns, t_read1_ns, _, values, stamps, qualities, reasons, _, _ = sample
+    t_ns, unc_ns = (t_read0_ns + t_read1_ns) // 2, (t_read1_ns - t_read0_ns + 1) // 2
     for t in stamps:
         if t is not None and not (type(t) is int and 0 <= t <= INT64_MAX):
             stamps = tuple(t if _is_whole(t) and 0 <= t <= INT64_MAX else None for t in stamps)

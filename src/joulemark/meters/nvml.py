@@ -27,7 +27,7 @@ from joulemark.config import at_least
 from joulemark.errors import MeterError, MeterFault, MeterGone, MeterTransient, MeterUnavailable
 from joulemark.meters import nvml_errors, nvml_sensors
 from joulemark.meters.base import Driver, Isolation
-from joulemark.meters.nvml_fields import ENERGY, Answers, Fields, Outcome, codes_of, failed, parse_value
+from joulemark.meters.nvml_fields import ENERGY, Fields, Outcome, failed, parse_value
 from joulemark.meters.nvml_witness import Glance, Witness
 from joulemark.readings import Averaging, Boundary, DeviceInfo, MeterInfo, Quality, Quantity, Sample, TimestampSource
 from joulemark.timebase import Clock, utc_minus_mono_ns
@@ -103,7 +103,7 @@ class Look(NamedTuple):
 
     t_read0_ns: int
     t_read1_ns: int
-    answers: Answers
+    answers: bytes
     plains: Mapping[str, Outcome]
     error: pynvml.NVMLError | None
 
@@ -134,7 +134,7 @@ class Gpu:
         except pynvml.NVMLError as refused:
             error = refused
         t_read1_ns = clock.mono_ns()
-        return Look(t_read0_ns, t_read1_ns, () if self.fields is None or error is not None else self.fields.answers(), plains, error)
+        return Look(t_read0_ns, t_read1_ns, b"" if self.fields is None or error is not None else self.fields.answers(), plains, error)
 
     def told(self, look: Look, offset_ns: int) -> tuple[Sample, tuple[int, ...]]:
         """`look`, taken apart; and the error code of each channel."""
@@ -230,7 +230,7 @@ class NvmlMeter:
             raise MeterFault("nvml is read before open()", "open it first")
         offset_ns = utc_minus_mono_ns(clock)
         looks = [gpu.look(clock) for gpu in self._gpus]
-        if not any(pynvml.NVML_SUCCESS in codes_of(look.answers) for look in looks):
+        if not any(look.answers and gpu.fields and gpu.fields.answered(look.answers) for gpu, look in zip(self._gpus, looks, strict=True)):
             told = [gpu.told(look, offset_ns) for gpu, look in zip(self._gpus, looks, strict=True)]
             codes = {code for _, found in told for code in found}
             if pynvml.NVML_SUCCESS not in codes:  # no plain call was answered either

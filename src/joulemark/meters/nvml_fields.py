@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
-import sys
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -34,14 +33,12 @@ POWER_BLANK: Final = 0x7FFFFFF0
 ENERGY_BLANK: Final = 0x7FFFFFFFFFFFFFF0
 """From here up a number is one of the "no value" marks of the driver stack, not a measurement (32 and 64 bits)."""
 
-LAYOUT: Final = "IIqqIIQ"
-"""nvmlFieldValue_t: field, scope, time stamp in µs, latency in µs, type, return code, value."""
-STAMP, TYPE, CODE, VALUE = 2, 4, 5, 6
-WIDTH: Final = len(LAYOUT)
-LOW_HALF: Final = 0xFFFFFFFF
-
-Answers = tuple[int, ...]
-"""The fields of one GPU as the driver filled them in, each as LAYOUT says, not looked at yet."""
+HEAD, WIDE, NARROW = "8xq8xII", "Q", "I4x"
+"""nvmlFieldValue_t: field and scope, time stamp in µs, latency in µs, type, return code; and a value of 64 bits, or of 32 and what a
+driver need not clear beside it.
+"""
+STAMP, TYPE, CODE, VALUE = range(4)
+WIDTH: Final = 4
 
 
 class Outcome(NamedTuple):
@@ -71,47 +68,42 @@ class Fields:
             answer.fieldId = number
         self._call = pynvml.nvmlLib.nvmlDeviceGetFieldValues
         self._arguments = handle, ctypes.c_int32(len(numbers)), ctypes.byref(self._answers)
-        self._struct = struct.Struct("=" + LAYOUT * len(numbers))
-        self._codes = (pynvml.NVML_SUCCESS,) * len(numbers)
         is_energy = [name == ENERGY for name in names]
+        self._unpack = struct.Struct("=" + "".join(HEAD + (WIDE if energy else NARROW) for energy in is_energy)).unpack
+        self._codes = (pynvml.NVML_SUCCESS,) * len(numbers)
         self._types = tuple(
             pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG if energy else pynvml.NVML_VALUE_TYPE_UNSIGNED_INT for energy in is_energy
         )
-        self._ranges = tuple((0, ENERGY_BLANK, ~0) if energy else (1, POWER_BLANK, LOW_HALF) for energy in is_energy)
+        self._least = tuple(0 if energy else 1 for energy in is_energy)
+        self._blank = tuple(ENERGY_BLANK if energy else POWER_BLANK for energy in is_energy)
 
     def ask(self) -> None:
         """Let the driver fill the buffer. Raises pynvml.NVMLError when the call fails as a whole."""
         if code := self._call(*self._arguments):
             raise pynvml.NVMLError(code)
 
-    def answers(self) -> Answers:
+    def answers(self) -> bytes:
         """What the buffer holds now."""
-        return self._struct.unpack(self._answers)
+        return bytes(self._answers)
 
-    def sound(self, answers: Answers) -> Sound | None:
+    def answered(self, answers: bytes) -> bool:
+        """Whether any field is there."""
+        return pynvml.NVML_SUCCESS in self._unpack(answers)[CODE::WIDTH]
+
+    def sound(self, answers: bytes) -> Sound | None:
         """`answers`, if every field is there, of its usual type, dated, and no mark of a missing one; else None."""
-        if answers[CODE::WIDTH] != self._codes or answers[TYPE::WIDTH] != self._types or sys.byteorder != "little":
+        flat = self._unpack(answers)
+        values, stamps_us = flat[VALUE::WIDTH], flat[STAMP::WIDTH]
+        if flat[CODE::WIDTH] != self._codes or flat[TYPE::WIDTH] != self._types or min(stamps_us) <= 0:
             return None
-        values = []
-        for number, (least, blank, mask) in zip(answers[VALUE::WIDTH], self._ranges, strict=True):
-            value = number & mask  # a driver need not clear what is beside a value of 32 bits
+        for value, least, blank in zip(values, self._least, self._blank, strict=True):
             if not least <= value < blank:
                 return None
-            values.append(value)
-        stamps_us = answers[STAMP::WIDTH]
-        if min(stamps_us) <= 0:
-            return None
-        return Sound(tuple(values), tuple([stamp * 1000 for stamp in stamps_us]))
+        return Sound(values, tuple([stamp * 1000 for stamp in stamps_us]))
 
-    def outcomes(self, answers: Answers) -> list[Outcome]:
+    def outcomes(self, answers: bytes) -> list[Outcome]:
         """Each answer by itself."""
-        one_by_one = type(self._answers).from_buffer_copy(self._struct.pack(*answers))
-        return [parse_field(name, answer) for name, answer in zip(self.names, one_by_one, strict=True)]
-
-
-def codes_of(answers: Answers) -> tuple[int, ...]:
-    """The driver's return code for each field."""
-    return answers[CODE::WIDTH]
+        return [parse_field(name, answer) for name, answer in zip(self.names, type(self._answers).from_buffer_copy(answers), strict=True)]
 
 
 def parse_value(channel: str, number: float) -> Outcome:
