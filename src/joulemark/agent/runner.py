@@ -34,6 +34,10 @@ HANGING_S: Final = 5.0
 """A call into a driver that lasts longer is told in gaps while it lasts; above the deadline of a BMC, which tells itself."""
 
 
+GIVES_WAY_S: Final = 0.005
+"""So long at most one read holds up those that are settled: a driver that hangs must not hold up the batch."""
+
+
 class State(enum.Enum):
     """Where a meter is in its life."""
 
@@ -89,6 +93,7 @@ class Runner:
         self._trouble = ""
         self._called_ns: int | None = None
         self._lock = threading.Lock()
+        self._reading = threading.RLock()
         self._unsettled: deque[Unsettled] = deque()
         self._take: Callable[[Clock], Taken] | None = getattr(meter, "take", None)
         batcher.settled_by(self.settle)
@@ -116,14 +121,15 @@ class Runner:
 
     def poll(self, *, pinned: bool = False, extra: bool = False) -> None:
         """One read, or what stands in for it; never raises for anything that a meter does. `extra`: of a burst, off the grid."""
-        self._called_ns = self._clock.mono_ns()
-        if self.state is State.CLOSED and self._called_ns >= self._open_after_ns:
-            self._try_open()
-        if self.state is State.OPEN:
-            self._read(pinned=pinned, extra=extra)
-        elif self.state in (State.CLOSED, State.FAULTY) and not extra:
-            self._add_gaps(self._called_ns, self._trouble, pinned=pinned)
-        self._called_ns = None
+        with self._reading:
+            self._called_ns = self._clock.mono_ns()
+            if self.state is State.CLOSED and self._called_ns >= self._open_after_ns:
+                self._try_open()
+            if self.state is State.OPEN:
+                self._read(pinned=pinned, extra=extra)
+            elif self.state in (State.CLOSED, State.FAULTY) and not extra:
+                self._add_gaps(self._called_ns, self._trouble, pinned=pinned)
+            self._called_ns = None
 
     def tell_hanging(self) -> None:
         """A gap for each device while a call into the driver does not come back. Called from another thread than `poll`."""
@@ -266,10 +272,23 @@ class Runner:
         Once a batch and not at each read: a read is made on a machine that does something else, and all that comes on top of the driver's
         own call finds the processor's caches cold.
         """
+        gives_way = True
         with self._lock:
             while self._unsettled:
+                gives_way = gives_way and self._given_way()
                 one = self._unsettled.popleft()
                 self._hand_on(one.read if isinstance(one.read, list) else self._taken_apart(one), one.pinned, one.extra)
+
+    def _given_way(self) -> bool:
+        """Wait for a read in progress; False where it takes so long that the others wait no more for it.
+
+        A driver's call gives the interpreter up, and gets it back from a thread that works only SWITCH_S later: eight GPUs would be read in
+        eight times that.
+        """
+        if not self._reading.acquire(timeout=GIVES_WAY_S):
+            return False
+        self._reading.release()
+        return True
 
     def _taken_apart(self, one: Unsettled) -> list[Sample]:
         """The samples of a read; where its driver breaks its word about them, gaps."""
