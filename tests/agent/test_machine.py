@@ -74,6 +74,7 @@ def test_equal_modules_are_counted(tmp_path: Path) -> None:
     for number, raw in enumerate(slots):
         (tmp_path / f"17-{number}").mkdir()
         (tmp_path / f"17-{number}/raw").write_bytes(raw)
+    assert machine.dimms(tmp_path / ("x" * 300) / "entries") == "", "a folder that may not be looked into, as containers have one"
     assert machine.dimms(tmp_path) == "1 x 16 GB DDR4-3200, 2 x 96 GB DDR5-5600"
     (tmp_path / "17-0/raw").write_bytes(b"\x11")
     assert machine.dimms(tmp_path) == ""

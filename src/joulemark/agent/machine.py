@@ -76,13 +76,12 @@ def power_caps(folder: Path) -> dict[str, str]:
 def dimms(entries: Path) -> str:
     """The memory modules, equal ones together, as `24 x 96 GB DDR5-5600`; empty where the tables are not readable."""
     found: Counter[str] = Counter()
-    for entry in sorted(entries.glob("17-*")):
-        try:
-            name = dimm((entry / "raw").read_bytes())
-        except (OSError, struct.error):
-            return ""
-        if name:
-            found[name] += 1
+    try:
+        for entry in sorted(entries.glob("17-*")):
+            if name := dimm((entry / "raw").read_bytes()):
+                found[name] += 1
+    except (OSError, struct.error):
+        return ""
     return ", ".join(f"{count} x {name}" for name, count in sorted(found.items()))
 
 
