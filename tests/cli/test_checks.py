@@ -270,7 +270,9 @@ def test_prices(tmp_path: Path) -> None:
 
 
 def test_every_collector_of_a_list_is_asked(grpc_server: str, silent_server: str, tmp_path: Path) -> None:
-    """One finding for each address, the home of this host marked; batches for an address that is no longer listed are a warning."""
+    """One finding for each address, the home of this host marked; how many batches wait is told, and those for an address that is no longer
+    listed are a warning.
+    """
     settings = SpoolConfig(tmp_path / "spool.db")
     both = Config(agent=AgentConfig(agent_id="host", collectors=(silent_server, grpc_server)), spool=settings)
     found = list(checks.collectors(both))
@@ -282,7 +284,8 @@ def test_every_collector_of_a_list_is_asked(grpc_server: str, silent_server: str
     epoch_ns = spool.new_epoch("gone:7470")
     spool.append(Stored(epoch_ns, 0, FrozenBatch(b"x", hashlib.sha256(b"x").digest())))
     spool.close()
-    left = list(checks.collectors(both))[2]
+    waiting, left = list(checks.collectors(both))[2:]
+    assert (waiting.status, waiting.detail) == (Status.OK, "1 batches wait to be delivered")
     assert (left.status, left.mend.endswith(f"joulemark agent rehome gone:7470 {home}")) == (Status.WARN, True)
     only = list(checks.collectors(Config(agent=AgentConfig(collector=grpc_server), spool=SpoolConfig(tmp_path / "none.db"))))
     assert [finding.detail for finding in only] == [f"{grpc_server} answers"]

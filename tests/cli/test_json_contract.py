@@ -31,6 +31,7 @@ ALWAYS = {0, 1, 2, 130}
 
 CALLS = {
     "agent install": "--root tree",
+    "agent downgrade-spool": "--config joulemark.toml",
     "agent run": "--once --config missing.toml",
     "agent rehome": "127.0.0.1:1 127.0.0.1:7470 --config joulemark.toml",
     "agent uninstall": "--root tree",

@@ -72,7 +72,7 @@ def scenario(name: str, legs: Sequence[tuple[Tree, Tree]], folder: Path) -> str:
 
 
 def agent_back(old: Tree, new: Tree, folder: Path) -> str:
-    """An agent that was upgraded and goes back: it takes its spool, or refuses it untouched, and then begins with one of its own."""
+    """An agent that was upgraded and goes back: it takes its spool, or refuses it untouched and takes it after `downgrade-spool`."""
     print("agent back: agent N with collector N, then agent N-1 with collector N")
     folder.mkdir()
     leg(new, new, folder)
@@ -83,12 +83,12 @@ def agent_back(old: Tree, new: Tree, folder: Path) -> str:
     said = (folder / "agent.log").read_text(encoding="utf-8")
     if "schema" not in said or (folder / "spool.db").read_bytes() != before:
         return f"neither taken nor refused: {said[-300:]}"
-    (folder / "of-N").mkdir()
-    for path in folder.glob("spool.db*"):
-        path.rename(folder / "of-N" / path.name)
+    done = new.command("agent", "downgrade-spool", "--config", folder / "agent.toml")
+    if done.returncode:
+        return f"not brought back: {done.stderr}"
     leg(old, new, folder)
     verdict = judged(folder, 2)
-    return "refused untouched, ok without the spool of N" if verdict == "ok" else verdict
+    return "refused untouched, ok after downgrade-spool" if verdict == "ok" else verdict
 
 
 def rolled_back(old: Tree, new: Tree, folder: Path) -> str:

@@ -51,6 +51,9 @@ CREATE TABLE home (epoch_ns INTEGER PRIMARY KEY, address TEXT NOT NULL);
 )
 """`STEPS[n]` leads from schema n to schema n + 1; a new file takes them all. Written steps never change."""
 
+BACK: Final = ("DROP TABLE home",)
+"""Leads from this version's schema to the one before. What it drops is made anew at the start of a version that knows it."""
+
 SCHEMA_VERSION: Final = len(STEPS)
 PAGE_BYTES: Final = 4096
 CODES_OF_DAMAGE: Final = frozenset(
@@ -120,7 +123,7 @@ def known_version(db: sqlite3.Connection, path: Path) -> int:
     if version > SCHEMA_VERSION:
         raise EnvironmentFailed(
             f"the spool {path} has schema {version}, and this version knows schema {SCHEMA_VERSION}",
-            "install the newer joulemark again, or move the file away",
+            "install the newer joulemark again and let its joulemark agent downgrade-spool bring it back, or move the file away",
         )
     return version
 
@@ -130,6 +133,14 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
     steps = "".join(STEPS[version:])
     stamp = f"UPDATE meta SET schema_version={SCHEMA_VERSION}; PRAGMA user_version={SCHEMA_VERSION};"
     db.executescript(f"BEGIN IMMEDIATE; {steps} {stamp} COMMIT;")
+
+
+def step_back(db: sqlite3.Connection) -> None:
+    """Bring this version's schema to the one before, inside a transaction of the caller."""
+    for statement in BACK:
+        db.execute(statement)
+    db.execute("UPDATE meta SET schema_version = ?", (SCHEMA_VERSION - 1,))
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
 
 
 def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

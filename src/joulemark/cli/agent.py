@@ -50,6 +50,26 @@ def run(config_path: Path | None, once: bool, log_level: str, as_json: bool) -> 
     agent.run()
 
 
+@command.command("downgrade-spool")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file; default $JOULEMARK_CONFIG.")
+@json_option
+def downgrade_spool(config_path: Path | None, as_json: bool) -> None:
+    """Bring the spool back to the version before this one, so that its agent takes it. The agent must be stopped.
+
+    Run it with this version, then install the one before. Nothing in the spool is lost; this version brings it back at its start.
+    """
+    from joulemark.agent.downgrading import downgraded
+
+    emit(
+        dataclasses.asdict(downgraded(configuration.load(config_path))),
+        as_json=as_json,
+        text=lambda d: (
+            f"the spool has schema {d['schema_version']} now; {d['batches']} batches wait in it"
+            + (f", all of them for {d['collector']}: keep that as agent.collector" if d["collector"] else "")
+        ),
+    )
+
+
 @command.command()
 @click.argument("old")
 @click.argument("new")

@@ -165,7 +165,7 @@ def collector(config: Config) -> Finding:
 
 
 def left_behind(config: Config) -> Iterator[Finding]:
-    """A warning for each collector that is no longer configured and for which batches wait in the spool."""
+    """How many batches wait in the spool, and a warning for each collector of theirs that is no longer configured."""
     if not config.spool.path.exists():
         return
     try:
@@ -173,6 +173,7 @@ def left_behind(config: Config) -> Iterator[Finding]:
             found = waiting(db)
     except sqlite3.Error:  # of an older version, or damaged: the agent mends it when it starts
         return
+    yield ok("spool", f"{sum(count for count, _ in found.values())} batches wait to be delivered")
     for home, (count, _) in found.items():
         if home not in config.agent.addresses:
             what = f"{count} batches of earlier starts wait for {home}, which is not among the configured collectors"
