@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from joulemark.collector.store import sums
 from joulemark.collector.store.base import Received
-from joulemark.collector.store.chunks import NO_CHUNK, Row
+from joulemark.collector.store.chunks import LOCAL, NO_CHUNK, Row
 from joulemark.collector.store.sqlite import SqliteStore
 from joulemark.collector.store.sums import alone, joined, runs, stored
 from joulemark.proto.messages import ClockState
@@ -91,6 +91,17 @@ def test_an_hour_that_is_over_stands_for_its_chunks(store: SqliteStore) -> None:
     assert store.integrals(METERS[:1], [span]) == [[before]]
     altered(store, "UPDATE hour_sum SET double_integral = 1")
     assert store.integrals(METERS[:1], [span]) != [[before]]
+
+
+def test_only_the_hours_that_are_asked_for_are_read(store: SqliteStore) -> None:
+    """By their numbers, as rows without a chunk: a file that holds years is not read for a day."""
+    filled(store, range(BATCHES))
+    store.seal(T0, everything=True)
+    first = T0 // HOUR_NS
+    with closing(sqlite3.connect(store.path)) as db:
+        rows = LOCAL.hours(db, METERS[0], first + 1, first + 2)
+        assert [(row[0], row[1] // HOUR_NS - first) for row in rows] == [(NO_CHUNK, 1), (NO_CHUNK, 2)]
+        assert rows == LOCAL.hours(db, METERS[0], first, first + 9)[1:3]
 
 
 def test_an_hour_with_an_edge_in_it_is_not_asked(store: SqliteStore) -> None:
