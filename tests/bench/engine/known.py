@@ -10,7 +10,7 @@ MISSED: Final[dict[str, str]] = {
     "E2b": "gRPC alone holds 45 to 61 kB for a connection, by how much of its buffers a busy machine leaves full; ours is 6 kB beside it",
     "E3": "decoding twice (to check, and to seal) and booking a batch of 1,600 values cost more than compressing it",
     "E4a": "lateness, bracket widths and values of this load are 2.03 B a value that nothing predicts; the prototype kept no bracket",
-    "E5a": "met at a load of 5 and below (2.6 to 4.6 ms); 5.3 and 7.5 at 8 to 12, where processor time is up to twice as dear",
+    "E5a": "2.6 to 7.5 ms in six runs, three of them within, by what else the machine does in the 25 ms that are looked at",
     "E7a": "each read wakes a Python thread whose code left the caches, and each second's message wakes eight threads of gRPC's",
     "E7b": "SQLite, the command line and the descriptions of meters stand on top of what gRPC and protobuf take alone",
     "E7c": "as E7a; Zeus drops what repeats, sends nothing away and keeps nothing on disk",
