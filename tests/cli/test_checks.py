@@ -9,6 +9,7 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -159,14 +160,18 @@ def test_clock() -> None:
     assert checks.clock().name == "clock"
 
 
-def test_directory(tmp_path: Path) -> None:
-    """A path below a plain file cannot become the data directory; a path still to be created can."""
+def test_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path below a plain file cannot become the data directory; a path still to be created can, on a disk that is not full."""
     (tmp_path / "file").write_text("")
     finding = checks.directory(tmp_path / "file" / "data")
     assert finding.status is Status.FAIL
     assert finding.mend.startswith("sudo install -d")
     assert checks.directory(tmp_path / "data").status is Status.OK
     assert checks.directory(tmp_path).status is Status.OK
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1024**2))
+    finding = checks.directory(tmp_path / "data")
+    assert (finding.status, finding.detail) == (Status.FAIL, f"1 MiB are free at {tmp_path}: a collector soon stores nothing")
+    assert finding.mend == f"free space on that disk: du -sh {tmp_path}/*"
 
 
 def test_disk(tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ def downgraded(config: Config) -> Downgraded:
     one; EnvironmentFailed while the agent runs.
     """
     if not config.spool.path.exists():
-        raise UsageError(f"there is no spool {config.spool.path}", "name the configuration of the agent with --config")
+        raise UsageError(
+            f"there is no spool {config.spool.path}",
+            "name the configuration of the agent with --config, and for a service its folder: STATE_DIRECTORY=/var/lib/joulemark-agent",
+        )
     file = SpoolFile(config.spool.path, max_bytes=config.spool.max_bytes, clock=SystemClock())
     with closing(file):
         file.open()

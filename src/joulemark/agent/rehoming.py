@@ -29,7 +29,10 @@ def rehomed(config: Config, old: str, new: str, *, accept_duplicates: bool) -> M
         what = f"{new} is none of the configured collectors"
         raise UsageError(what, f"name one of {', '.join(config.agent.addresses)}, or add it to agent.collectors first")
     if not config.spool.path.exists():
-        raise UsageError(f"there is no spool {config.spool.path}", "name the configuration of the agent with --config")
+        raise UsageError(
+            f"there is no spool {config.spool.path}",
+            "name the configuration of the agent with --config, and for a service its folder: STATE_DIRECTORY=/var/lib/joulemark-agent",
+        )
     spool = Spool(config.spool, SystemClock())
     with closing(spool):
         spool.open()

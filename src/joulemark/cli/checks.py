@@ -44,6 +44,8 @@ SQLITE_SAFE: Final = (3, 51, 3)
 ANSWER_S: Final = 2.0
 PRICE_AGE_DAYS: Final = 30
 ROOM_BYTES: Final = 1024**3
+FULL_BYTES: Final = 64 * 1024 * 1024
+"""What the alert JoulemarkDiskFull begins at."""
 """Disk space that the collector should find besides the spool's own bound."""
 
 LOCAL_KINDS: Final = ("nvml", "rapl")
@@ -109,11 +111,14 @@ def configuration(load: Callable[[], Config]) -> tuple[Finding, Config]:
 
 
 def directory(path: Path) -> Finding:
-    """The data directory can be written, or created."""
+    """The data directory can be written, or created, and its disk has room: a collector stores nothing where it is full."""
     nearest = next(folder for folder in (path, *path.parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         command = f"sudo install -d -o {shlex.quote(str(os.geteuid()))} {shlex.quote(str(path))}"
         return fail("data directory", f"{nearest} cannot be written by this user", command)
+    if (free := shutil.disk_usage(nearest).free) < FULL_BYTES:
+        mend = f"free space on that disk: du -sh {shlex.quote(str(nearest))}/*"
+        return fail("data directory", f"{free / 1024**2:.0f} MiB are free at {nearest}: a collector soon stores nothing", mend)
     return ok("data directory", str(path) if nearest == path else f"{path} will be created")
 
 
