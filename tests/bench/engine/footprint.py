@@ -27,6 +27,7 @@ from joulemark.agent.sampler import REALTIME_PRIORITY
 from joulemark.proto.v1 import telemetry_pb2 as pb
 from tests.bench.engine import server
 from tests.bench.engine.goal import Goal, middle
+from tests.bench.engine.lateness import real_time
 from tests.standins.nvml_standin import NvmlWave, library
 
 PEERS: Final = Path(".venv-peers/bin/python")
@@ -94,8 +95,8 @@ def agent(folder: Path, wave: NvmlWave, port: int, *, hz: int, witness_s: float)
         f'[agent]\nagent_id = "bench"\ncollector = "127.0.0.1:{port}"\ninterval_ms = {1000 // hz}\n[spool]\npath = "{folder}/spool.db"\n'
         f'[[meter]]\nkind = "nvml"\nlibrary = "{library()}"\nwitness_interval_s = {witness_s}\n'
     )
-    command = [sys.executable, "-m", "joulemark", "agent", "run", "--log-level", "error", "--config", str(folder / "agent.toml")]
-    with subprocess.Popen([*granted(), *command], env={**os.environ, **wave.env()}) as process:
+    command = [*starter(), "agent", "run", "--log-level", "error", "--config", str(folder / "agent.toml")]
+    with subprocess.Popen(command, env={**os.environ, **wave.env()}) as process:
         try:
             yield process
         finally:
@@ -103,11 +104,13 @@ def agent(folder: Path, wave: NvmlWave, port: int, *, hz: int, witness_s: float)
             process.wait(20)
 
 
-def granted() -> list[str]:
-    """What runs a command with the right to be before others, as the agent's unit gives it; nothing where that is not allowed."""
-    prefix = ["prlimit", f"--rtprio={REALTIME_PRIORITY}"]
-    allowed = shutil.which("prlimit") and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-    return prefix if allowed else []
+def starter() -> list[str]:
+    """What starts `joulemark`, its reading thread with the right to be before others, as the unit gives it, where that is allowed."""
+    limited = ["prlimit", f"--rtprio={REALTIME_PRIORITY}"]
+    if shutil.which("prlimit") and subprocess.run([*limited, "true"], capture_output=True, check=False).returncode == 0:
+        return [*limited, sys.executable, "-m", "joulemark"]
+    with real_time() as may:
+        return [sys.executable, "-m", "tests.bench.engine.realtime" if may else "joulemark"]
 
 
 def wait_for_readings(folder: Path, *, limit_s: float = 60.0) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.bench.engine import footprint
+import resource
+import subprocess
+
+from tests.bench.engine import footprint, realtime
 
 
 def test_an_agent_costs_what_its_threads_took() -> None:
@@ -22,3 +25,10 @@ def test_ticks_are_missed_by_count() -> None:
     goals = footprint.judged({"ours": mine, "zeus": big}, mine, None)
     assert [goal.id for goal in goals if goal.met] == ["E7a", "E7b", "E7c", "E7e", "E7g"]
     assert [goal.id for goal in goals if goal.not_run] == ["E7d", "E7f"]
+
+
+def test_the_agent_is_started_as_its_unit_does() -> None:
+    """Whatever this machine allows, the command line runs; the stand-in of the unit's limit changes no other limit."""
+    assert subprocess.run([*footprint.starter(), "--version"], capture_output=True, check=False).stdout.startswith(b"joulemark")
+    assert realtime.granted(resource.RLIMIT_RTPRIO) == (1, 1)
+    assert realtime.granted(resource.RLIMIT_NOFILE) == resource.getrlimit(resource.RLIMIT_NOFILE)
