@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from joulemark.cli.meters import of_device
+from joulemark.readings import Quality, Sample
 from tests.meters.live import LIVE
 from tests.standins import nvml_standin
 from tests.standins.nvml_standin import NvmlWave
@@ -68,6 +70,14 @@ def test_probe_keeps_what_it_read_before_the_device_left() -> None:
     found = answer("probe", "fake", "--option", "gone_after=3", "--interval-ms", "1")
     assert [meter["good"] for meter in found["meters"]] == [3, 3]
     assert len(found["failed"]) == 1
+
+
+def test_a_device_that_is_asked_seldom_is_summed_up_from_its_own_reads() -> None:
+    """Of three reads, one with the inlet of a server beside its power: three samples of the one, one of the other, none of a third."""
+    power, inlet = (Sample(name, 1, 2, 0, (1,), (None,), (Quality.OK,), ("",)) for name in ("h:power", "h:inlet"))
+    polls = [[power, inlet], [power], [power]]
+    assert [len(of_device(polls, name)) for name in ("h:power", "h:inlet", "h:other")] == [3, 1, 0]
+    assert of_device(polls, "h:inlet") == [inlet]
 
 
 def test_probe_for_people() -> None:

@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,9 +57,17 @@ class Furnished(Ground):
 
 
 @pytest.fixture
-def furnished(repository: Path, tmp_path: Path) -> Ground:
-    """The commits of this checkout and a home where git links the environment into what it clones."""
-    plain = folder(repository, tmp_path)
+def furnished(repository: Path) -> Iterator[Ground]:
+    """The commits of this checkout and a home where git links the environment into what it clones; its path is as short as anybody's, for a
+    socket's path has at most 107 bytes.
+    """
+    with tempfile.TemporaryDirectory(prefix="jm-") as place:
+        yield linked(repository, Path(place))
+
+
+def linked(repository: Path, place: Path) -> Ground:
+    """That ground in a folder."""
+    plain = folder(repository, place)
     hook = plain.seen_from_here / "template" / "hooks" / "post-checkout"
     hook.parent.mkdir(parents=True)
     hook.write_text(HOOK.format(venv=repository / ".venv"), encoding="utf-8")

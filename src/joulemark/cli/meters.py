@@ -55,7 +55,7 @@ def probe(kind: str, options: tuple[str, ...], count: int, interval_ms: int, as_
     try:
         with progress("reads of the meter") as told:
             polls, failed = poll(meter, count, interval_ms, told)
-        devices = [summary(info.meters, [samples[i] for samples in polls]) for i, info in enumerate(meter.info)]
+        devices = [summary(info.meters, of_device(polls, info.device_id)) for info in meter.info]
     finally:
         meter.close()
     report = {"schema": PROBE_SCHEMA, "kind": kind, "reads": count, "failed": failed, "latency_ms": latency_ms(polls)}
@@ -129,6 +129,11 @@ def poll(meter: Meter, count: int, interval_ms: int, told: Told) -> tuple[list[l
     if failed and not polls:
         raise failed[-1]
     return polls, [str(error) for error in failed]
+
+
+def of_device(polls: list[list[Sample]], device_id: str) -> list[Sample]:
+    """The samples of one device: not every read is of all of them, since some (the inlet of an `ipmi` server) are asked seldom."""
+    return [sample for samples in polls for sample in samples if sample.device_id == device_id]
 
 
 def latency_ms(polls: list[list[Sample]]) -> dict[str, float | None]:

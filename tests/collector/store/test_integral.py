@@ -224,11 +224,11 @@ def test_a_power_of_nothing_is_no_reading(store: SqliteStore) -> None:
     def dark(one: Received) -> Received:
         mono_ns = 50 * S + one.view.batch_seq * S
         bare = sample(one.view.batch_seq * 10, random.Random(1))
-        bare = replace(
-            bare, utc_minus_mono_ns=UTC_MINUS_MONO, t_device_ns=(None, None), qualities=(Quality.OK, Quality.OK), reasons=("", "")
+        bare = bare._replace(
+            utc_minus_mono_ns=UTC_MINUS_MONO, t_device_ns=(None, None), qualities=(Quality.OK, Quality.OK), reasons=("", "")
         )
         times = [mono_ns + i * S // 10 for i in range(9)]
-        rows = [replace(bare, t_read0_ns=t, t_read1_ns=t + 10, values=(0 if i % 3 else 500 + i, i)) for i, t in enumerate(times)]
+        rows = [bare._replace(t_read0_ns=t, t_read1_ns=t + 10, values=(0 if i % 3 else 500 + i, i)) for i, t in enumerate(times)]
         return frozen(one, samples={"fake:h:0": tuple(rows)})
 
     filled(store, range(BATCHES), dark)

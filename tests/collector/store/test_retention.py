@@ -8,7 +8,6 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,8 +31,7 @@ def batch(number: int) -> Received:
     """Ten seconds of reads, 1 s apart, each stamped by the driver at its own time."""
     reads = [SPAN_S * number + second for second in range(SPAN_S)]
     samples = tuple(
-        replace(
-            sample(10 * second, random.Random(second)),
+        sample(10 * second, random.Random(second))._replace(
             values=(1000 + second % 7, second * 10**6),
             t_device_ns=(UTC_MINUS_MONO + 50 * S + second * S, None),
         )
