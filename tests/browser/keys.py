@@ -21,16 +21,21 @@ WALK: Final = """() => {
   });
   return asked.length + FIELDS * asked.filter((one) => ["date", "time", "datetime-local"].includes(one.type)).length;
 }"""
-END: Final = """() => {
-  const {asked, words, reached, unseen} = window.walk;
+MISSED: Final = """() => {
+  const {asked, words, reached} = window.walk;
   const group = (one) => one.type === "radio" ? [...document.getElementsByName(one.name)] : [one];
-  const missed = asked.filter((one) => !group(one).some((other) => reached.includes(other)));
-  document.activeElement?.blur();
-  return [reached.slice(0, 1).map((one) => one.className + " " + one.innerText)[0] ?? "", missed.map(words), unseen];
+  return asked.filter((one) => !group(one).some((other) => reached.includes(other))).map(words);
 }"""
+END: Final = f"""() => {{
+  const {{reached, unseen}} = window.walk;
+  const missed = ({MISSED})();
+  document.activeElement?.blur();
+  return [reached.slice(0, 1).map((one) => one.className + " " + one.innerText)[0] ?? "", missed, unseen];
+}}"""
 
 
 SKIP: Final = "skip Skip to content"
+ROUNDS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,15 @@ class Walk:
 
 
 def walk(page: Page) -> Walk:
-    """Press Tab from the top of the page until everything that can be used was passed."""
-    for _ in range(page.evaluate(WALK) + 3):
-        page.keyboard.press("Tab")
+    """Press Tab from the top of the page until everything that can be used was passed.
+
+    Where something was not, once more around: a drawing that is done meanwhile brings places that were not counted.
+    """
+    presses = page.evaluate(WALK) + 3
+    for _ in range(ROUNDS):
+        for _ in range(presses):
+            page.keyboard.press("Tab")
+        if not page.evaluate(MISSED):
+            break
     first, missed, unseen = page.evaluate(END)
     return Walk(first, missed, unseen)
